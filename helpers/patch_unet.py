@@ -1,0 +1,161 @@
+"""Mini-IF's network: diffusers' UNet2DConditionModel on 2×2 pixel patches, told where each patch is.
+
+Seen from outside it is an IF network: it takes x_t (B, 3, 64, 64) in [-1, 1], a timestep and the text states, and
+hands out 6 channels, predicted noise and learned variance. Inside, three things differ, so that a few million
+weights suffice:
+
+- every 2×2 patch becomes one pixel with 12 channels, so the convolutions work on a quarter of the places;
+- fixed sine and cosine channels say where a patch is, which a small convolutional network cannot know by itself;
+- a layout hint, made from the mean text state and the time, is added to the coarsest features: text that only
+  scales channels cannot say *where* something goes.
+"""
+
+import functools
+import inspect
+import json
+import math
+
+import torch
+import torch.nn.functional as F
+from diffusers import ModelMixin, UNet2DConditionModel  # noqa: F401  (diffusers' loader wants ModelMixin in here)
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
+from torch import Tensor, nn
+
+from .schedule import NoiseSchedule
+
+PATCH = 2
+POSITIONS = 8  # sin and cos of pi k z / 2, for z = x, y and k = 1, 2
+TIME_FREQUENCIES = 32
+
+
+class PatchUNet(UNet2DConditionModel):
+    """Mini-IF's stage I: (x_t, t, text) -> (B, 6, 64, 64), predicted eps and the variance channels.
+
+    The weights predict v = √abar_t eps - √(1 - abar_t) x0 (Salimans & Ho 2022, section 4, arXiv:2202.00512), which
+    weighs the noisy end, where the concept is decided, more than eps does. forward turns v into the eps that IF
+    promises, so no sampler needs to know.
+
+    Args:
+        sample_size: height and width of the pictures, in pixels.
+        in_channels, out_channels: of the pictures, and of the prediction (eps and variance).
+        block_out_channels, layers_per_block, attention_head_dim, norm_num_groups: of the inner UNet.
+        text_dim: width of the text states.
+        layout_dim: hidden width of the layout hint.
+        T: number of timesteps of the cosine schedule.
+    """
+
+    picture_dtype = torch.float32  # of x_t and of the prediction, whatever the weights are: eps is solved from both
+
+    @register_to_config
+    def __init__(
+        self,
+        sample_size: int = 64,
+        in_channels: int = 3,
+        out_channels: int = 6,
+        block_out_channels: tuple[int, ...] = (32, 64, 144),
+        layers_per_block: int = 1,
+        attention_head_dim: int = 36,
+        norm_num_groups: int = 8,
+        text_dim: int = 384,
+        layout_dim: int = 256,
+        T: int = 1000,
+    ):
+        outer = {"sample_size": sample_size, "in_channels": in_channels, "out_channels": out_channels}
+        width = block_out_channels[-1]
+        down, up = "ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D"
+        plain_levels = len(block_out_channels) - 1  # attention only where the grid is coarsest
+        super().__init__(
+            sample_size=sample_size // PATCH,
+            in_channels=in_channels * PATCH**2 + POSITIONS,
+            out_channels=out_channels * PATCH**2,
+            block_out_channels=block_out_channels,
+            layers_per_block=layers_per_block,
+            attention_head_dim=attention_head_dim,
+            norm_num_groups=norm_num_groups,
+            down_block_types=(down,) * plain_levels + ("SimpleCrossAttnDownBlock2D",),
+            mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+            up_block_types=("SimpleCrossAttnUpBlock2D",) + (up,) * plain_levels,
+            resnet_time_scale_shift="scale_shift",
+            encoder_hid_dim=text_dim,
+            encoder_hid_dim_type="text_proj",
+            cross_attention_dim=width,
+            addition_embed_type="text",
+            addition_embed_type_num_heads=6,
+        )
+        self.register_to_config(**outer)  # what the outside sees is the picture, not the patches
+
+        grid = sample_size // PATCH
+        coarsest = grid // 2**plain_levels
+        self.layout_shape = (width, coarsest, coarsest)
+        self.layout = nn.Sequential(
+            nn.Linear(text_dim + 2 * TIME_FREQUENCIES, layout_dim),
+            nn.SiLU(),
+            nn.Linear(layout_dim, width * coarsest * coarsest),
+        )
+
+    def forward(self, sample: Tensor, timestep, encoder_hidden_states: Tensor, return_dict: bool = True, **kwargs):
+        """x_t (B, 3, 64, 64), t (one or B of them), text (B, 77, text_dim) -> .sample (B, 6, 64, 64) of x_t's dtype."""
+        B, dtype = len(sample), self.dtype
+        t = torch.as_tensor(timestep, device=sample.device).expand(B)
+        text = encoder_hidden_states.to(dtype)
+
+        patches = F.pixel_unshuffle(sample, PATCH)  # (B, 12, 32, 32)
+        positions = patch_positions(patches.shape[-1]).to(patches)
+        patches = torch.cat([patches, positions.expand(B, -1, -1, -1)], dim=1)  # (B, 20, 32, 32)
+        out = (
+            super()
+            .forward(
+                patches.to(dtype),
+                t,
+                text,
+                # diffusers adds a hint after the middle block only together with hints for every skip: zeros
+                mid_block_additional_residual=self.layout_hint(text, t),
+                down_block_additional_residuals=(0.0,) * self.skips,
+                **kwargs,
+            )
+            .sample
+        )  # (B, 24, 32, 32)
+        v, var = F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)  # (B, 3, 64, 64) each
+
+        abar = cosine_alphas_cumprod(self.config.T).to(sample.device)[t].view(B, 1, 1, 1).to(sample.dtype)
+        eps = abar.sqrt() * v + (1 - abar).sqrt() * sample
+        out = torch.cat([eps, var], dim=1)
+        return UNet2DConditionOutput(sample=out) if return_dict else (out,)
+
+    def layout_hint(self, text: Tensor, t: Tensor) -> Tensor:
+        """What the text as a whole says about where things go: (B, width, 8, 8)."""
+        frequencies = torch.logspace(0, math.log10(200), TIME_FREQUENCIES, device=t.device)
+        angles = t[:, None] / self.config.T * frequencies  # (B, 32)
+        time = torch.cat([angles.sin(), angles.cos()], dim=1).to(text.dtype)
+        return self.layout(torch.cat([text.mean(dim=1), time], dim=1)).view(-1, *self.layout_shape)
+
+    @property
+    def skips(self) -> int:
+        """How many skip connections the way down leaves for the way up."""
+        levels, per_level = len(self.config.block_out_channels), self.config.layers_per_block
+        return levels * (per_level + 1)  # conv_in, the ResNets, and a downsampling after all but the last level
+
+    def to_json_string(self) -> str:
+        """The config that is saved: this class's own arguments, from which the inner UNet's follow."""
+        config = json.loads(super().to_json_string())
+        own = inspect.signature(type(self).__init__).parameters
+        return json.dumps({k: v for k, v in config.items() if k in own or k.startswith("_")}, indent=2) + "\n"
+
+
+# Fixed numbers, kept outside the module: they stay exact in fp32 when its weights become half precision.
+
+
+@functools.cache
+def cosine_alphas_cumprod(T: int) -> Tensor:
+    """abar_t (T,) of the schedule that the weights were trained with."""
+    return NoiseSchedule.cosine(T).alphas_cumprod
+
+
+@functools.cache
+def patch_positions(grid: int) -> Tensor:
+    """Where each of grid × grid patches is: sin and cos of pi k z / 2 for z = x, y in [-1, 1], k = 1, 2: (1, 8, …)."""
+    z = torch.linspace(-1, 1, grid)
+    y, x = torch.meshgrid(z, z, indexing="ij")
+    waves = [f(math.pi * k * z / 2) for z in (x, y) for k in (1, 2) for f in (torch.sin, torch.cos)]
+    return torch.stack(waves)[None]  # (1, 8, grid, grid)

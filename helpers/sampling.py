@@ -1,0 +1,261 @@
+"""From noise to pictures: the forward process, one reverse step, and the one loop that everything runs on."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .denoisers import Cond, Denoiser
+from .schedule import NoiseSchedule
+from .validate import (
+    check_batch,
+    check_device,
+    check_finite,
+    check_image,
+    check_integer,
+    check_number,
+    check_same,
+    check_shape,
+    check_timestep,
+    check_timesteps,
+)
+
+
+class Step(NamedTuple):
+    """One step of the loop, from timestep t to s (None: there is no next one). All pictures are (B, C, H, W)."""
+
+    t: int
+    s: int | None
+    x_t: Tensor
+    eps: Tensor  # the noise that the denoiser saw in x_t
+    x0_hat: Tensor  # the clean picture that this implies
+    x_s: Tensor
+
+
+def draw_noise(shape: Sequence[int], generator: torch.Generator | None, device: torch.device) -> Tensor:
+    """Standard normal noise. Drawn where the generator lives, so that one CPU seed means the same on every device."""
+    home = device if generator is None else generator.device
+    return torch.randn(tuple(shape), generator=generator, device=home).to(device)
+
+
+@torch.no_grad()
+def forward(
+    x0: Tensor,
+    t: int | Tensor,
+    alphas_cumprod: Tensor,
+    *,
+    noise: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Noise a clean picture up to timestep t in one go: x_t = √abar_t x0 + √(1 - abar_t) eps.
+
+    Args:
+        x0: clean pictures (B, C, H, W) in [-1, 1].
+        t: a timestep 0 … T-1 for all of them, or integers (B,), one for each.
+        alphas_cumprod: abar (T,), from a NoiseSchedule.
+        noise: the eps to use; drawn from `generator` otherwise.
+
+    Returns: x_t and eps, both (B, C, H, W).
+    Source: Ho et al. 2020, equation 4 (arXiv:2006.11239).
+    """
+    check_image(x0, "x0")
+    check_timestep(t, len(alphas_cumprod))
+    if noise is None:
+        eps = draw_noise(x0.shape, generator, x0.device).to(x0.dtype)
+    else:
+        check_same(x0, noise, "x0", "noise")
+        eps = noise
+    abar_t = abar_at(t, alphas_cumprod, x0)
+    x_t = abar_t.sqrt() * x0 + (1 - abar_t).sqrt() * eps
+    return x_t, eps
+
+
+def estimate_x0(x_t: Tensor, t: int | Tensor, eps: Tensor, alphas_cumprod: Tensor) -> Tensor:
+    """The forward process solved for the clean picture: x0_hat = (x_t - √(1 - abar_t) eps) / √abar_t.
+
+    x_t and eps are (B, C, H, W); t is a timestep, or (B,) of them. The result is not clamped to [-1, 1].
+    Source: Ho et al. 2020, equation 15 (arXiv:2006.11239).
+    """
+    check_batch(x_t, "x_t")
+    check_same(x_t, eps, "x_t", "eps")
+    check_timestep(t, len(alphas_cumprod))
+    abar_t = abar_at(t, alphas_cumprod, x_t)
+    return (x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()
+
+
+def abar_at(t: int | Tensor, alphas_cumprod: Tensor, x: Tensor) -> Tensor:
+    """abar_t in a shape that multiplies x (B, C, H, W): a scalar for one t, (B, 1, 1, 1) for t (B,)."""
+    if isinstance(t, Tensor) and t.ndim == 1:
+        if len(t) != len(x):
+            raise ValueError(f"t has {len(t)} timesteps for {len(x)} pictures; wanted one for each, or a single t.")
+        return alphas_cumprod.to(x)[t.to(x.device)].view(-1, 1, 1, 1)
+    return alphas_cumprod[int(t)].to(x)
+
+
+def ddpm_step(
+    x_t: Tensor,
+    x0_hat: Tensor,
+    t: int,
+    s: int | None,
+    schedule: NoiseSchedule,
+    *,
+    var: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """One DDPM step from timestep t to the next one, s: a draw from q(x_s | x_t, x0 = x0_hat).
+
+    Args:
+        x_t, x0_hat: the noisy pictures and the estimate of the clean ones, (B, C, H, W).
+        s: an earlier timestep, or None at the last step, which returns x0_hat.
+        var: learned variance channels in [-1, 1]; without them the variance is beta-tilde, the posterior's own.
+
+    Returns: x_s (B, C, H, W).
+    Source: Ho et al. 2020, equations 6 and 7 (arXiv:2006.11239), for a stride as in Nichol & Dhariwal 2021,
+    equations 15 (the variance) and 19 (arXiv:2102.09672).
+    """
+    check_step(x_t, x0_hat, t, s, schedule)
+    if s is None:
+        return x0_hat
+    abar_t, abar_s = schedule.alphas_cumprod[[t, s]].tolist()
+    alpha = abar_t / abar_s  # what the stride from s to t keeps of the variance of x_s …
+    beta = 1 - alpha  # … and what it adds as noise
+    mean = (abar_s**0.5 * beta * x0_hat + alpha**0.5 * (1 - abar_s) * x_t) / (1 - abar_t)
+
+    beta_tilde = torch.tensor(beta * (1 - abar_s) / (1 - abar_t))
+    if var is None:
+        variance = beta_tilde
+    else:
+        v = (var + 1) / 2
+        variance = torch.exp(v * torch.tensor(beta).log() + (1 - v) * beta_tilde.log())
+    return mean + variance.sqrt() * draw_noise(x_t.shape, generator, x_t.device)
+
+
+def ddim_step(
+    x_t: Tensor,
+    x0_hat: Tensor,
+    t: int,
+    s: int | None,
+    schedule: NoiseSchedule,
+    *,
+    var: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """One DDIM step with eta = 0: noise x0_hat again, to s, with the very noise that x_t implies. Nothing random.
+
+    Arguments and result as for ddpm_step; var and generator are accepted so that the two can be exchanged, and unused.
+    Source: Song et al. 2021, "Denoising Diffusion Implicit Models", equation 12 (arXiv:2010.02502).
+    """
+    check_step(x_t, x0_hat, t, s, schedule)
+    if s is None:
+        return x0_hat
+    abar_t, abar_s = schedule.alphas_cumprod[[t, s]].tolist()
+    eps = (x_t - abar_t**0.5 * x0_hat) / (1 - abar_t) ** 0.5
+    return abar_s**0.5 * x0_hat + (1 - abar_s) ** 0.5 * eps
+
+
+def check_step(x_t: Tensor, x0_hat: Tensor, t: int, s: int | None, schedule: NoiseSchedule) -> None:
+    """The arguments that every step takes."""
+    check_batch(x_t, "x_t")
+    check_same(x_t, x0_hat, "x_t", "x0_hat")
+    check_timestep(t, schedule.T)
+    if s is not None:
+        check_integer(s, "s", 0, t - 1)
+
+
+def dynamic_threshold(x0_hat: Tensor, *, ratio: float = 0.95, maximum: float = 1.5) -> Tensor:
+    """Pull an estimate that guidance has pushed far outside [-1, 1] back in, picture by picture.
+
+    The `ratio` quantile of |x0_hat|, held between 1 and `maximum`, becomes the new 1: what is above is clamped, the
+    rest shrinks with it, so that colours keep their differences where clamping alone would saturate them.
+
+    Source: Saharia et al. 2022, "Imagen", section 2.3 (arXiv:2205.11487); ratio and maximum as in DeepFloyd IF.
+    """
+    check_batch(x0_hat, "x0_hat")
+    check_number(ratio, "ratio", 0, 1)
+    check_number(maximum, "maximum", 1)
+    s = x0_hat.flatten(1).abs().quantile(ratio, dim=1).clamp(1, maximum).view(-1, 1, 1, 1)
+    return x0_hat.clamp(-s, s) / s
+
+
+def denoise(
+    denoiser: Denoiser,
+    x_t: Tensor,
+    timesteps: Sequence[int],
+    cond: Cond,
+    *,
+    step: Callable[..., Tensor] = ddpm_step,
+    threshold: Callable[[Tensor], Tensor] | None = None,
+    constrain: Callable[[Tensor, int | None], Tensor] | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Step]:
+    """Denoise x_t, which is at timesteps[0], one timestep after the other; yields every Step.
+
+    Args:
+        denoiser: which noise is in x_t? Any Denoiser, or combination of them.
+        x_t: noisy pictures (B, C, H, W), fp32, on the denoiser's device.
+        timesteps: strictly decreasing, such as strided_timesteps(). The last one's step ends in x0_hat.
+        cond: the denoiser's condition; for a text model the embeddings (1 or B, 77, width).
+        step: ddpm_step, ddim_step, or a function like them.
+        threshold: a function x0_hat -> x0_hat, such as dynamic_threshold; by default the estimate stays as it is.
+        constrain: a function (x_s, s) -> x_s, run after every step, before it is yielded.
+        generator: the source of all noise.
+
+    Raises a ValueError at once for timesteps or pictures that do not fit, and at its step for a NaN.
+    """
+    check_batch(x_t, "x_t")
+    check_shape(x_t, denoiser.image_shape, "x_t")
+    check_device(x_t, denoiser.device, "x_t")
+    timesteps = check_timesteps(timesteps, denoiser.schedule.T)
+    return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)
+
+
+@torch.no_grad()
+def _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator):
+    # apart from denoise(), because a generator's checks would wait for the first step
+    schedule = denoiser.schedule
+    for t, s in zip(timesteps, [*timesteps[1:], None]):
+        eps, var = denoiser(x_t, t, cond)
+        check_finite(eps, f"the noise predicted at t = {t}")
+        x0_hat = estimate_x0(x_t, t, eps, schedule.alphas_cumprod)
+        if threshold is not None:
+            x0_hat = threshold(x0_hat)
+        x_s = step(x_t, x0_hat, t, s, schedule, var=var, generator=generator)
+        if constrain is not None:
+            x_s = constrain(x_s, s)
+        yield Step(t, s, x_t, eps, x0_hat, x_s)
+        x_t = x_s
+
+
+def sample(
+    denoiser: Denoiser,
+    cond: Cond,
+    *,
+    timesteps: Sequence[int],
+    batch_size: int = 1,
+    step: Callable[..., Tensor] = ddpm_step,
+    threshold: Callable[[Tensor], Tensor] | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Step]:
+    """Pictures from nothing: start from pure noise (batch_size, C, H, W) and denoise it; yields every Step.
+
+    The other arguments are denoise's. Source: Ho et al. 2020, algorithm 2 (arXiv:2006.11239).
+    """
+    check_integer(batch_size, "batch_size", 1)
+    x_T = draw_noise((batch_size, *denoiser.image_shape), generator, denoiser.device)
+    return denoise(denoiser, x_T, timesteps, cond, step=step, threshold=threshold, generator=generator)
+
+
+def final(steps: Iterable[Step], *, progress: bool = True) -> Tensor:
+    """Run denoise, sample, sdedit or inpaint to its end, with a progress bar; returns the last x_s (B, C, H, W)."""
+    x_s = None
+    with tqdm(disable=not progress, leave=False, unit="t", desc="denoising") as bar:
+        for step in steps:
+            if x_s is None:
+                bar.reset(total=step.t + 1)  # the bar counts timesteps, since nobody knows how many steps will come
+            x_s = step.x_s
+            bar.update(step.t + 1 if step.s is None else step.t - step.s)
+    if x_s is None:
+        raise ValueError("no steps were given; wanted a generator such as sample(…), which runs only once.")
+    return x_s

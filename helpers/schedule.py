@@ -1,0 +1,72 @@
+"""The noise schedule: how much of the picture is left at timestep t, and which timesteps a sampler visits.
+
+Letters, here and everywhere: beta_t is the variance that the forward process adds in step t, alpha_t = 1 - beta_t,
+and abar_t = alpha_0 · … · alpha_t (`alphas_cumprod[t]`) is the share of x0's variance that is left in x_t.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .validate import check_integer, check_number
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseSchedule:
+    """The T variances beta_t (T,) of the forward process and their running products abar_t (T,), in fp32.
+
+    Source: Ho et al. 2020, "Denoising Diffusion Probabilistic Models", section 2 (arXiv:2006.11239).
+    """
+
+    betas: Tensor
+    alphas_cumprod: Tensor = field(init=False)
+
+    def __post_init__(self):
+        if self.betas.ndim != 1 or not ((self.betas > 0) & (self.betas < 1)).all():
+            raise ValueError(f"betas has shape {tuple(self.betas.shape)}; wanted (T,) with every value in (0, 1).")
+        object.__setattr__(self, "betas", self.betas.float())
+        object.__setattr__(self, "alphas_cumprod", torch.cumprod(1 - self.betas, dim=0))
+
+    @property
+    def T(self) -> int:
+        """The number of timesteps; t runs from 0 to T - 1."""
+        return len(self.betas)
+
+    @classmethod
+    def linear(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> "NoiseSchedule":
+        """beta_t grows in a straight line (Ho et al. 2020, section 4)."""
+        check_integer(T, "T", 1)
+        check_number(beta_start, "beta_start", 0, 1)
+        check_number(beta_end, "beta_end", 0, 1)
+        return cls(torch.linspace(beta_start, beta_end, T))
+
+    @classmethod
+    def cosine(cls, T: int = 1000) -> "NoiseSchedule":
+        """abar_t falls like a squared cosine (Nichol & Dhariwal 2021, equation 17, arXiv:2102.09672)."""
+        check_integer(T, "T", 1)
+
+        def abar(u: float) -> float:  # u in [0, 1]
+            return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+
+        # near t = T the quotient goes to 0: the paper caps beta there, so that the last steps stay finite
+        betas = [min(1 - abar((t + 1) / T) / abar(t / T), 0.999) for t in range(T)]
+        return cls(torch.tensor(betas))
+
+    @classmethod
+    def from_scheduler(cls, scheduler) -> "NoiseSchedule":
+        """The same betas as a diffusers scheduler (anything with a `betas` tensor)."""
+        return cls(scheduler.betas.detach().cpu())
+
+
+def strided_timesteps(steps: int = 34, T: int = 1000) -> list[int]:
+    """`steps` timesteps at a whole stride, from the noisy end down to 0: 990, 960, …, 0 for 34 of 1000.
+
+    A network that was trained on T small steps also serves a few long ones (Nichol & Dhariwal 2021, section 4).
+    Raises a ValueError unless 2 <= steps <= T.
+    """
+    check_integer(T, "T", 2)
+    check_integer(steps, "steps", 2, T)
+    stride = (T - 1) // (steps - 1)
+    return [stride * i for i in reversed(range(steps))]

@@ -1,0 +1,165 @@
+"""Looking at pictures: grids and strips with titles, curves, animations.
+
+Everything is drawn on a transparent ground with grey text, which reads on light and on dark pages.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+GREY = "#808080"
+DPI = 100
+GAP, LINE = 6, 18  # pixels between cells, and for a line of text
+
+
+class Picture:
+    """A finished PNG: the last expression of a cell shows it, `save` keeps it. `alt` says in words what it shows."""
+
+    def __init__(self, png: bytes, alt: str):
+        self.png, self.alt = png, alt
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+    def __repr__(self) -> str:
+        return f"[picture: {self.alt}]"
+
+    def save(self, path) -> None:
+        with open(path, "wb") as file:
+            file.write(self.png)
+
+
+class Animation:
+    """A finished GIF; the last expression of a cell plays it."""
+
+    def __init__(self, gif: bytes, alt: str):
+        self.gif, self.alt = gif, alt
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.gif).decode()
+        return f'<img alt="{self.alt}" src="data:image/gif;base64,{data}">'
+
+    def __repr__(self) -> str:
+        return f"[animation: {self.alt}]"
+
+
+def to_pixels(image: Tensor, low: float = -1.0, high: float = 1.0) -> np.ndarray:
+    """A picture (C, H, W) or (1, C, H, W) in [low, high] as bytes (H, W, 3). Clamped here, for display only."""
+    if image.ndim == 4 and len(image) == 1:
+        image = image[0]
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ValueError(f"a picture has shape {tuple(image.shape)}; wanted (3, H, W) or (1, H, W).")
+    image = (image.detach().float().cpu() - low) / (high - low)
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8)
+    return pixels.expand(3, -1, -1).permute(1, 2, 0).numpy()
+
+
+def grid(
+    pictures: Sequence,
+    titles: Sequence[str] | None = None,
+    *,
+    rows: Sequence[str] | None = None,
+    columns: int | None = None,
+    cell: int = 128,
+    low: float = -1.0,
+    high: float = 1.0,
+) -> Picture:
+    """Pictures side by side, or in rows.
+
+    Args:
+        pictures: a list of pictures (or a batch), or a list of lists, one for each row; None leaves a gap.
+        titles: one above each column (in a plain list broken by `columns`: above each picture).
+        rows: one beside each row.
+        columns: break a plain list after so many.
+        cell: width of a picture on the screen in pixels; a multiple of the picture's keeps its pixels square.
+        low, high: the values shown as black and white.
+    """
+    nested = isinstance(pictures[0], (list, tuple))
+    titles = list(titles) if titles is not None else None
+    if nested:
+        table = [list(row) for row in pictures]
+        heads = [titles] + [None] * (len(table) - 1)
+    else:
+        pictures, n = list(pictures), columns or len(pictures)
+        table = [pictures[i : i + n] for i in range(0, len(pictures), n)]
+        heads = [titles[i : i + n] if titles else None for i in range(0, len(pictures), n)]
+
+    width = max(len(row) for row in table)
+    lines = [1 + max(title.count("\n") for title in head) if head else 0 for head in heads]
+    left = 14 + 7 * max((len(line) for row in rows for line in row.split("\n")), default=0) if rows else GAP
+    right = width * (cell + GAP) + left
+    bottom = sum(cell + GAP + LINE * n for n in lines) + GAP
+    figure = Figure(figsize=(right / DPI, bottom / DPI), dpi=DPI)
+
+    y = GAP
+    for i, (row, head) in enumerate(zip(table, heads)):
+        y += LINE * lines[i]
+        for j, picture in enumerate(row):
+            if picture is None:
+                continue
+            x = left + j * (cell + GAP)
+            axes = figure.add_axes((x / right, 1 - (y + cell) / bottom, cell / right, cell / bottom))
+            axes.imshow(
+                to_pixels(picture, low, high), interpolation="nearest" if picture.shape[-1] <= cell else "antialiased"
+            )
+            axes.axis("off")
+            if head and j < len(head):
+                axes.set_title(head[j], fontsize=9, color=GREY, pad=3)
+            if rows and j == 0:
+                axes.text(
+                    -0.05, 0.5, rows[i], transform=axes.transAxes, fontsize=9, color=GREY, ha="right", va="center"
+                )
+        y += cell + GAP
+    words = [word for word in [*(rows or []), *(titles or [])] if word]
+    return finish(figure, f"{sum(len(row) for row in table)} pictures" + (f": {', '.join(words)}" if words else ""))
+
+
+def curves(
+    x: Sequence[float], ys: dict[str, Sequence[float]], *, xlabel: str, ylabel: str = "", marks: Sequence[float] = ()
+) -> Picture:
+    """Curves over a common x, by label; `marks` draws thin vertical lines."""
+    figure = Figure(figsize=(5.6, 3.0), dpi=DPI)
+    axes = figure.add_subplot()
+    for label, y in ys.items():
+        axes.plot(x, y, label=label, linewidth=2)
+    for mark in marks:
+        axes.axvline(mark, color=GREY, linewidth=1, linestyle=":")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if len(ys) > 1:
+        axes.legend(frameon=False, labelcolor=GREY)
+    grey_axes(axes)
+    figure.tight_layout()
+    return finish(figure, f"curves of {', '.join(ys)} over {xlabel}")
+
+
+def grey_axes(axes: Axes) -> None:
+    """Axes that read on light and on dark pages."""
+    axes.set_facecolor("none")
+    axes.tick_params(colors=GREY)
+    axes.xaxis.label.set_color(GREY)
+    axes.yaxis.label.set_color(GREY)
+    for side, spine in axes.spines.items():
+        spine.set(color=GREY, visible=side in ("left", "bottom"))
+
+
+def finish(figure: Figure, alt: str) -> Picture:
+    """The figure as a Picture, with what its mathematical titles say in plain letters."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", transparent=True)
+    return Picture(buffer.getvalue(), alt.replace("$", "").replace("\\", "").replace("\n", " "))
+
+
+def animate(frames: Sequence[Tensor], *, alt: str, fps: int = 8, cell: int = 192, low: float = -1.0, high: float = 1.0):
+    """Pictures (3, H, W) one after the other, the last one held for two seconds, round and round."""
+    images = [Image.fromarray(to_pixels(f, low, high)).resize((cell, cell), Image.Resampling.NEAREST) for f in frames]
+    buffer = io.BytesIO()
+    durations = [1000 // fps] * (len(images) - 1) + [2000]
+    images[0].save(buffer, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+    return Animation(buffer.getvalue(), alt)
