@@ -29,8 +29,11 @@ def load_image(source: str | os.PathLike | bytes, size: int = 64) -> Tensor:
     Raises an ImageError for what is not a whole, still picture of a sensible size.
     """
     check_integer(size, "size", 1)
-    name = "the upload" if isinstance(source, bytes) else str(source)
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    upload = isinstance(source, (bytes, bytearray, memoryview))  # ipywidgets 7 hands over bytes, 8 a memoryview
+    if not upload and not isinstance(source, (str, os.PathLike)):
+        raise TypeError(f"source is a {type(source).__name__}; wanted a file's path, or its bytes.")
+    name = "the upload" if upload else str(source)
+    file = io.BytesIO(source) if upload else source
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is stricter
@@ -39,6 +42,8 @@ def load_image(source: str | os.PathLike | bytes, size: int = 64) -> Tensor:
                 image = ImageOps.exif_transpose(image)  # decodes it, so a truncated file fails here
     except FileNotFoundError:
         raise ImageError(f"there is no file {name}.") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise ImageError(f"{name} cannot be opened: {error.strerror}.") from None
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not a picture that Pillow can read; wanted PNG, JPEG, WebP or the like.") from None
     except Image.DecompressionBombError as error:
@@ -57,7 +62,7 @@ def check_picture(image: Image.Image, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise ImageError(f"{name} is {width}×{height} pixels; wanted at most {MAX_PIXELS // 1_000_000} million in all.")
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    if frames > 1 and image.format != "MPO":  # a phone's JPEG with a depth or gain map behind it is one still picture
         raise ImageError(f"{name} is animated, with {frames} frames; wanted one still picture: save one frame of it.")
 
 

@@ -63,14 +63,31 @@ class TextDenoiser(Denoiser):
         return next(self.unet.parameters()).device
 
     def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
-        text = batch_conds([cond], len(x_t)).to(self.device, self.unet.dtype)  # (B, 77, width)
+        self.check_text(cond)
+        weight = next(self.unet.parameters())  # (diffusers' unet.dtype would search all modules, at every step)
+        text = batch_conds([cond], len(x_t)).to(weight)  # (B, 77, width)
         # Mini-IF's network takes the picture in fp32 and casts only its insides; IF's wants its own dtype
-        x_t = x_t.to(getattr(self.unet, "picture_dtype", self.unet.dtype))
+        x_t = x_t.to(getattr(self.unet, "picture_dtype", weight.dtype))
         out = self.unet(x_t, t, encoder_hidden_states=text).sample.float()  # (B, 2C, H, W)
         return Prediction(*out.chunk(2, dim=1))
 
     def unconditional(self, cond: Tensor) -> Tensor:
+        self.check_text(cond)
         return self.empty.to(cond).expand_as(cond)
+
+    def check_text(self, cond) -> None:
+        """Text states of the width and length that the network knows."""
+        tokens, width = self.empty.shape[1:]
+        if not isinstance(cond, Tensor):
+            raise TypeError(
+                f"the condition is a {type(cond).__name__}; wanted text states (1 or B, {tokens}, {width}): "
+                "model.embed(prompt) makes them."
+            )
+        if cond.ndim != 3 or cond.shape[1:] != (tokens, width):
+            raise ValueError(
+                f"the condition has shape {tuple(cond.shape)}; this model wants text states "
+                f"(1 or B, {tokens}, {width}): model.embed(prompt) makes them."
+            )
 
 
 class Combinator(Denoiser):

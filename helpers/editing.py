@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .denoisers import Cond, Denoiser
 from .sampling import Step, denoise, draw_noise, forward
-from .validate import check_image, check_integer, check_mask, check_shape, check_timesteps
+from .validate import check_fits, check_image, check_integer, check_mask, check_timesteps
 
 
 def sdedit(
@@ -29,10 +29,10 @@ def sdedit(
         i_start: an index into timesteps.
         options: step, threshold and constrain, as for denoise.
 
-    Source: Meng et al. 2022, "SDEdit", algorithm 1 (arXiv:2108.01073).
+    Source: Meng et al. 2022, "SDEdit", section 3 (arXiv:2108.01073), with DDPM's steps for the reverse SDE.
     """
     check_image(x_orig, "x_orig")
-    check_shape(x_orig, denoiser.image_shape, "x_orig")
+    check_fits(x_orig, denoiser.image_shape, denoiser.device, "x_orig")
     timesteps = check_timesteps(timesteps, denoiser.schedule.T)
     check_integer(i_start, "i_start", 0, len(timesteps) - 1)
     x_t, _ = forward(x_orig, timesteps[i_start], denoiser.schedule.alphas_cumprod, generator=generator)
@@ -59,10 +59,11 @@ def inpaint(
         mask: zeros and ones, (H, W) or (1 or B, 1 or C, H, W).
         options: step and threshold, as for denoise.
 
-    Source: Lugmayr et al. 2022, "RePaint", equation 8, without its resampling (arXiv:2201.09865).
+    Source: Lugmayr et al. 2022, "RePaint", equation 8 (its m is 1 where ours is 0), without its resampling
+    (arXiv:2201.09865).
     """
     check_image(x_orig, "x_orig")
-    check_shape(x_orig, denoiser.image_shape, "x_orig")
+    check_fits(x_orig, denoiser.image_shape, denoiser.device, "x_orig")
     check_mask(mask, x_orig)
     repaint = mask.to(x_orig.device).bool()
     alphas_cumprod = denoiser.schedule.alphas_cumprod

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from .denoisers import Combinator, Cond, Denoiser, Prediction, predict_together
+from .denoisers import Combinator, Denoiser, Prediction, predict_together
 from .validate import check_integer, check_number
 
 
@@ -33,6 +33,7 @@ def flip(x: Tensor) -> Tensor:
 
 def rotate(quarter_turns: int) -> View:
     """Turned by quarter turns, counter-clockwise."""
+    check_integer(quarter_turns, "quarter_turns", -3, 3)
     return View(lambda x: x.rot90(quarter_turns, (-2, -1)), lambda x: x.rot90(-quarter_turns, (-2, -1)))
 
 
@@ -43,6 +44,7 @@ def negate(x: Tensor) -> Tensor:
 
 def permute_patches(patches: int = 4, seed: int = 0) -> View:
     """Cut into patches × patches squares that change places: a jigsaw, the same one for the same seed."""
+    check_integer(patches, "patches", 1)
     order = torch.randperm(patches**2, generator=torch.Generator().manual_seed(seed))
 
     def rearrange(x: Tensor, order: Tensor) -> Tensor:
@@ -62,6 +64,8 @@ def inner_circle(quarter_turns: int = 1, radius: float = 0.7) -> View:
 
     Whole pixels change places: a turn by another angle would have to interpolate, which makes noise smooth.
     """
+    check_integer(quarter_turns, "quarter_turns", -3, 3)
+    check_number(radius, "radius", 0)
 
     def turn(x: Tensor, quarter_turns: int) -> Tensor:
         H, W = x.shape[-2:]
@@ -97,14 +101,19 @@ class ManyPrompts(Combinator):
 
     n: int
 
-    def predict_each(self, pictures: list[Tensor], t: int, conds: Cond) -> list[Prediction]:
-        if not isinstance(conds, tuple) or len(conds) != self.n:
-            given = f"a tuple of {len(conds)}" if isinstance(conds, tuple) else f"a {type(conds).__name__}"
-            raise TypeError(f"the condition is {given}; wanted a tuple of {self.n} conditions.")
-        return predict_together(self.denoiser, pictures, t, list(conds))
+    def predict_each(self, pictures: list[Tensor], t: int, cond: tuple) -> list[Prediction]:
+        self.check_tuple(cond)
+        return predict_together(self.denoiser, pictures, t, list(cond))
 
     def unconditional(self, cond: tuple) -> tuple:
+        self.check_tuple(cond)
         return tuple(self.denoiser.unconditional(c) for c in cond)
+
+    def check_tuple(self, cond) -> None:
+        """One condition for each prompt."""
+        if not isinstance(cond, tuple) or len(cond) != self.n:
+            given = f"a tuple of {len(cond)}" if isinstance(cond, tuple) else f"a {type(cond).__name__}"
+            raise TypeError(f"the condition is {given}; wanted a tuple of {self.n} conditions.")
 
 
 class Anagram(ManyPrompts):
@@ -165,7 +174,7 @@ def hybrid(denoiser: Denoiser, kernel_size: int = 33, sigma: float = 2.0) -> Den
     The condition becomes a pair (far, near); the variance is far's.
     Source: Geng et al. 2024, "Factorized Diffusion", section 3.2 (arXiv:2404.11615), after Oliva et al. 2006.
     """
-    check_integer(kernel_size, "kernel_size", 1)
+    check_integer(kernel_size, "kernel_size", 1, 2 * min(denoiser.image_shape[1:]) - 1)  # the edges are reflected
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size is {kernel_size}; wanted an odd number, so that the filter has a middle.")
     check_number(sigma, "sigma", 1e-6)

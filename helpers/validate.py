@@ -29,6 +29,8 @@ def check_batch(x, name: str) -> None:
     if x.ndim != 4:
         hint = f" A single picture becomes a batch with {name}[None]." if x.ndim == 3 else ""
         raise ValueError(f"{name} has shape {tuple(x.shape)}; wanted (B, C, H, W).{hint}")
+    if x.numel() == 0:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}, which is empty; wanted at least one picture.")
 
 
 def check_image(x, name: str, low: float = -1.0, high: float = 1.0) -> None:
@@ -59,21 +61,19 @@ def check_same(a: Tensor, b, name_a: str, name_b: str) -> None:
             raise ValueError(f"{name_b} has {what} {given}; wanted {name_a}'s {what}, {wanted}.")
 
 
-def check_shape(x: Tensor, shape: tuple[int, ...], name: str) -> None:
-    """Pictures of the shape (C, H, W) that a model works on."""
+def check_fits(x: Tensor, shape: tuple[int, ...], device: torch.device, name: str) -> None:
+    """Pictures of the shape (C, H, W) that a model works on, in fp32, on its device."""
     if tuple(x.shape[1:]) != tuple(shape):
         raise ValueError(
             f"{name} has shape {tuple(x.shape)}; this model wants (B, {', '.join(str(n) for n in shape)})."
         )
-
-
-def check_device(x: Tensor, device: torch.device, name: str) -> None:
-    """On the model's device."""
+    if x.dtype != torch.float32:
+        raise TypeError(f"{name} has dtype {x.dtype}; wanted torch.float32: convert it with {name}.float().")
     if x.device.type != torch.device(device).type:
         raise ValueError(f"{name} is on {x.device}; the model is on {device}: move it with {name}.to('{device}').")
 
 
-def check_integer(n, name: str, low: int, high: int | None = None) -> None:
+def check_integer(n, name: str, low: float = -math.inf, high: float = math.inf) -> None:
     """An integer with low <= n <= high."""
     try:
         if isinstance(n, bool):
@@ -81,8 +81,8 @@ def check_integer(n, name: str, low: int, high: int | None = None) -> None:
         n = operator.index(n)
     except TypeError:
         raise TypeError(f"{name} is {n!r}; wanted an integer.") from None
-    if n < low or (high is not None and n > high):
-        wanted = f"at least {low}" if high is None else f"{low} to {high}"
+    if not low <= n <= high:
+        wanted = f"at least {low}" if high == math.inf else f"{low} to {high}"
         raise ValueError(f"{name} is {n}; wanted {wanted}.")
 
 
@@ -111,7 +111,11 @@ def check_timestep(t, T: int, name: str = "t") -> None:
 
 def check_timesteps(timesteps, T: int) -> list[int]:
     """A strictly decreasing list of timesteps in 0 … T-1, handed back as plain integers."""
-    timesteps = timesteps.tolist() if isinstance(timesteps, Tensor) else list(timesteps)
+    try:
+        timesteps = timesteps.tolist() if isinstance(timesteps, Tensor) else timesteps
+        timesteps = list(timesteps)
+    except TypeError:
+        raise TypeError(f"timesteps is {timesteps!r}; wanted a list, such as strided_timesteps(34).") from None
     if not timesteps:
         raise ValueError("timesteps is empty; wanted at least one timestep.")
     for t in timesteps:
@@ -131,8 +135,8 @@ def check_mask(mask, x: Tensor) -> None:
     fits = len(shape) == 4 and shape[0] in (1, B) and shape[1] in (1, C) and shape[2:] == (H, W)
     if not fits:
         raise ValueError(f"mask has shape {tuple(mask.shape)}; wanted ({H}, {W}) or (1, 1, {H}, {W}), the picture's.")
-    values = mask.unique()
-    if not torch.isin(values, torch.tensor([0, 1], device=mask.device, dtype=values.dtype)).all():
+    values = mask.float().unique()
+    if not torch.isin(values, torch.tensor([0.0, 1.0], device=mask.device)).all():
         raise ValueError(
             f"mask has values from {values.min().item():g} to {values.max().item():g}; "
             "wanted only 0 (keep) and 1 (repaint): round it with (mask > 0.5).float()."

@@ -1,0 +1,55 @@
+# Two commands: `make course` runs every notebook and collects its pictures, `make test` checks everything.
+# Both need nothing but Python 3.11 or newer and pip; the first of them makes .venv and installs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+NOTEBOOKS ?=
+MODEL ?=
+PARAMETERS ?=
+
+.PHONY: course test lab bench notebooks pictures embeddings images lint clean
+
+course: $(READY)
+	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
+		--nbval-sanitize-with=ci/nbval_sanitize.cfg notebooks
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+bench: $(READY)
+	$(BIN)/python ci/bench.py
+
+# for contributors: execute the notebooks and write their outputs back, to be committed
+notebooks: $(READY)
+	$(BIN)/python ci/run_notebooks.py --save --notebooks "$(NOTEBOOKS)"
+
+# the README's pictures, from the committed notebooks
+pictures: $(READY)
+	$(BIN)/python ci/readme_pictures.py
+
+embeddings: $(READY)
+	$(BIN)/python ci/embed_prompts.py
+
+images: $(READY)
+	$(BIN)/python -m pip install --quiet -e ".[images]"
+	$(BIN)/python data/images/make_images.py
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --progress-bar off --quiet -e .
+	touch $(READY)
+
+clean:
+	rm -rf build .pytest_cache .ruff_cache

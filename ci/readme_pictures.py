@@ -1,0 +1,25 @@
+"""Copy the README's pictures out of the committed notebooks: `make pictures`, after `make notebooks`."""
+
+import base64
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+# file under docs/, notebook, which of its pictures
+PICTURES = [
+    ("samples.png", "a0", 0),
+    ("denoising.png", "a1_4", 0),
+    ("guidance.png", "a1_6", 1),
+    ("sdedit.png", "a1_7_3", 1),
+    ("anagrams.png", "a1_8", 1),
+    ("hybrids.png", "a1_9", 1),
+]
+
+(ROOT / "docs").mkdir(exist_ok=True)
+for file, name, i in PICTURES:
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pngs = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    (ROOT / "docs" / file).write_bytes(base64.b64decode(pngs[i]))
+    print(f"docs/{file}: picture {i} of {name}")

@@ -1,0 +1,196 @@
+import pytest
+import torch
+from toys import Enlarger, TinyIF, Toy, seeded, tiny
+
+from helpers.denoisers import batch_conds, guided, predict_together
+from helpers.illusions import anagram, hybrid
+from helpers.sampling import final, sample
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+VIEWS = ["identity", "rotate_90"]
+
+
+def assert_same(a, b):
+    """Two predictions agree, up to the order in which sums are taken."""
+    torch.testing.assert_close(a.eps, b.eps, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(a.var, b.var, atol=1e-6, rtol=0)
+
+
+# ---- guidance
+
+
+@pytest.mark.parametrize("gamma", [-1.0, 0.0, 0.5, 1.0, 7.0])
+def test_guidance_is_u_plus_gamma_times_c_minus_u(toy, x_t, conds, gamma):
+    u = toy(x_t, 300, torch.zeros_like(conds[0])).eps
+    c = toy(x_t, 300, conds[0]).eps
+    guidance = guided(toy, gamma)(x_t, 300, conds[0])
+    torch.testing.assert_close(guidance.eps, u + gamma * (c - u), atol=1e-6, rtol=0)
+
+
+def test_gamma_1_is_the_conditional_prediction(toy, x_t, conds):
+    assert_same(guided(toy, 1)(x_t, 300, conds[0]), toy(x_t, 300, conds[0]))
+
+
+def test_gamma_0_ignores_the_condition(toy, x_t, conds):
+    eps = toy(x_t, 300, toy.unconditional(conds[0])).eps
+    torch.testing.assert_close(guided(toy, 0)(x_t, 300, conds[0]).eps, eps, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 7.0])
+def test_guidance_leaves_the_conditional_variance_alone(toy, x_t, conds, gamma):
+    assert torch.equal(guided(toy, gamma)(x_t, 300, conds[0]).var, toy(x_t, 300, conds[0]).var)
+
+
+def test_guidance_of_a_network_without_variance_has_none(x_t, conds):
+    assert guided(Toy(learns_variance=False), 7)(x_t, 300, conds[0]).var is None
+
+
+def test_guidance_reaches_into_a_tree_of_conditions(x0, x_t, conds):
+    enlarger, cond = Enlarger(), (conds[0], x0, torch.tensor([0.3]))
+    u = enlarger(x_t, 300, (torch.zeros_like(conds[0]), x0, torch.tensor([0.3]))).eps  # picture and level stay
+    c = enlarger(x_t, 300, cond).eps
+    enlarger.calls = 0
+    eps = guided(enlarger, 4)(x_t, 300, cond).eps
+    torch.testing.assert_close(eps, u + 4 * (c - u), atol=1e-6, rtol=0)
+    assert enlarger.calls == 1
+
+
+# ---- stacks
+
+STACKS = {
+    "guided": lambda d: guided(d, 7),
+    "anagram": lambda d: anagram(d, VIEWS),
+    "hybrid": lambda d: hybrid(d, 7),
+    "guided anagram": lambda d: guided(anagram(d, VIEWS), 7),
+    "anagram of guided": lambda d: anagram(guided(d, 7), VIEWS),
+    "guided hybrid": lambda d: guided(hybrid(d, 7), 7),
+    "hybrid of guided": lambda d: hybrid(guided(d, 7), 7),
+    "guided anagram of hybrids": lambda d: guided(anagram(hybrid(d, 7), VIEWS), 7),
+    "anagram of guided hybrids": lambda d: anagram(guided(hybrid(d, 7), 7), VIEWS),
+    "guided hybrid of anagrams": lambda d: guided(hybrid(anagram(d, VIEWS), 7), 7),
+    "hybrid of anagrams of guided": lambda d: hybrid(anagram(guided(d, 7), VIEWS), 7),
+}
+
+
+def cond_for(stack, conds):
+    if "hybrid" in stack and "anagram" in stack:
+        return (tuple(conds[:2]), tuple(conds[2:]))
+    return conds[0] if stack == "guided" else tuple(conds[:2])
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_any_stack_costs_one_network_call_per_step(toy, conds, stack):
+    steps = sample(STACKS[stack](toy), cond_for(stack, conds), timesteps=[600, 300, 0], generator=seeded())
+    assert final(steps, progress=False).shape == (1, *toy.image_shape)
+    assert toy.calls == 3
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_any_stack_keeps_schedule_shape_and_device(toy, stack):
+    stacked = STACKS[stack](toy)
+    assert stacked.schedule is toy.schedule
+    assert (stacked.image_shape, stacked.device) == (toy.image_shape, toy.device)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_picture_in_a_batch_has_its_own_condition(toy, x_t, conds, stack):
+    one, other = cond_for(stack, conds), cond_for(stack, [-c for c in conds])
+    stacked = STACKS[stack](toy)
+    together = stacked(x_t, 300, batch_conds([one, other], 1))
+    for i, cond in enumerate([one, other]):
+        alone = stacked(x_t[i : i + 1], 300, cond)
+        assert_same(alone, type(alone)(together.eps[i : i + 1], together.var[i : i + 1]))
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("guided anagram", "anagram of guided"),
+        ("guided hybrid", "hybrid of guided"),
+        ("guided anagram of hybrids", "anagram of guided hybrids"),
+        ("guided hybrid of anagrams", "hybrid of anagrams of guided"),
+    ],
+)
+def test_guidance_may_be_inside_or_outside(toy, x_t, conds, one, other):
+    cond = cond_for(one, conds)
+    assert_same(STACKS[one](toy)(x_t, 300, cond), STACKS[other](toy)(x_t, 300, cond))
+
+
+# ---- conditions in batches
+
+
+def test_batch_conds_repeats_a_single_condition_and_keeps_a_batch():
+    single, batch = torch.tensor([[9.0]]), torch.tensor([[1.0], [2.0], [3.0]])
+    assert batch_conds([single, batch], 3).flatten().tolist() == [9, 9, 9, 1, 2, 3]
+
+
+def test_batch_conds_walks_a_tree_leaf_by_leaf():
+    one = (torch.zeros(1, 2), (torch.zeros(3, 4), torch.zeros(1)))
+    other = (torch.ones(3, 2), (torch.ones(1, 4), torch.ones(3)))
+    a, (b, c) = batch_conds([one, other], 3)
+    assert [leaf.shape for leaf in (a, b, c)] == [(6, 2), (6, 4), (6,)]
+    for leaf in (a, b, c):
+        assert (leaf[:3] == 0).all() and (leaf[3:] == 1).all()
+
+
+def test_batch_conds_of_networks_without_a_condition():
+    assert batch_conds([(), ()], 5) == ()
+
+
+def test_predict_together_answers_in_the_order_of_the_questions(toy, x_t, conds):
+    pictures = [x_t, -x_t, 2 * x_t]
+    answers = predict_together(toy, pictures, 300, conds[:3])
+    assert toy.calls == 1
+    for answer, picture, cond in zip(answers, pictures, conds):
+        assert_same(answer, toy(picture, 300, cond))
+
+
+def test_predictions_never_change_their_inputs(toy, x_t, conds):
+    before = x_t.clone(), [c.clone() for c in conds]
+    for stack, make in STACKS.items():
+        make(toy)(x_t, 300, cond_for(stack, conds))
+    assert torch.equal(x_t, before[0])
+    assert all(torch.equal(a, b) for a, b in zip(conds, before[1]))
+
+
+# ---- the text denoiser, round a network in IF's format
+
+
+@pytest.fixture
+def text():
+    return torch.randn(2, 5, 4, generator=seeded())
+
+
+def test_text_denoiser_splits_noise_and_variance(text):
+    x = torch.randn(2, 3, 8, 8, generator=seeded())
+    eps, var = tiny(TinyIF())(x, 300, text)
+    assert torch.equal(eps, x)
+    torch.testing.assert_close(var, text.mean((1, 2)).view(2, 1, 1, 1).expand_as(x))
+
+
+def test_text_denoiser_is_told_the_shape_and_device_by_its_network():
+    denoiser = tiny(TinyIF())
+    assert (denoiser.image_shape, denoiser.device) == ((3, 8, 8), torch.device("cpu"))
+
+
+def test_one_text_serves_every_picture(text):
+    x = torch.randn(3, 3, 8, 8, generator=seeded())
+    assert tiny(TinyIF())(x, 300, text[:1]).var.shape == x.shape
+
+
+def test_the_empty_text_takes_the_batch_of_the_condition(text):
+    assert torch.equal(tiny(TinyIF()).unconditional(text), torch.full((2, 5, 4), 0.25))
+
+
+def test_predictions_are_fp32_whatever_the_network_computes_in(text):
+    unet = TinyIF(torch.bfloat16)
+    eps, var = tiny(unet)(torch.randn(2, 3, 8, 8, generator=seeded()), 300, text)
+    assert unet.given == torch.bfloat16
+    assert eps.dtype == var.dtype == torch.float32
+
+
+def test_a_network_may_ask_for_the_picture_in_fp32(text):
+    unet = TinyIF(torch.bfloat16)
+    unet.picture_dtype = torch.float32
+    x = torch.randn(2, 3, 8, 8, generator=seeded())
+    assert torch.equal(tiny(unet)(x, 300, text).eps, x)

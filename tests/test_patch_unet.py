@@ -1,0 +1,155 @@
+"""Mini-IF's network: an IF network from outside, and inside what its page describes."""
+
+import logging
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DConditionModel
+from diffusers.utils import logging as diffusers_logging
+
+from helpers.patch_unet import PatchUNet
+
+TIMES = [0, 300, 990]
+
+
+@pytest.fixture(scope="module")
+def unet():
+    torch.manual_seed(0)
+    return PatchUNet().eval().requires_grad_(False)
+
+
+@pytest.fixture
+def inputs():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(2, 3, 64, 64, generator=generator), torch.randn(2, 77, 384, generator=generator)
+
+
+def recompute(unet, x_t, t, text):
+    """The same prediction, from the description alone, on a plain diffusers UNet with the same weights."""
+    inner = UNet2DConditionModel(
+        sample_size=32,
+        in_channels=20,
+        out_channels=24,
+        block_out_channels=(32, 64, 144),
+        layers_per_block=1,
+        attention_head_dim=36,
+        norm_num_groups=8,
+        down_block_types=("ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D"),
+        resnet_time_scale_shift="scale_shift",
+        encoder_hid_dim=384,
+        encoder_hid_dim_type="text_proj",
+        cross_attention_dim=144,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=6,
+    ).eval()
+    weights = unet.state_dict()
+    layout = {key: weights.pop(key) for key in list(weights) if key.startswith("layout.")}
+    inner.load_state_dict(weights)
+
+    patches = torch.empty(len(x_t), 20, 32, 32)
+    for c in range(3):
+        for i in range(2):
+            for j in range(2):
+                patches[:, 4 * c + 2 * i + j] = x_t[:, c, i::2, j::2]
+    place = [-1 + 2 * i / 31 for i in range(32)]
+    for n, (k, wave) in enumerate((k, wave) for k in (1, 2) for wave in (math.sin, math.cos)):
+        values = torch.tensor([wave(math.pi * k * z / 2) for z in place])
+        patches[:, 12 + n] = values[None, :]  # x, along a row
+        patches[:, 16 + n] = values[:, None]  # y
+
+    angles = torch.tensor([t / 1000 * 200 ** (i / 31) for i in range(32)]).expand(len(x_t), -1)
+    hint = torch.cat([text.mean(1), angles.sin(), angles.cos()], dim=1)
+    hint = F.silu(hint @ layout["layout.0.weight"].T + layout["layout.0.bias"])
+    hint = (hint @ layout["layout.2.weight"].T + layout["layout.2.bias"]).view(-1, 144, 8, 8)
+
+    zeros = [torch.zeros(1)] * 6
+    out = inner(patches, t, text, mid_block_additional_residual=hint, down_block_additional_residuals=zeros).sample
+    v, var = F.pixel_shuffle(out, 2).chunk(2, dim=1)
+    angle = [math.cos((u / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2 for u in range(1001)]
+    abar = math.prod(1 - min(1 - angle[u + 1] / angle[u], 0.999) for u in range(t + 1))
+    return abar**0.5 * v + (1 - abar) ** 0.5 * x_t, var
+
+
+@pytest.mark.parametrize("t", TIMES)
+def test_prediction_equals_a_reimplementation_from_the_description(unet, inputs, t):
+    x_t, text = inputs
+    eps, var = unet(x_t, t, text).sample.chunk(2, dim=1)
+    wanted_eps, wanted_var = recompute(unet, x_t, t, text)
+    torch.testing.assert_close(eps, wanted_eps, atol=1e-5, rtol=0)
+    torch.testing.assert_close(var, wanted_var, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_one_prediction_and_one_variance_for_every_picture(unet, batch):
+    out = unet(torch.randn(batch, 3, 64, 64), 500, torch.randn(batch, 77, 384)).sample
+    assert out.shape == (batch, 6, 64, 64)
+
+
+def test_without_return_dict_it_hands_out_a_tuple(unet, inputs):
+    x_t, text = inputs
+    (out,) = unet(x_t, 500, text, return_dict=False)
+    assert torch.equal(out, unet(x_t, 500, text).sample)
+
+
+def test_a_timestep_for_each_picture_equals_one_picture_at_a_time(unet, inputs):
+    x_t, text = inputs
+    together = unet(x_t, torch.tensor([100, 900]), text).sample
+    for i, t in enumerate([100, 900]):
+        torch.testing.assert_close(together[i : i + 1], unet(x_t[i : i + 1], t, text[i : i + 1]).sample)
+
+
+def test_the_layout_hint_tells_texts_and_times_apart(unet, inputs):
+    text = inputs[1]
+    early, late = (unet.layout_hint(text, torch.tensor([t, t])) for t in (900, 100))
+    assert early.shape == (2, 144, 8, 8)
+    assert not torch.allclose(early[0], early[1])
+    assert not torch.allclose(early, late)
+
+
+def test_the_config_speaks_of_pictures_and_not_of_patches(unet):
+    config = unet.config
+    assert (config.in_channels, config.out_channels, config.sample_size) == (3, 6, 64)
+    assert (unet.conv_in.in_channels, unet.conv_out.out_channels) == (20, 24)
+
+
+def test_save_and_load_keeps_every_bit_and_warns_of_nothing(unet, inputs, tmp_path, caplog, recwarn):
+    diffusers_logging.enable_propagation()
+    try:
+        with caplog.at_level(logging.WARNING):
+            unet.save_pretrained(tmp_path)
+            again = PatchUNet.from_pretrained(tmp_path)
+    finally:
+        diffusers_logging.disable_propagation()
+    assert [record.getMessage() for record in caplog.records] == []
+    assert [str(warning.message) for warning in recwarn] == []
+
+    assert again.state_dict().keys() == unet.state_dict().keys()
+    assert all(torch.equal(again.state_dict()[key], value) for key, value in unet.state_dict().items())
+    assert torch.equal(again(inputs[0], 500, inputs[1]).sample, unet(inputs[0], 500, inputs[1]).sample)
+
+
+def test_another_size_survives_saving_and_loading(tmp_path):
+    shape = {"sample_size": 32, "block_out_channels": (16, 24), "layers_per_block": 2, "attention_head_dim": 8}
+    small = PatchUNet(**shape, text_dim=24, layout_dim=8, T=50)
+    small.save_pretrained(tmp_path)
+    again = PatchUNet.from_pretrained(tmp_path).eval()
+    assert again(torch.randn(1, 3, 32, 32), 49, torch.randn(1, 77, 24)).sample.shape == (1, 6, 32, 32)
+    assert again.config.T == 50
+
+
+def test_bf16_weights_keep_the_state_in_fp32(unet, inputs):
+    x_t, text = inputs
+    half = PatchUNet().eval().requires_grad_(False)
+    half.load_state_dict(unet.state_dict())
+    torch.nn.Module.to(half, torch.bfloat16)
+    out = half(x_t, 500, text.bfloat16()).sample
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(out, unet(x_t, 500, text).sample, atol=0.1, rtol=0)
+
+    # at the noisy end eps is x_t itself but for a trace of v: had x_t been rounded to bf16, it would show
+    eps = half(x_t, 999, text.bfloat16()).sample[:, :3]
+    torch.testing.assert_close(eps, x_t, atol=1e-3, rtol=0)

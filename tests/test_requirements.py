@@ -1,0 +1,130 @@
+"""One list of dependencies, which pip, conda and Colab agree on."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}  # imported under one name, installed under another
+
+
+def lines(file: str) -> list[tuple[str, str]]:
+    """A requirements file's entries, each with its comment."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    pairs = [line.partition("#") for line in text.splitlines()]
+    return [(entry.strip(), comment.strip()) for entry, _, comment in pairs if entry.strip()]
+
+
+REQUIREMENTS = {
+    canonicalize_name(Requirement(entry).name): Requirement(entry) for entry, _ in lines("requirements.txt")
+}
+COLAB = dict(entry.split("==") for entry, _ in lines("tests/colab-versions.txt"))
+
+
+@pytest.fixture
+def pyproject():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_requirement_is_listed_once():
+    assert len(REQUIREMENTS) == len(lines("requirements.txt"))
+
+
+@pytest.mark.parametrize("entry, comment", lines("requirements.txt"))
+def test_every_requirement_is_a_range(entry, comment):
+    operators = {specifier.operator for specifier in Requirement(entry).specifier}
+    assert ">=" in operators, f"{entry} has no lower bound"
+    assert operators == {">="} or comment, f"{entry}: a comment has to say why anything but a lower bound is needed"
+    assert not operators & {"==", "==="}, f"{entry} pins one version"
+
+
+# pip and conda read the same list
+
+
+def test_pyproject_reads_requirements_and_adds_nothing(pyproject):
+    project = pyproject["project"]
+    assert "dependencies" not in project and project["dynamic"] == ["dependencies"]
+    assert pyproject["tool"]["setuptools"]["dynamic"] == {"dependencies": {"file": ["requirements.txt"]}}
+    assert set(project.get("optional-dependencies", {})) <= {"images"}  # for a script that students never run
+    assert "dependency-groups" not in pyproject
+
+
+def test_conda_reads_requirements_and_adds_only_python_and_pip():
+    head, _, dependencies = (ROOT / "environment.yml").read_text(encoding="utf-8").partition("\ndependencies:\n")
+    items = [line.strip() for line in dependencies.splitlines() if line.strip()]
+    assert items == ["- python>=3.11", "- pip", "- pip:", "- -r requirements.txt"]
+    assert "name: diffusion-course" in head and "- conda-forge" in head
+
+
+def test_pip_and_conda_want_the_same_python(pyproject):
+    (python,) = re.findall(r"- python(\S+)", (ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert python == pyproject["project"]["requires-python"] == ">=3.11"
+
+
+# What is imported is required
+
+
+def imports(code: str) -> set[str]:
+    """The top-level names of all modules that a piece of code imports."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def sources():
+    """Every script and notebook of the kit, as plain Python."""
+    for folder in ("helpers", "ci", "tests"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            yield file, file.read_text(encoding="utf-8")
+    yield ROOT / "conftest.py", (ROOT / "conftest.py").read_text(encoding="utf-8")
+    for file in sorted((ROOT / "notebooks").rglob("*.ipynb")):
+        cells = [cell.source for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
+        yield file, re.sub(r"^(\s*)[%!].*$", r"\1pass", "\n".join(cells), flags=re.MULTILINE)  # without magics
+
+
+def test_every_package_that_is_imported_is_required():
+    own = {"helpers"} | {file.stem for folder in ("ci", "tests") for file in (ROOT / folder).glob("*.py")}
+    third_party = {
+        (DISTRIBUTIONS.get(module, canonicalize_name(module)), file.relative_to(ROOT).as_posix())
+        for file, code in sources()
+        for module in imports(code) - own - sys.stdlib_module_names
+    }
+    assert len({package for package, _ in third_party}) > 5  # the search found something
+    missing = sorted(f"{package} in {file}" for package, file in third_party if package not in REQUIREMENTS)
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "code, wanted",
+    [
+        ("import a.b, c as d", {"a", "c"}),
+        ("from e.f import g", {"e"}),
+        ("from . import h", set()),
+        ("def f():\n import i", {"i"}),
+    ],
+)
+def test_the_search_sees_every_kind_of_import(code, wanted):
+    assert imports(code) == wanted
+
+
+# Colab has these already, and should not have to download others
+
+
+@pytest.mark.parametrize("package, version", COLAB.items())
+def test_colab_satisfies_the_requirement(package, version):
+    assert REQUIREMENTS[canonicalize_name(package)].specifier.contains(version)
+
+
+def test_colab_has_the_large_packages():
+    assert {"torch", "torchvision", "diffusers", "transformers", "numpy", "ipywidgets"} <= set(COLAB)

@@ -1,0 +1,206 @@
+"""Grids, curves and animations: what is drawn is what was given."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import show
+
+BLACK, GREY, WHITE = (torch.full((3, 8, 8), value) for value in (-1.0, 0.0, 1.0))
+RED = torch.stack([WHITE[0], BLACK[0], BLACK[0]])
+
+
+def decode(picture: show.Picture) -> np.ndarray:
+    """The picture's pixels as a page shows it (H, W, 4)."""
+    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGBA")).astype(int)
+
+
+def cells(picture: show.Picture, cell: int) -> list[list[tuple | None]]:
+    """The colour in the middle of each cell, row by row; None where there is a gap.
+
+    The cells are found by their looks alone: opaque squares, `cell` pixels wide, on a transparent ground.
+    """
+    pixels = decode(picture)
+    opaque = pixels[..., 3] == 255
+    lefts = starts(opaque.sum(axis=0) >= cell - 1)
+    tops = starts(opaque.sum(axis=1) >= cell - 1)
+    middles = [[pixels[y + cell // 2, x + cell // 2] for x in lefts] for y in tops]
+    return [[tuple(p[:3].tolist()) if p[3] == 255 else None for p in row] for row in middles]
+
+
+def starts(wide: np.ndarray) -> list[int]:
+    """Where runs of True begin."""
+    return np.flatnonzero(np.diff(np.r_[0, wide.astype(int)]) == 1).tolist()
+
+
+# 0.5 falls between two of the 64 levels
+black, grey, white, red = (0, 0, 0), (130, 130, 130), (255, 255, 255), (255, 0, 0)
+
+
+# Grids
+
+
+def test_a_list_becomes_one_row():
+    assert cells(show.grid([BLACK, GREY, RED], cell=32), 32) == [[black, grey, red]]
+
+
+def test_a_batch_is_a_list_of_pictures():
+    batch = torch.stack([BLACK, GREY, RED])
+    assert show.grid(batch, cell=32).png == show.grid([BLACK, GREY, RED], cell=32).png
+
+
+def test_a_batch_of_one_is_a_picture():
+    assert show.grid([BLACK[None], RED[None]], cell=32).png == show.grid([BLACK, RED], cell=32).png
+
+
+def test_one_channel_is_shown_as_grey():
+    assert cells(show.grid([GREY[:1], WHITE[:1]], cell=32), 32) == [[grey, white]]
+
+
+def test_columns_break_a_list_into_rows():
+    assert cells(show.grid([BLACK, GREY, RED, WHITE, GREY], columns=2, cell=32), 32) == [
+        [black, grey],
+        [red, white],
+        [grey, None],
+    ]
+
+
+def test_nested_lists_are_rows():
+    assert cells(show.grid([[BLACK, GREY], [RED, WHITE]], cell=32), 32) == [[black, grey], [red, white]]
+
+
+def test_none_leaves_a_gap():
+    assert cells(show.grid([[None, BLACK], [RED, None]], cell=32), 32) == [[None, black], [red, None]]
+
+
+def test_titles_and_row_names_move_the_pictures_and_change_none():
+    plain = show.grid([[BLACK, GREY], [RED, WHITE]], cell=64)
+    named = show.grid([[BLACK, GREY], [RED, WHITE]], ["t = 0", "t = 250\nblurred"], rows=["first", "second"], cell=64)
+    assert cells(named, 64) == cells(plain, 64)
+    assert decode(named).shape[0] > decode(plain).shape[0]
+    assert decode(named).shape[1] > decode(plain).shape[1]
+
+
+def test_a_row_keeps_its_name_when_it_begins_with_a_gap():
+    named = decode(show.grid([[None, BLACK], [RED, BLACK]], rows=["first", "second"], cell=64))
+    above, below = named[: len(named) // 2], named[len(named) // 2 :]
+    label = 60  # pixels at the left, where the names are
+    assert (above[:, :label, 3] > 0).any() and (below[:, :label, 3] > 0).any()
+
+
+def test_every_row_of_a_broken_list_has_its_own_titles():
+    plain = decode(show.grid([BLACK] * 4, columns=2, cell=64))
+    once = decode(show.grid([[BLACK] * 2] * 2, ["a", "b"], cell=64))
+    twice = decode(show.grid([BLACK] * 4, ["a", "b", "c", "d"], columns=2, cell=64))
+    assert len(twice) - len(plain) == 2 * (len(once) - len(plain)) > 0
+
+
+def test_a_grid_says_in_words_what_it_shows():
+    picture = show.grid([[BLACK, RED]], ["$t = 0$", "noisy\npicture"], rows=["a"])
+    assert picture.alt == "2 pictures: a, t = 0, noisy picture"
+    assert repr(picture) == "[picture: 2 pictures: a, t = 0, noisy picture]"
+
+
+def test_every_pixel_of_a_picture_is_a_square_of_equal_pixels():
+    image = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pixels = decode(show.grid([image], cell=64))
+    (left,), (top,) = starts((pixels[..., 3] == 255).any(0)), starts((pixels[..., 3] == 255).any(1))
+    centres = pixels[top + 4 : top + 64 : 8, left + 4 : left + 64 : 8, :3]
+    assert np.array_equal(centres, show.to_pixels(image))
+
+
+def test_the_ground_is_transparent():
+    pixels = decode(show.grid([WHITE, WHITE], cell=32))
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    assert (border[:, 3] == 0).all()
+
+
+def test_low_and_high_are_black_and_white():
+    zero, half, one = (torch.full((1, 8, 8), value) for value in (0.0, 0.5, 1.0))
+    assert cells(show.grid([zero, half, one], cell=32, low=0), 32) == [[black, grey, white]]
+
+
+def test_values_outside_are_clamped_for_display_and_left_alone():
+    image = torch.full((3, 8, 8), 7.0)
+    assert cells(show.grid([image, -image], cell=32), 32) == [[white, black]]
+    assert (image == 7).all()
+
+
+def test_pictures_that_need_gradients_or_are_half_precision_can_be_shown():
+    assert cells(show.grid([WHITE.clone().requires_grad_(), WHITE.bfloat16()], cell=32), 32) == [[white, white]]
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 8, 8), (2, 3, 8, 8), (8, 8, 3)])
+def test_what_is_no_picture_is_refused_with_its_shape(shape):
+    with pytest.raises(ValueError, match=r"has shape \(.*; wanted \(3, H, W\)"):
+        show.grid([torch.zeros(shape)])
+
+
+@pytest.mark.parametrize("nothing", [[], [[]], torch.zeros(0, 3, 8, 8)], ids=["list", "row", "batch"])
+def test_an_empty_grid_is_refused(nothing):
+    with pytest.raises(ValueError, match="wanted at least one picture"):
+        show.grid(nothing)
+
+
+def test_a_picture_is_shown_by_the_notebook_and_saved_as_it_is(tmp_path):
+    picture = show.grid([RED], cell=32)
+    picture.save(tmp_path / "red.png")
+    assert picture._repr_png_() == picture.png == (tmp_path / "red.png").read_bytes()
+
+
+def test_a_title_wider_than_its_picture_is_broken_and_keeps_its_words():
+    title = "an oil painting of people around a campfire"
+    picture = show.grid([BLACK, RED], [title, "a"], cell=64)
+    assert picture.alt == f"2 pictures: {title}, a"
+    plain, short = show.grid([BLACK, RED], cell=64), show.grid([BLACK, RED], ["one", "a"], cell=64)
+    line = len(decode(short)) - len(decode(plain))
+    assert len(decode(picture)) - len(decode(plain)) > 3 * line
+
+
+# Curves
+
+
+def test_curves_draw_every_line_on_a_transparent_ground():
+    x = [0.0, 1.0, 2.0]
+    one = show.curves(x, {"abar": [1, 0.5, 0]}, xlabel="t")
+    two = show.curves(x, {"abar": [1, 0.5, 0], "beta": [0, 0.5, 1]}, xlabel="t", ylabel="share", marks=[0.5])
+    blue, orange = (31, 119, 180, 255), (255, 127, 14, 255)  # matplotlib's first two
+    for picture, wanted in (one, {blue}), (two, {blue, orange}):
+        colours, counts = np.unique(decode(picture).reshape(-1, 4), axis=0, return_counts=True)
+        drawn = {tuple(c) for c, n in zip(colours.tolist(), counts) if n > 50 and max(c[:3]) - min(c[:3]) > 60}
+        assert {c for c in drawn if c[3] == 255} == wanted
+    assert (decode(two)[0, :, 3] == 0).all()
+    assert two.alt == "curves of abar, beta over t"
+
+
+# Animations
+
+
+def test_an_animation_has_every_frame_and_holds_the_last():
+    animation = show.animate([BLACK, GREY[None], RED, WHITE], alt="from black to white", fps=10)
+    gif = Image.open(io.BytesIO(animation.gif))
+    assert (gif.format, gif.n_frames, gif.size) == ("GIF", 4, (8, 8))  # stored at its own size: the page enlarges it
+    shown, durations = [], []
+    for i in range(4):
+        gif.seek(i)
+        shown.append(gif.convert("RGB").getpixel((4, 4)))
+        durations.append(gif.info["duration"])
+    assert shown == [black, grey, red, white]
+    assert durations == [100, 100, 100, 2000]
+
+
+def test_an_animation_is_html_that_carries_the_gif_and_says_what_it_shows():
+    animation = show.animate([BLACK, RED], alt='"a photo of a dog" & <noise>', width=320)
+    html = animation._repr_html_()
+    assert 'width="320"' in html
+    assert base64.b64encode(animation.gif).decode() in html
+    assert 'alt="&quot;a photo of a dog&quot; &amp; &lt;noise&gt;"' in html
+
+
+def test_an_animation_without_frames_is_refused():
+    with pytest.raises(ValueError, match="wanted at least one picture"):
+        show.animate([], alt="nothing")
