@@ -8,7 +8,7 @@ NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
 
-.PHONY: course test lab bench notebooks pictures embeddings images lint clean
+.PHONY: course test test-all lab bench notebooks pictures embeddings images lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -17,6 +17,10 @@ test: $(READY)
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
 		--nbval-sanitize-with=ci/nbval_sanitize.cfg notebooks
+
+# slower proofs: the notebooks notice mistakes in the library
+test-all: test
+	$(BIN)/python ci/planted_errors.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

@@ -10,7 +10,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURES = [
     ("samples.png", "a0", 0),
     ("denoising.png", "a1_4", 0),
-    ("guidance.png", "a1_6", 1),
     ("sdedit.png", "a1_7_3", 1),
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
