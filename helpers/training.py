@@ -278,6 +278,44 @@ def _train(run: "Run", save_every: float) -> Iterator[Progress]:
         yield progress
 
 
+class SumOverProcesses(torch.autograd.Function):
+    """x, summed over all processes; so is its gradient on the way back, since every process used the sum."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        x = x.clone()
+        torch.distributed.all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return SumOverProcesses.forward(ctx, gradient)
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """BatchNorm whose mean and variance are those of the whole batch, of which each process has an equal share.
+
+    Without it, several processes would learn something else than one does. PyTorch's own SyncBatchNorm needs a GPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), correction=0)  # (C,)
+        moments = torch.stack([mean, var + mean**2]).double()  # E[x] and E[x²], which may be averaged
+        processes = torch.distributed.get_world_size()
+        mean, square = SumOverProcesses.apply(moments) / processes
+        var = square - mean**2
+        n = x.numel() / x.shape[1] * processes
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.float(), self.momentum)
+            self.running_var.lerp_((var * n / (n - 1)).float(), self.momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight / (var + self.eps).sqrt().float()
+        shift = self.bias - mean.float() * scale
+        return (x * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)).to(x.dtype)
+
+
 class Run:
     """All that a training run consists of, and its file. Everything that changes is saved, as tensors, in one."""
 
@@ -296,6 +334,9 @@ class Run:
         if recipe.batch_size % processes:
             raise ValueError(f"batch_size is {recipe.batch_size}; wanted a multiple of {processes}, the processes.")
         self.network = network.to(self.accelerator.device, memory_format=torch.channels_last)
+        for module in network.modules():
+            if processes > 1 and type(module) is nn.BatchNorm2d:
+                module.__class__ = SharedBatchNorm
         self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr)
         self.generator = torch.Generator().manual_seed(seed)
         self.epoch, self.step = 0, 0  # how many are done: epochs, and steps of the next one
