@@ -1,10 +1,13 @@
 """Part B's training: one loop for the one-step denoiser and for both diffusion models.
 
 A task says what a network is shown and what it should answer, a recipe how long and how fast it learns. The loop is
-a generator that yields every step, and knows no more of the two than that. Run it under `accelerate launch` for
-several processes or GPUs, and as it is on one.
+a generator that yields every step, and knows no more of the two than that.
 
     python -m helpers.training class-conditional --out runs/class-conditional
+    accelerate launch --multi_gpu -m helpers.training class-conditional --out runs/class-conditional
+
+The second line is for several GPUs. With ACCELERATE_USE_CPU=true before it and --num_processes 2 in it, it starts two
+processes on one CPU (accelerate's own --cpu starts one, or needs MPI).
 """
 
 import argparse
@@ -400,7 +403,8 @@ class Run:
                     "Train in another folder, or delete this one."
                 )
         try:
-            self.network.load_state_dict({name: tensors[f"network.{name}"] for name in self.network.state_dict()})
+            weights = {name[8:]: value for name, value in tensors.items() if name.startswith("network.")}
+            load_weights(self.network, weights, file)
             for name, parameter in self.network.named_parameters():
                 # in the parameter's own memory layout, in which Adam's arithmetic rounds as it would have
                 exp_avg, exp_avg_sq = torch.empty_like(parameter), torch.empty_like(parameter)
@@ -453,11 +457,26 @@ def load_unet(file: str | os.PathLike) -> nn.Module:
             f"{file} is of {about or 'an unnamed network'}; wanted weights of one of {', '.join(UNETS)}."
         )
     network = UNETS[about["unet"]](int(about["hidden"]))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise TrainingError(f"the weights in {file} do not fit a {about['unet']}: {error}.") from error
+    load_weights(network, tensors, file)
     return network.eval()
+
+
+def load_weights(network: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
+    """Put the weights that a file held into a network, if each fits."""
+    wanted = network.state_dict()
+    odd = sorted(weights.keys() ^ wanted.keys())
+    if odd:
+        raise TrainingError(
+            f"{file} is of another network: {len(odd)} weights are only in one of them ({odd[0]}, …); "
+            f"wanted those of a {type(network).__name__}."
+        )
+    for name, value in wanted.items():
+        if weights[name].shape != value.shape:
+            raise TrainingError(
+                f"{file} is of another width: its {name} has shape {tuple(weights[name].shape)}; "
+                f"wanted {tuple(value.shape)}."
+            )
+    network.load_state_dict(weights)
 
 
 def write_tensors(tensors: dict[str, Tensor], file: Path, about: dict[str, str]) -> None:
@@ -501,11 +520,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", help="folder of another data set in MNIST's format")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
+    try:
+        run_command(args)
+    except (TrainingError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "stopped; the same command goes on from the last save\n")
 
+
+def run_command(args: argparse.Namespace) -> None:
+    """What the command's arguments ask for."""
     changes = {field.name: getattr(args, field.name) for field in fields(Recipe)[1:]}
     recipe = replace(RECIPES[args.recipe], **{name: value for name, value in changes.items() if value is not None})
     data = mnist(folder=args.data)
-    data = TensorDataset(*data[: args.pictures])
+    if args.pictures is not None:
+        check_integer(args.pictures, "pictures", 1, len(data))
+        data = TensorDataset(*data[: args.pictures])
     steps = train(recipe.new_network(args.seed), recipe, data, folder=args.out, seed=args.seed)
     report = functools.partial(print, flush=True) if Accelerator().is_main_process else lambda *_: None
     report(f"{recipe}, in {args.out}")

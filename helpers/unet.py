@@ -129,12 +129,11 @@ class UnconditionalUNet(nn.Module):
         self.conv_out = nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, 1, kernel_size=3, stride=1, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
+        check_arguments(x)
         return self.wire(x)
 
     def wire(self, x: Tensor, c1=1, t1=0, c2=1, t2=0) -> Tensor:
         """The figure: down, across, and up again. A condition scales (c) and shifts (t) the way up in two places."""
-        check_batch(x, "x")
-        check_shape(x, (1, 28, 28), "x")
         x28 = self.conv_in(x)  # (B, D, 28, 28)
         x14 = self.down1(x28)  # (B, D, 14, 14)
         x7 = self.down2(x14)  # (B, 2D, 7, 7)
@@ -155,7 +154,7 @@ class TimeConditionalUNet(UnconditionalUNet):
         self.t2 = FCBlock(1, hidden)
 
     def forward(self, x: Tensor, t01: Tensor) -> Tensor:
-        check_signal(t01, "t01", (len(x), 1))
+        check_arguments(x, t01=(t01, 1))
         return self.wire(x, t1=self.t1(t01), t2=self.t2(t01))
 
 
@@ -168,19 +167,23 @@ class ClassConditionalUNet(TimeConditionalUNet):
         self.c2 = FCBlock(CLASSES, hidden)
 
     def forward(self, x: Tensor, t01: Tensor, c: Tensor) -> Tensor:
-        check_signal(t01, "t01", (len(x), 1))
-        check_signal(c, "c", (len(x), CLASSES))
+        check_arguments(x, t01=(t01, 1), c=(c, CLASSES))
         return self.wire(x, self.c1(c), self.t1(t01), self.c2(c), self.t2(t01))
 
 
-def check_signal(signal: Tensor, name: str, shape: tuple[int, int]) -> None:
-    """A condition with one row for each picture, with values in [0, 1]."""
-    check_tensor(signal, name)
-    if tuple(signal.shape) != shape:
-        raise ValueError(f"{name} has shape {tuple(signal.shape)}; wanted {shape}: one row for each picture.")
-    low, high = signal.min().item(), signal.max().item()
-    if low < 0 or high > 1:
-        raise ValueError(f"{name} has values from {low:g} to {high:g}; wanted [0, 1].")
+def check_arguments(x: Tensor, **signals: tuple[Tensor, int]) -> None:
+    """Pictures (B, 1, 28, 28), and for each signal (B, width) with values in [0, 1]."""
+    check_batch(x, "x")
+    check_shape(x, (1, 28, 28), "x")
+    for name, (signal, width) in signals.items():
+        check_tensor(signal, name)
+        if signal.shape != (len(x), width):
+            raise ValueError(
+                f"{name} has shape {tuple(signal.shape)}; wanted {(len(x), width)}: one row for each picture."
+            )
+        low, high = signal.min().item(), signal.max().item()
+        if low < 0 or high > 1:
+            raise ValueError(f"{name} has values from {low:g} to {high:g}; wanted [0, 1].")
 
 
 def one_hot(labels: Tensor | list[int]) -> Tensor:
