@@ -6,7 +6,7 @@ Shapes are (B, C, H, W); D is the number of hidden channels. Nothing here knows 
 import torch
 from torch import Tensor, nn
 
-from .validate import check_batch, check_integer, check_shape, check_tensor
+from .validate import check_batch, check_integer, check_tensor
 
 CLASSES = 10
 
@@ -174,7 +174,8 @@ class ClassConditionalUNet(TimeConditionalUNet):
 def check_arguments(x: Tensor, **signals: tuple[Tensor, int]) -> None:
     """Pictures (B, 1, 28, 28), and for each signal (B, width) with values in [0, 1]."""
     check_batch(x, "x")
-    check_shape(x, (1, 28, 28), "x")
+    if x.shape[1:] != (1, 28, 28):
+        raise ValueError(f"x has shape {tuple(x.shape)}; this network wants (B, 1, 28, 28).")
     for name, (signal, width) in signals.items():
         check_tensor(signal, name)
         if signal.shape != (len(x), width):

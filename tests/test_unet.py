@@ -209,7 +209,7 @@ def test_a_dropped_class_is_neither_of_the_ten():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"x": torch.rand(2, 1, 32, 32)}, r"x has shape \(2, 1, 32, 32\); this model wants \(B, 1, 28, 28\)"),
+        ({"x": torch.rand(2, 1, 32, 32)}, r"x has shape \(2, 1, 32, 32\); this network wants \(B, 1, 28, 28\)"),
         ({"x": torch.rand(1, 28, 28)}, r"x has shape \(1, 28, 28\); wanted \(B, C, H, W\)"),
         ({"t01": torch.tensor([0.1, 0.2])}, r"t01 has shape \(2,\); wanted \(2, 1\)"),
         ({"t01": torch.tensor([[100.0], [299.0]])}, r"t01 has values from 100 to 299; wanted \[0, 1\]"),
