@@ -219,8 +219,9 @@ def train(
         network: takes the task's arguments; recipe.new_network() makes one.
         data: pictures (N, 1, 28, 28) in [0, 1] and labels (N,), such as mnist().
         folder: where checkpoints go: the weights after every epoch (epoch-01.safetensors, …; `load_unet` reads them),
-            and resume.safetensors. If the folder has one, training goes on from there, exactly as if it had never
-            stopped. Without a folder nothing is saved.
+            and resume.safetensors. If the folder has one, training goes on from there as if it had never stopped: on
+            the same CPU to the last bit, on a GPU as exactly as its convolutions repeat themselves. Without a folder
+            nothing is saved.
         seed: of the order, the timesteps, the noise, and the dropped classes.
         save_every: seconds between two writings of resume.safetensors; it is also written after every epoch.
 
