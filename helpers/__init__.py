@@ -1,4 +1,22 @@
-"""The library behind the notebooks: samplers, guidance, editing and illusions with diffusion models."""
+"""The library behind the notebooks: samplers, guidance, editing and illusions with diffusion models.
+
+From the ground floor up; a module imports only from those above it in this list:
+
+    validate    what was given, what was wanted: the checks behind every clear error
+    devices     the precision that a processor is good at
+    schedule    the noise schedule, and the timesteps that a sampler visits
+    patch_unet  Mini-IF's network
+    unet        Part B's networks
+    denoisers   the seam between the maths and a network, and guidance
+    sampling    the forward process, one step, and the loop
+    editing     SDEdit and inpainting
+    illusions   anagrams and hybrids
+    models      text-to-image models and prompts
+    data        test images, masks, MNIST
+    training    Part B's training loop
+    show        grids, curves, animations
+    widgets     controls to play with
+"""
 
 # diffusers loads the class that a model folder names only from modules that are already imported
 from . import patch_unet  # noqa: F401

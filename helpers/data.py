@@ -1,23 +1,50 @@
-"""Pictures from files: test images, photographs of one's own, masks."""
+"""Pictures from files: test images, photographs of one's own, masks, and the digits of MNIST."""
 
+import gzip
+import hashlib
 import io
 import os
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
 from .validate import check_integer
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 MAX_PIXELS = 50_000_000  # a 50-megapixel photograph; a decompression bomb claims far more
 
+# MD5 of the raw files (not gzipped). They say which data set a folder holds, and that none of it is altered.
+DIGIT_FILES = {
+    "MNIST": {
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    },
+    "Fashion-MNIST": {
+        "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+        "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+        "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+    },
+}
+# where they lie below a folder: in it (Debian's dataset-fashion-mnist, and data/mnist), or as torchvision keeps them
+DIGIT_FOLDERS = (".", "MNIST/raw", "FashionMNIST/raw", "raw")
+
 
 class ImageError(ValueError):
     """A picture that cannot be read, and why not."""
+
+
+class DataError(ValueError):
+    """A data set that cannot be read, and why not."""
 
 
 def load_image(source: str | os.PathLike | bytes, size: int = 64) -> Tensor:
@@ -96,3 +123,60 @@ def rectangle_mask(top: int, left: int, bottom: int, right: int, size: int = 64)
     mask = torch.zeros(1, 1, size, size)
     mask[..., top:bottom, left:right] = 1
     return mask
+
+
+def mnist(train: bool = True, folder: str | os.PathLike | None = None) -> TensorDataset:
+    """MNIST: 28×28 pictures of digits (N, 1, 28, 28) in [0, 1], and their labels 0 … 9 (N,).
+
+    The data set is kept in memory. `images, labels = mnist().tensors` gives everything, `mnist()[i]` one pair, and
+    `mnist()[indices]` or `mnist()[:256]` a batch at once.
+
+    Args:
+        train: the 60,000 pictures to train on, or the 10,000 to test with.
+        folder: another copy of MNIST, or Fashion-MNIST, which has ten kinds of clothing in the same format: a root as
+            torchvision downloads it, or Debian's /usr/share/datasets/fashion-mnist.
+
+    Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits"; Xiao et al. 2017 (arXiv:1708.07747).
+    Raises a DataError for a file that is missing, truncated or altered: every load compares checksums.
+    """
+    folder = find_digits(DATA / "mnist" if folder is None else Path(folder))
+    part = "train" if train else "t10k"
+    images, of_images = read_idx(folder, f"{part}-images-idx3-ubyte")  # (N, 28, 28)
+    labels, of_labels = read_idx(folder, f"{part}-labels-idx1-ubyte")  # (N,)
+    if of_images != of_labels:
+        raise DataError(f"{folder} has the pictures of {of_images} and the labels of {of_labels}; wanted one data set.")
+    return TensorDataset(images[:, None].float() / 255, labels.long())
+
+
+def find_digits(folder: Path) -> Path:
+    """The folder itself, or torchvision's sub-folder in it, that holds a data set in MNIST's format."""
+    for place in DIGIT_FOLDERS:
+        for suffix in ("", ".gz"):
+            if (folder / place / f"train-images-idx3-ubyte{suffix}").is_file():
+                return folder / place
+    raise DataError(
+        f"{folder} has no train-images-idx3-ubyte or train-images-idx3-ubyte.gz; wanted MNIST's four files."
+    )
+
+
+def read_idx(folder: Path, name: str) -> tuple[Tensor, str]:
+    """One of MNIST's files, plain or gzipped, as a tensor of bytes; and which data set it belongs to."""
+    file = next((folder / f for f in (name, name + ".gz") if (folder / f).is_file()), None)
+    if file is None:
+        raise DataError(f"there is no {name} or {name}.gz in {folder}; wanted MNIST's four files.")
+    raw = file.read_bytes()
+    if file.suffix == ".gz":
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{file} ({len(raw)} bytes) is damaged or truncated: {error}. Fetch it again.") from error
+    wanted = {files[name]: dataset for dataset, files in DIGIT_FILES.items()}
+    md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+    if md5 not in wanted:
+        choices = " or ".join(f"{digest} ({dataset})" for digest, dataset in wanted.items())
+        raise DataError(f"{file} has MD5 {md5} over {len(raw)} bytes, unpacked; wanted {choices}. Fetch it again.")
+    # idx: two zeros, the type (8: bytes), the number of dimensions; then each dimension, big-endian; then the data
+    dimensions = raw[3]
+    shape = struct.unpack_from(f">{dimensions}I", raw, 4)
+    data = torch.frombuffer(bytearray(raw), dtype=torch.uint8, offset=4 + 4 * dimensions)
+    return data.view(shape), wanted[md5]

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .devices import bf16_autocast
 from .schedule import NoiseSchedule
+from .unet import CLASSES
 from .validate import check_number
 
 Cond = Tensor | tuple  # a tensor (1 or B, …), or a tuple of Conds
@@ -88,6 +90,51 @@ class TextDenoiser(Denoiser):
                 f"the condition has shape {tuple(cond.shape)}; this model wants text states "
                 f"(1 or B, {tokens}, {width}): model.embed(prompt) makes them."
             )
+
+
+class DigitDenoiser(Denoiser):
+    """A network of Part B: UNet(x_t, t/T) or UNet(x_t, t/T, c) gives predicted noise.
+
+    The condition is () for a time-conditional network, and one-hot classes (1 or B, 10) for a class-conditional one;
+    zeros are the empty class. The variance of a step is beta, not beta-tilde, as the course has it.
+
+    Args:
+        unet: a TimeConditionalUNet or ClassConditionalUNet, or one's own network with the same arguments.
+        schedule: the noise schedule that it was trained with.
+    """
+
+    image_shape = (1, 28, 28)
+
+    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule):
+        self.unet, self.schedule = unet, schedule
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.unet.parameters()).device
+
+    def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
+        B = len(x_t)
+        t01 = torch.full((B, 1), t / self.schedule.T, device=self.device)
+        classes = [] if isinstance(cond, tuple) and not cond else [self.classes(cond, B)]
+        # in training mode, BatchNorm would make each picture depend on the others in its batch
+        was_training = self.unet.training
+        self.unet.eval()
+        try:
+            with bf16_autocast(self.device):
+                eps = self.unet(x_t, t01, *classes).float()  # (B, 1, 28, 28)
+        finally:
+            self.unet.train(was_training)  # a network that is sampled between two epochs goes on training
+        return Prediction(eps, torch.ones_like(eps))  # +1: the variance is beta
+
+    def classes(self, cond: Tensor, batch_size: int) -> Tensor:
+        """The condition (1 or B, 10) for each picture: (B, 10)."""
+        if not isinstance(cond, Tensor) or cond.ndim != 2 or cond.shape[1] != CLASSES:
+            given = f"of shape {tuple(cond.shape)}" if isinstance(cond, Tensor) else repr(cond)
+            raise ValueError(f"the condition is {given}; wanted () or one-hot classes (B, {CLASSES}): one_hot(labels).")
+        return batch_conds([cond], batch_size).to(self.device, torch.float32)
+
+    def unconditional(self, cond: Cond) -> Cond:
+        return torch.zeros_like(cond) if isinstance(cond, Tensor) else ()
 
 
 class Combinator(Denoiser):

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .denoisers import TextDenoiser
+from .devices import best_dtype
 from .patch_unet import PatchUNet
 from .schedule import NoiseSchedule
 from .validate import check_image, check_integer, check_number
@@ -84,24 +85,6 @@ def load_network(folder: Path) -> UNet2DConditionModel:
         some = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"the weights in {folder} lack {len(report['missing_keys'])} tensors ({some}, …).")
     return unet.eval().requires_grad_(False)
-
-
-def best_dtype(device: str | torch.device) -> torch.dtype:
-    """fp16 on a CUDA GPU, bf16 on a CPU that computes in it, else fp32.
-
-    Decided by what the hardware says of itself, never by timing: the same seed must give the same picture.
-    """
-    device = torch.device(device)
-    if device.type == "cuda":
-        return torch.float16
-    return torch.bfloat16 if device.type == "cpu" and cpu_has_bf16() else torch.float32
-
-
-def cpu_has_bf16() -> bool:
-    """Whether the processor has bf16 arithmetic. Linux tells; elsewhere the answer is a safe no."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if cpuinfo.is_file() else []
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 class TextToImage:

@@ -15,10 +15,11 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from helpers import models
+from helpers import devices, models
 from helpers.data import DATA, course_image
 from helpers.denoisers import TextDenoiser, guided
-from helpers.models import ModelError, best_dtype, load_model
+from helpers.devices import best_dtype
+from helpers.models import ModelError, load_model
 from helpers.patch_unet import PatchUNet
 from helpers.sampling import dynamic_threshold, final, sample
 from helpers.schedule import strided_timesteps
@@ -368,7 +369,7 @@ def test_truncated_embeddings_are_refused(folder):
     ],
 )
 def test_the_precision_follows_from_the_device(device, has_bf16, wanted, monkeypatch):
-    monkeypatch.setattr(models, "cpu_has_bf16", lambda: has_bf16)
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: has_bf16)
     assert best_dtype(device) == wanted
     assert best_dtype(torch.device(device)) == wanted
 
@@ -385,18 +386,18 @@ def test_the_precision_follows_from_the_device(device, has_bf16, wanted, monkeyp
 def test_bf16_is_read_off_the_processors_flags(flags, wanted, monkeypatch, tmp_path):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(f"processor : 0\nflags : {flags}\n")
-    monkeypatch.setattr(models, "Path", lambda path: cpuinfo)
-    assert models.cpu_has_bf16() is wanted
+    monkeypatch.setattr(devices, "Path", lambda path: cpuinfo)
+    assert devices.cpu_has_bf16() is wanted
 
 
 def test_a_system_without_cpuinfo_is_taken_to_have_no_bf16(monkeypatch, tmp_path):
-    monkeypatch.setattr(models, "Path", lambda path: tmp_path / "nothing")
-    assert models.cpu_has_bf16() is False
+    monkeypatch.setattr(devices, "Path", lambda path: tmp_path / "nothing")
+    assert devices.cpu_has_bf16() is False
 
 
 @pytest.mark.parametrize("has_bf16", [True, False])
 def test_a_model_is_loaded_at_the_best_precision(has_bf16, monkeypatch):
-    monkeypatch.setattr(models, "cpu_has_bf16", lambda: has_bf16)
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: has_bf16)
     unet = load_model("mini-if", "cpu").stage_1.unet
     assert {p.dtype for p in unet.parameters()} == {torch.bfloat16 if has_bf16 else torch.float32}
     assert unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,478 @@
+"""Part B's training loop: against a loop written a second time, through kill -9, and on a full disk."""
+
+import json
+import multiprocessing
+import os
+import random
+import resource
+import socket
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.utils.data import TensorDataset
+
+from helpers import training
+from helpers.data import DataError
+from helpers.devices import bf16_autocast
+from helpers.schedule import NoiseSchedule
+from helpers.training import (
+    RECIPES,
+    RESUME,
+    ClassConditional,
+    OneStep,
+    TimeConditional,
+    TrainingError,
+    add_noise,
+    class_conditional,
+    load_unet,
+    loss_history,
+    one_step,
+    save_unet,
+    train,
+)
+from helpers.unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
+
+SMALL = {"hidden": 2, "epochs": 3, "batch_size": 8}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def digits(n: int = 35) -> TensorDataset:
+    return TensorDataset(torch.rand(n, 1, 28, 28, generator=seeded(3)), torch.arange(n) % 10)
+
+
+@pytest.fixture
+def fp32(monkeypatch):
+    monkeypatch.setattr(training, "bf16_autocast", lambda device: nullcontext())
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small are slower on two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def assert_same_run(a, b):
+    """Two runs' resume files agree to the last bit, in everything."""
+    a, b = load_file(a / RESUME), load_file(b / RESUME)
+    assert a.keys() == b.keys()
+    assert not [name for name in a if not torch.equal(a[name], b[name])]
+
+
+# ---- what is learned
+
+
+def loop_of_the_course(name, data, seed):
+    """The course's training, as a student writes it: fp32, a plain loop, torch's own schedule of the learning rate."""
+    recipe = replace(RECIPES[name], **SMALL)
+    unet, generator = recipe.new_network(), seeded(seed)
+    optimizer = torch.optim.Adam(unet.parameters(), lr=1e-4 if name == "one-step" else 1e-3)
+    gamma = 1 if name == "one-step" else 0.1 ** (1 / 3)  # 3 epochs here
+    decay = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)
+    abar = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 300), 0)
+    images, labels = data.tensors
+    losses = []
+    for _epoch in range(3):
+        order = torch.randperm(35, generator=generator)
+        for i in range(0, 32, 8):
+            x, y = images[order[i : i + 8]], labels[order[i : i + 8]]
+            if name == "one-step":
+                loss = ((unet(x + 0.5 * torch.randn(x.shape, generator=generator)) - x) ** 2).mean()
+            else:
+                t = torch.randint(0, 300, (8,), generator=generator)
+                eps = torch.randn(x.shape, generator=generator)
+                a = abar[t].reshape(8, 1, 1, 1)
+                given = [a.sqrt() * x + (1 - a).sqrt() * eps, t.reshape(8, 1) / 300]
+                if name == "class-conditional":
+                    c = torch.eye(10)[y]
+                    c[torch.rand(8, 1, generator=generator)[:, 0] < 0.1] = 0
+                    given.append(c)
+                loss = ((unet(*given) - eps) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        decay.step()
+    return torch.tensor(losses)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_loss_is_that_of_the_courses_loop(name, fp32):
+    recipe = replace(RECIPES[name], **SMALL)
+    steps = list(train(recipe.new_network(), recipe, digits(), seed=5))
+    assert [(s.epoch, s.step, s.steps) for s in steps] == [(e, i, 4) for e in (1, 2, 3) for i in (1, 2, 3, 4)]
+    assert [s.epoch_done for s in steps] == [False, False, False, True] * 3
+    losses = torch.tensor([s.loss for s in steps])
+    torch.testing.assert_close(losses, loop_of_the_course(name, digits(), seed=5), atol=1e-5, rtol=1e-4)
+
+
+def test_the_courses_recipes():
+    for recipe in RECIPES.values():
+        unet = recipe.new_network()
+        assert type(unet) is recipe.task.network and unet.hidden == recipe.hidden
+    assert (one_step.hidden, one_step.epochs, one_step.batch_size, one_step.lr) == (128, 5, 256, 1e-4)
+    assert one_step.learning_rate(4) == 1e-4
+    r = class_conditional
+    assert (r.hidden, r.epochs, r.batch_size, r.task.T, r.task.p_uncond) == (64, 20, 128, 300, 0.1)
+    wanted = [1e-3 * 0.1 ** (epoch / 20) for epoch in range(20)]
+    assert [r.learning_rate(epoch) for epoch in range(20)] == pytest.approx(wanted)
+
+
+def test_a_network_depends_on_its_seed_only():
+    state = torch.get_rng_state()
+    a, b, c = (replace(class_conditional, hidden=1).new_network(seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(a.conv_in[0][0].weight, b.conv_in[0][0].weight)
+    assert not torch.equal(a.conv_in[0][0].weight, c.conv_in[0][0].weight)
+
+
+def test_the_noise_is_fresh_in_every_batch():
+    x0, labels = digits(4).tensors
+    for task in (OneStep(), TimeConditional(), ClassConditional()):
+        generator = seeded()
+        (first, *_), _ = task.examples(x0, labels, generator)
+        (second, *_), _ = task.examples(x0, labels, generator)
+        assert ((first - second).abs() > 1e-4).float().mean() > 0.99
+
+
+def test_one_class_in_ten_is_dropped_as_a_whole():
+    labels = torch.arange(20_000) % 10
+    (_, _, c), _ = ClassConditional().examples(torch.rand(20_000, 1, 1, 1), labels, seeded())
+    kept = c.sum(1)
+    assert set(kept.tolist()) == {0, 1}
+    assert abs((kept == 0).float().mean() - 0.1) < 0.01
+    assert torch.equal(c[kept == 1], one_hot(labels)[kept == 1])
+
+
+def test_every_timestep_is_drawn_equally_often():
+    (_, t01), _ = TimeConditional(T=5).examples(torch.rand(10_000, 1, 1, 1), None, seeded())
+    values, counts = t01.unique(return_counts=True)
+    torch.testing.assert_close(values, torch.tensor([0, 0.2, 0.4, 0.6, 0.8]))
+    assert (counts - 2000).abs().max() < 200
+
+
+def test_add_noise():
+    x0 = digits(2).tensors[0]
+    noise = torch.randn(x0.shape, generator=seeded())
+    assert torch.equal(add_noise(x0, 0), x0)
+    torch.testing.assert_close(add_noise(x0, 0.4, noise=noise), x0 + 0.4 * noise)
+    assert torch.equal(add_noise(x0, 0.4, generator=seeded()), add_noise(x0, 0.4, noise=noise))
+
+
+def test_sampling_between_two_steps_does_not_change_what_is_learned(fp32):
+    recipe = replace(class_conditional, **SMALL)
+    unet = recipe.new_network()
+    losses = [(unet.eval(), torch.randn(3), s.loss)[2] for s in train(unet, recipe, digits())]
+    assert losses == [s.loss for s in train(recipe.new_network(), recipe, digits())]
+
+
+# ---- going on
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 7])
+def test_a_stopped_run_goes_on_to_the_same_bits(stop_after, tmp_path):
+    recipe = replace(class_conditional, **SMALL)
+    whole = [s.loss for s in train(recipe.new_network(), recipe, digits(), folder=tmp_path / "whole")]
+    first = train(recipe.new_network(), recipe, digits(), folder=tmp_path / "parts", save_every=0)
+    losses = [s.loss for s in islice(first, stop_after)]
+    losses += [s.loss for s in train(recipe.new_network(9), recipe, digits(), folder=tmp_path / "parts")]
+    assert losses == whole == loss_history(tmp_path / "parts").tolist()
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    names = sorted(file.name for file in (tmp_path / "parts").iterdir())
+    assert names == ["epoch-01.safetensors", "epoch-02.safetensors", "epoch-03.safetensors", RESUME]
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path):
+    recipe = replace(class_conditional, **SMALL, task=ClassConditional(T=10))
+    unet = recipe.new_network()
+    list(train(unet, recipe, digits(), folder=tmp_path))
+    again = recipe.new_network(1)
+    assert list(train(again, recipe, digits(), folder=tmp_path)) == []
+    assert all(torch.equal(a, b) for a, b in zip(unet.state_dict().values(), again.state_dict().values()))
+
+
+# processes are forked from a server that has imported the library once, and has no threads yet
+server = multiprocessing.get_context("forkserver")
+server.set_forkserver_preload(["helpers.training"])
+LONG = replace(class_conditional, hidden=4, epochs=4, batch_size=16)
+
+
+def train_in_a_process(folder):
+    torch.set_num_threads(1)
+    list(train(LONG.new_network(), LONG, digits(160), folder=folder, save_every=0))
+
+
+def start(target, *args):
+    process = server.Process(target=target, args=args)
+    process.start()
+    return process
+
+
+def test_killed_three_times_it_ends_with_the_same_bits(tmp_path):
+    whole = start(train_in_a_process, tmp_path / "whole")
+    killed, file = tmp_path / "killed", tmp_path / "killed" / RESUME
+    chance, kills = random.Random(), 0
+    for _ in range(3):
+        process = start(train_in_a_process, killed)
+        before = file.stat().st_mtime_ns if file.exists() else 0
+        while process.is_alive() and not (file.exists() and file.stat().st_mtime_ns > before):
+            time.sleep(0.005)  # until it has done a step of its own
+        time.sleep(chance.uniform(0, 0.1))
+        kills += process.is_alive()
+        process.kill()
+        process.join()
+    assert kills, "every run had ended before it could be killed"
+    last = start(train_in_a_process, killed)
+    for process in (last, whole):
+        process.join()
+        assert process.exitcode == 0
+    assert_same_run(tmp_path / "whole", killed)
+    for epoch in range(1, 5):
+        a, b = (load_file(f / f"epoch-{epoch:02d}.safetensors") for f in (tmp_path / "whole", killed))
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+# ---- several processes
+
+
+def train_one_of_two(rank, port, folder):
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+    torch.set_num_threads(1)
+    training.bf16_autocast = lambda device: nullcontext()
+    recipe = replace(class_conditional, **SMALL)
+    list(train(recipe.new_network(), recipe, digits(), folder=folder))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_learn_what_one_does(tmp_path, fp32):
+    """Equal losses for equal global batches: the same noise, and BatchNorm over both shares together."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    both = [start(train_one_of_two, rank, port, tmp_path) for rank in (0, 1)]
+    recipe = replace(class_conditional, **SMALL)
+    losses = [s.loss for s in train(recipe.new_network(), recipe, digits())]
+    for process in both:
+        process.join()
+        assert process.exitcode == 0
+    torch.testing.assert_close(loss_history(tmp_path), torch.tensor(losses), atol=1e-4, rtol=1e-4)
+
+
+# ---- what goes wrong
+
+
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        ({"recipe": {"hidden": 3}}, "recipe is .*hidden=2.*; wanted .*hidden=3"),
+        ({"recipe": {"epochs": 4}}, "recipe is .*epochs=3.*; wanted .*epochs=4"),
+        ({"seed": 1}, "seed is 0; wanted 1"),
+        ({"data": digits(40)}, "data is 35 pictures, .*; wanted 40 pictures"),
+        ({"data": TensorDataset(digits().tensors[0], torch.zeros(35, dtype=torch.int64))}, "data is 35 pictures"),
+    ],
+)
+def test_the_folder_of_another_run_is_refused_and_kept(change, what, tmp_path):
+    recipe = replace(class_conditional, **SMALL)
+    next(train(recipe.new_network(), recipe, digits(), folder=tmp_path, save_every=0))
+    before = (tmp_path / RESUME).read_bytes()
+    recipe = replace(recipe, **change.get("recipe", {}))
+    with pytest.raises(TrainingError, match=f"belongs to another run: its {what}"):
+        train(recipe.new_network(), recipe, change.get("data", digits()), folder=tmp_path, seed=change.get("seed", 0))
+    assert (tmp_path / RESUME).read_bytes() == before
+
+
+@pytest.mark.parametrize("keep", [0, 5, 1000, -1])
+def test_a_half_written_checkpoint_is_refused(keep, tmp_path):
+    recipe = replace(class_conditional, **SMALL)
+    next(train(recipe.new_network(), recipe, digits(), folder=tmp_path, save_every=0))
+    file = tmp_path / RESUME
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(TrainingError, match=r"resume\.safetensors is damaged or half written"):
+        train(recipe.new_network(), recipe, digits(), folder=tmp_path)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path):
+    recipe = replace(class_conditional, **SMALL)
+    steps = train(recipe.new_network(), recipe, digits(), folder=tmp_path, save_every=0)
+    next(steps)
+    before = (tmp_path / RESUME).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))  # no file may grow beyond that
+    try:
+        with pytest.raises(TrainingError, match=r"resume\.safetensors cannot be written: .*The old one is intact"):
+            next(steps)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [file.name for file in tmp_path.iterdir()] == [RESUME]
+    assert (tmp_path / RESUME).read_bytes() == before
+    assert len(list(train(recipe.new_network(), recipe, digits(), folder=tmp_path))) == 11  # one step was done
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
+    recipe = replace(class_conditional, **SMALL, lr=1e30)
+    steps = train(recipe.new_network(), recipe, digits(), folder=tmp_path, save_every=0)
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) in epoch 1, step \d; .*A smaller learning rate"):
+        list(steps)
+    assert all(
+        torch.isfinite(value).all() for value in load_file(tmp_path / RESUME).values() if value.is_floating_point()
+    )
+
+
+class Poisoned(torch.nn.Module):
+    """Its answer is finite, its gradient is not: the weights are spoilt a step before the loss shows it."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return x + self.weight.sqrt()
+
+
+def test_spoilt_weights_are_never_saved(tmp_path):
+    with pytest.raises(TrainingError, match=r"the weights are no longer finite after .*No checkpoint was saved"):
+        list(train(Poisoned(), replace(one_step, **SMALL), digits(), folder=tmp_path, save_every=0))
+    assert not list(tmp_path.iterdir())
+
+
+def bad(**changes):
+    return replace(class_conditional, **{**SMALL, **changes})
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: add_noise(torch.rand(1, 1, 28, 28), -0.1), "sigma is -0.1; wanted 0 to inf"),
+        (lambda: add_noise(torch.rand(1, 1, 28, 28) * 255, 0.1), r"x0 has values .*; wanted \[0, 1\]"),
+        (lambda: OneStep(sigma=-1), "sigma is -1"),
+        (lambda: TimeConditional(T=0), "T is 0; wanted at least 1"),
+        (lambda: NoiseSchedule.linear(0), "T is 0; wanted at least 1"),
+        (lambda: ClassConditional(p_uncond=1.5), "p_uncond is 1.5; wanted 0 to 1"),
+        (lambda: bad(hidden=0), "hidden is 0"),
+        (lambda: bad(epochs=0), "epochs is 0"),
+        (lambda: bad(batch_size=0), "batch_size is 0"),
+        (lambda: bad(lr=float("nan")), "lr is nan"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "data, error, message",
+    [
+        (digits(7), DataError, "batch_size is 8, but there are only 7 pictures"),
+        (torch.rand(9, 1, 28, 28), TypeError, "wanted a TensorDataset of pictures and labels"),
+        (TensorDataset(digits().tensors[0] * 255, digits().tensors[1]), ValueError, r"wanted \[0, 1\]"),
+        (TensorDataset(digits().tensors[0] * 2 - 1, digits().tensors[1]), ValueError, r"wanted \[0, 1\]"),
+        (TensorDataset(digits().tensors[0], digits().tensors[1] + 1), ValueError, "labels run from 1 to 10"),
+        (TensorDataset(digits().tensors[0], digits().tensors[1] - 1), ValueError, "labels run from -1 to 8"),
+        (TensorDataset(digits().tensors[0] * torch.nan, digits().tensors[1]), ValueError, "NaN"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_at_once(data, error, message):
+    recipe = replace(class_conditional, **SMALL)
+    with pytest.raises(error, match=message):
+        train(recipe.new_network(), recipe, data)
+
+
+# ---- weights
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("kind", [UnconditionalUNet, TimeConditionalUNet, ClassConditionalUNet])
+def test_weights_come_back(kind, dtype, tmp_path):
+    unet = kind(3).to(dtype)
+    save_unet(unet, tmp_path / "unet.safetensors")
+    again = load_unet(tmp_path / "unet.safetensors")
+    assert type(again) is kind and again.hidden == 3 and not again.training
+    for a, b in zip(unet.state_dict().values(), again.state_dict().values()):
+        assert b.dtype != torch.float16 and torch.equal(a.to(b.dtype), b)
+
+
+def test_weights_of_another_width_are_refused(tmp_path):
+    file = tmp_path / "unet.safetensors"
+    save_file(UnconditionalUNet(3).state_dict(), file, {"unet": "UnconditionalUNet", "hidden": "4"})
+    with pytest.raises(
+        TrainingError, match=r"of another width: its conv_in.* has shape \(3, 1, 3, 3\); wanted \(4, 1,"
+    ):
+        load_unet(file)
+
+
+def test_weights_of_another_kind_are_refused(tmp_path):
+    file = tmp_path / "unet.safetensors"
+    save_file(UnconditionalUNet(3).state_dict(), file, {"unet": "TimeConditionalUNet", "hidden": "3"})
+    with pytest.raises(TrainingError, match=r"another network: 8 weights .*t1\.0\.bias.*wanted those of a TimeCond"):
+        load_unet(file)
+
+
+def test_a_run_goes_on_only_with_the_same_network(tmp_path):
+    recipe = replace(class_conditional, **SMALL)
+    next(train(recipe.new_network(), recipe, digits(), folder=tmp_path, save_every=0))
+    with pytest.raises(TrainingError, match=r"resume\.safetensors is of another width"):
+        train(ClassConditionalUNet(3), recipe, digits(), folder=tmp_path)
+
+
+@pytest.mark.parametrize("about", [None, {"unet": "Other", "hidden": "4"}, {"unet": "UnconditionalUNet"}])
+def test_weights_of_an_unknown_network_are_refused(about, tmp_path):
+    save_file({"weight": torch.zeros(1)}, tmp_path / "unet.safetensors", about)
+    with pytest.raises(TrainingError, match="wanted weights of one of UnconditionalUNet, "):
+        load_unet(tmp_path / "unet.safetensors")
+
+
+def test_a_missing_or_half_written_file_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="there is no file"):
+        load_unet(tmp_path / "unet.safetensors")
+    save_unet(UnconditionalUNet(1), tmp_path / "unet.safetensors")
+    (tmp_path / "unet.safetensors").write_bytes((tmp_path / "unet.safetensors").read_bytes()[:-1])
+    with pytest.raises(TrainingError, match="damaged or half written"):
+        load_unet(tmp_path / "unet.safetensors")
+
+
+# ---- the command
+
+
+def test_the_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training, "mnist", lambda folder: digits())
+    command = ["one-step", "--out", str(tmp_path), "--hidden", "1", "--epochs", "2", "--batch-size", "8"]
+    training.main([*command, "--pictures", "24"])
+    out = capsys.readouterr().out
+    assert "hidden=1, epochs=2, batch_size=8" in out and "epoch 2/2  step 3/3  loss" in out
+    assert len(loss_history(tmp_path)) == 6
+    with pytest.raises(SystemExit):
+        training.main(command)
+    assert "belongs to another run: its data is 24 pictures" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        training.main([*command, "--pictures", "36"])
+    assert "pictures is 36; wanted 1 to 35" in capsys.readouterr().err
+
+
+def test_checkpoints_need_no_unpickling(tmp_path):
+    """A safetensors file is a length, a JSON header, and raw numbers."""
+    recipe = replace(class_conditional, **SMALL)
+    next(train(recipe.new_network(), recipe, digits(), folder=tmp_path, save_every=0))
+    raw = (tmp_path / RESUME).read_bytes()
+    header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    assert {"generator", "order", "counters", "losses", "adam.conv_in.0.0.weight.exp_avg_sq"} < header.keys()
+
+
+def test_bf16_is_used_where_the_processor_has_it(monkeypatch):
+    for has in (False, True):
+        monkeypatch.setattr("helpers.devices.cpu_has_bf16", lambda has=has: has)
+        with bf16_autocast("cpu"):
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert product.dtype == (torch.bfloat16 if has else torch.float32)
