@@ -9,8 +9,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # file under docs/, notebook, which of its pictures
 PICTURES = [
     ("samples.png", "a0", 0),
-    ("denoising.png", "a1_4", 0),
-    ("sdedit.png", "a1_7_3", 1),
+    ("denoising.png", "a1_5", 2),
+    ("guidance.png", "a1_6", 1),
+    ("sdedit.png", "a1_7_1", 1),
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
 ]

@@ -123,7 +123,7 @@ class TextToImage:
             if not isinstance(prompt, str):
                 raise TypeError(f"a prompt is {prompt!r}; wanted text.")
             if prompt and not prompt.strip():
-                raise ValueError(f'a prompt is {prompt!r}; wanted some words, or "" for no condition.')
+                raise ValueError(f'a prompt is blank ({prompt!r}); wanted some words, or "" for no condition.')
         unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.embeddings]
         if unknown:
             self.embeddings.update(zip(unknown, encode(unknown, self.text_width)))

@@ -1,5 +1,6 @@
 """From noise to pictures: the forward process, one reverse step, and the one loop that everything runs on."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -256,14 +257,14 @@ def sample(
 
 def final(steps: Iterable[Step], *, progress: bool = True) -> Tensor:
     """Run denoise, sample, sdedit or inpaint to its end, with a progress bar; returns the last x_s (B, C, H, W)."""
-    x_s = None
-    quiet = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar forgets
-    with tqdm(leave=False, unit="t", desc="denoising", disable=quiet) as bar:
-        for step in steps:
-            if x_s is None:
-                bar.reset(total=step.t + 1)  # the bar counts timesteps, since nobody knows how many steps will come
-            x_s = step.x_s
-            bar.update(step.t + 1 if step.s is None else step.t - step.s)
-    if x_s is None:
+    steps = iter(steps)
+    first = next(steps, None)
+    if first is None:
         raise ValueError("no steps were given; wanted a generator such as sample(…), which runs only once.")
-    return x_s
+    quiet = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar forgets
+    look = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    # the bar counts timesteps, since nobody knows how many steps will come
+    with tqdm(total=first.t + 1, desc="denoising", bar_format=look, leave=False, disable=quiet) as bar:
+        for step in itertools.chain([first], steps):
+            bar.update(step.t + 1 if step.s is None else step.t - step.s)
+    return step.x_s

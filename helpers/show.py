@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-GREY = "#808080"
+GREY = "#7a7a7a"
 DPI = 100
 GAP, LINE = 6, 18  # pixels between cells, and for a line of text
 
@@ -144,7 +144,7 @@ def curves(
     x: Sequence[float], ys: dict[str, Sequence[float]], *, xlabel: str, ylabel: str = "", marks: Sequence[float] = ()
 ) -> Picture:
     """Curves over a common x, by label; `marks` draws thin vertical lines."""
-    figure = Figure(figsize=(5.6, 3.0), dpi=DPI)
+    figure = Figure(figsize=(7.2, 3.0), dpi=DPI)
     axes = figure.add_subplot()
     for label, y in ys.items():
         axes.plot(x, y, label=label, linewidth=2)
@@ -152,7 +152,7 @@ def curves(
         axes.axvline(mark, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if len(ys) > 1:
-        axes.legend(frameon=False, labelcolor=GREY)
+        axes.legend(frameon=False, labelcolor=GREY, loc="center left", bbox_to_anchor=(1.0, 0.5))
     grey_axes(axes)
     figure.tight_layout()
     return finish(figure, f"curves of {', '.join(ys)} over {xlabel}")

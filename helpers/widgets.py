@@ -24,7 +24,8 @@ def play(draw: Callable[..., Picture], **controls: ipywidgets.Widget) -> None:
     if headless():
         display(draw(**{name: control.value for name, control in controls.items()}))
         return
-    picture, message = ipywidgets.Image(format="png"), ipywidgets.HTML()
+    at_its_own_size = ipywidgets.Layout(align_self="flex-start", max_width="100%")
+    picture, message = ipywidgets.Image(format="png", layout=at_its_own_size), ipywidgets.HTML()
 
     def redraw(change=None) -> None:
         message.value = "drawing …"
@@ -32,12 +33,14 @@ def play(draw: Callable[..., Picture], **controls: ipywidgets.Widget) -> None:
             picture.value = draw(**{name: control.value for name, control in controls.items()}).png
             message.value = ""
         except Exception as error:  # whatever it is, a person at a slider wants a sentence
-            message.value = html.escape(f"{type(error).__name__}: {error}")
+            message.value = html.escape(str(error) or type(error).__name__)
 
     for name, control in controls.items():
         control.description = control.description or name
         if hasattr(control, "continuous_update"):
             control.continuous_update = False  # draw when the slider is let go, not all the way along
+        if isinstance(control, ipywidgets.Text):
+            control.layout.width = "32em"  # room for a prompt
         control.observe(redraw, names="value")
     display(ipywidgets.VBox([*controls.values(), message, picture]))
     redraw()
