@@ -15,7 +15,7 @@ course: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
 		--nbval-sanitize-with=ci/nbval_sanitize.cfg notebooks
 
 # slower proofs: the notebooks notice mistakes in the library

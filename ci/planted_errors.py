@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NBVAL = [
     *(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"),
-    *("--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"),
+    *("--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"),
     f"--nbval-sanitize-with={ROOT / 'ci' / 'nbval_sanitize.cfg'}",
 ]
 # what, file, the right line, a wrong one, notebook
