@@ -69,7 +69,9 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"--parameters has {wrong[0]!r}; wanted name=value")
     args.parameters = {name: yaml.safe_load(value) for name, _, value in pairs}
     if args.model:
-        args.parameters["model"] = args.model
+        # a folder is named from here, but the notebooks run in their own
+        folder = Path(args.model)
+        args.parameters["model"] = str(folder.resolve()) if folder.is_dir() else args.model
     if args.save and args.parameters:
         parser.error("--save writes what is committed, so it runs with the notebooks' own parameters")
     return args
