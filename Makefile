@@ -8,7 +8,7 @@ NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
 
-.PHONY: course test test-all lab bench notebooks pictures embeddings images lint clean
+.PHONY: course test test-all lab bench notebooks pictures embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -27,6 +27,7 @@ lab: $(READY)
 
 bench: $(READY)
 	$(BIN)/python ci/bench.py
+	$(BIN)/python ci/bench_digits.py
 
 # for contributors: execute the notebooks and write their outputs back, to be committed
 notebooks: $(READY)
@@ -42,6 +43,24 @@ embeddings: $(READY)
 images: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[images]"
 	$(BIN)/python data/images/make_images.py
+
+# the digit models of Part B anew, judged: about four hours on two cores; stopped, it goes on where it was
+digits: $(READY)
+	$(BIN)/python ci/digit_models.py reader
+	$(BIN)/python -m helpers.training one-step-faster --pictures 4000 --out runs/one-step
+	$(BIN)/python -m helpers.training time-conditional-faster --out runs/time-conditional
+	$(BIN)/python -m helpers.training class-conditional --out runs/reference
+	$(BIN)/python -m helpers.training class-conditional-faster --out runs/faster
+	$(BIN)/python -m helpers.training class-conditional-faster --hidden 16 --epochs 20 --pictures 1000 --out runs/notebook
+	$(BIN)/python ci/digit_models.py ship one-step runs/one-step
+	$(BIN)/python ci/digit_models.py ship time-conditional runs/time-conditional
+	$(BIN)/python ci/digit_models.py ship class-conditional runs/reference
+	for name in reference faster notebook; do \
+		$(BIN)/python ci/digit_models.py judge $$name runs/$$name || exit 1; \
+		$(BIN)/python ci/digit_models.py judge $$name runs/$$name --last --steps 300 || exit 1; \
+		$(BIN)/python ci/digit_models.py judge $$name runs/$$name --last --sampler ddim || exit 1; \
+		$(BIN)/python ci/digit_models.py judge $$name runs/$$name --last --gamma 5 || exit 1; done
+	$(BIN)/python ci/digit_models.py table
 
 lint: $(READY)
 	$(BIN)/ruff check .

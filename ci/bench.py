@@ -12,6 +12,7 @@ turn, round after round, so that a busy machine slows all of them; a ratio is th
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 from diffusers import IFPipeline
@@ -71,14 +72,7 @@ def main() -> None:
         f"{same(pictures, 'kit', 'course loop')}.\n"
     )
 
-    seconds = {name: [] for name in contestants}
-    for i in range(options.rounds):
-        order = list(contestants) if i % 2 == 0 else list(reversed(contestants))
-        for name in order:
-            start = time.perf_counter()
-            contestants[name]()
-            seconds[name].append(time.perf_counter() - start)
-
+    seconds = time_in_turn(contestants, options.rounds)
     print(
         f"{len(TIMESTEPS)} steps, guidance {GAMMA:g}, batch 1, {options.threads} threads, medians of "
         f"{options.rounds} rounds, torch {torch.__version__}\n"
@@ -97,6 +91,18 @@ def main() -> None:
             f"| {statistics.median(seconds[ours]):.2f} s | **{statistics.median(ratios):.2f}×** "
             f"| {min(ratios):.2f}–{max(ratios):.2f}× |"
         )
+
+
+def time_in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """The seconds that each contestant takes in each round; every other round goes backwards."""
+    seconds = {name: [] for name in contestants}
+    for i in range(rounds):
+        order = list(contestants) if i % 2 == 0 else list(reversed(contestants))
+        for name in order:
+            start = time.perf_counter()
+            contestants[name]()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
 
 
 @torch.no_grad()

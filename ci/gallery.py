@@ -23,8 +23,9 @@ PAGE = """<!doctype html>
   .failed {{ color: #c33; font-weight: bold; }}
 </style>
 <h1>Diffusion models, section by section</h1>
-<p>Every picture on this page was made by running the course's notebooks, on the model that they name. The bundled one,
-Mini-IF, is small: it has learned about 300 things, from emoji, and paints them in 64×64 pixels.</p>
+<p>Every picture on this page was made by running the course's notebooks. Part A runs on the model that they name; the
+bundled one, Mini-IF, is small: it has learned about 300 things, from emoji, and paints them in 64×64 pixels. Part B's
+digits are drawn by networks that its notebooks train, or that were trained longer and ship with the kit.</p>
 <nav>{links}</nav>
 {sections}
 </html>

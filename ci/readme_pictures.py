@@ -14,6 +14,7 @@ PICTURES = [
     ("sdedit.png", "a1_7_1", 1),
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
+    ("digits.png", "b2_5", 2),
 ]
 
 (ROOT / "docs").mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ From the ground floor up; a module imports only from those above it in this list
     models      text-to-image models and prompts
     data        test images, masks, MNIST
     training    Part B's training loop
+    metrics     how good drawn digits are
     show        grids, curves, animations
     widgets     controls to play with
 """

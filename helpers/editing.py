@@ -25,7 +25,7 @@ def sdedit(
     A small i_start leaves little of x_orig and gives the model freedom; a large one stays faithful.
 
     Args:
-        x_orig: clean pictures (B, C, H, W) in [-1, 1].
+        x_orig: clean pictures (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
         i_start: an index into timesteps.
         options: step, threshold and constrain, as for denoise.
 
@@ -55,7 +55,7 @@ def inpaint(
     After the last step it is x_orig itself, so that kept pixels are exact.
 
     Args:
-        x_orig: clean pictures (B, C, H, W) in [-1, 1].
+        x_orig: clean pictures (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
         mask: zeros and ones, (H, W) or (1 or B, 1 or C, H, W).
         options: step and threshold, as for denoise.
 

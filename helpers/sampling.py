@@ -54,7 +54,7 @@ def forward(
     """Noise a clean picture up to timestep t in one go: x_t = √abar_t x0 + √(1 - abar_t) eps.
 
     Args:
-        x0: clean pictures (B, C, H, W) in [-1, 1].
+        x0: clean pictures (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
         t: a timestep 0 … T-1 for all of them, or integers (B,), one for each.
         alphas_cumprod: abar (T,), from a NoiseSchedule.
         noise: the eps to use; drawn from `generator` otherwise.

@@ -158,10 +158,27 @@ def curves(
     return finish(figure, f"curves of {', '.join(ys)} over {xlabel}")
 
 
+def loss_curve(losses: Sequence[float], steps: int) -> Picture:
+    """The loss of each training step, `steps` of them in an epoch: thin as it is, thick the mean of the last few."""
+    check_some(losses)
+    losses = np.asarray(losses, dtype=np.float64)
+    epochs = np.arange(1, len(losses) + 1) / steps
+    few = max(len(losses) // 50, 1)
+    sums = np.concatenate([[0.0], losses.cumsum()])
+    figure = Figure(figsize=(7.2, 3.0), dpi=DPI)
+    axes = figure.add_subplot()
+    axes.semilogy(epochs, losses, linewidth=0.5, alpha=0.5)
+    axes.semilogy(epochs[few - 1 :], (sums[few:] - sums[:-few]) / few, linewidth=2, color="C0")
+    axes.set(xlabel="epoch", ylabel="loss")
+    grey_axes(axes)
+    figure.tight_layout()
+    return finish(figure, f"the loss over {len(losses)} steps, from {losses[0]:.3g} to {losses[-few:].mean():.3g}")
+
+
 def grey_axes(axes: Axes) -> None:
     """Axes that read on light and on dark pages."""
     axes.set_facecolor("none")
-    axes.tick_params(colors=GREY)
+    axes.tick_params(which="both", colors=GREY)
     axes.xaxis.label.set_color(GREY)
     axes.yaxis.label.set_color(GREY)
     for side, spine in axes.spines.items():

@@ -29,13 +29,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from .data import DataError, mnist
+from .data import DATA, DataError, mnist
 from .devices import bf16_autocast
 from .sampling import draw_noise, forward
 from .schedule import NoiseSchedule
 from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
 from .validate import check_image, check_integer, check_number, check_same
 
+RESULTS = DATA / "models" / "digits"  # what ships with the kit
 RESUME = "resume.safetensors"  # in a run's folder: all that the next step depends on
 UNETS = {unet.__name__: unet for unet in (UnconditionalUNet, TimeConditionalUNet, ClassConditionalUNet)}
 
@@ -77,35 +78,54 @@ class OneStep:
         """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (z,), and what it should say, x0."""
         return (add_noise(x0, self.sigma, generator=generator),), x0
 
+    loss = staticmethod(F.mse_loss)
+
 
 @dataclass(frozen=True)
 class TimeConditional:
     """Predict the noise at any timestep: given x_t and t/T, say eps (B 2.2).
 
-    Source: Ho et al. 2020, algorithm 1 (arXiv:2006.11239).
+    Args:
+        T: the number of timesteps.
+        emphasis: how much more often noisy timesteps are drawn: t with a weight of 1 / abar_t^emphasis. At 0 all are
+            equal, as the course has it. The noisy end is where it is decided which digit a picture becomes, yet to the
+            plain loss it matters least: nearly all of x_t is noise there, and so the noise is easy to say.
+
+    Source: Ho et al. 2020, algorithm 1 (arXiv:2006.11239), where all are equal.
     """
 
     T: int = 300
+    emphasis: float = 0.0
 
     network = TimeConditionalUNet
 
     def __post_init__(self):
         check_integer(self.T, "T", 1)
+        check_number(self.emphasis, "emphasis", 0)
 
     @functools.cached_property
     def schedule(self) -> NoiseSchedule:
         """beta from 1e-4 to 0.02 in a straight line."""
         return NoiseSchedule.linear(self.T)
 
+    def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
+        """Random timesteps 0 … T-1, (count,)."""
+        if self.emphasis == 0:
+            return torch.randint(self.T, (count,), generator=generator)
+        weights = self.schedule.alphas_cumprod**-self.emphasis
+        return torch.multinomial(weights, count, replacement=True, generator=generator)
+
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
         """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01), and what it should say, eps.
 
         t and eps are drawn anew for every picture of every batch.
         """
-        t = torch.randint(self.T, (len(x0),), generator=generator)
+        t = self.timesteps(len(x0), generator)
         x_t, eps = forward(x0, t, self.schedule.alphas_cumprod, generator=generator)
         t01 = (t / self.T)[:, None].to(x0.device)  # (B, 1)
         return (x_t, t01), eps
+
+    loss = staticmethod(F.mse_loss)
 
 
 @dataclass(frozen=True)
@@ -167,9 +187,31 @@ class Recipe:
             torch.default_generator.manual_seed(seed)
             return self.task.network(self.hidden)
 
-    def learning_rate(self, epoch: int) -> float:
-        """Adam's learning rate in an epoch; the first one is number 0."""
-        return self.lr * self.decay ** (epoch / self.epochs)
+    def learning_rate(self, epoch: float) -> float:
+        """Adam's learning rate when so many epochs are done; 2.5 is the middle of the third."""
+        return self.lr * self.decay ** (math.floor(epoch) / self.epochs)
+
+    def momentum(self, steps: int) -> float:
+        """How much the running means of BatchNorm take from each batch, when so many steps are done.
+
+        0.1, PyTorch's own, is a mean over about ten batches, and wobbles when these are small. So for batches of less
+        than 128 it falls, as the network settles, to a mean over about 1280 pictures.
+        """
+        return max(min(0.1, self.batch_size / 1280), 10 / (steps + 100))
+
+
+@dataclass(frozen=True)
+class Annealed(Recipe):
+    """A recipe whose learning rate rises for a twentieth of the training, and then falls to 0 along half a cosine.
+
+    The rise lets Adam measure its gradients before it takes large steps. The end at 0 lets the weights settle; a
+    recipe that stops at a high rate would have to average them. `decay` is not used.
+    Source: Loshchilov & Hutter 2017, equation 5 (arXiv:1608.03983), without restarts.
+    """
+
+    def learning_rate(self, epoch: float) -> float:
+        share = epoch / self.epochs  # of the training that is done
+        return self.lr * min(share / 0.05, (1 + math.cos(math.pi * share)) / 2)
 
 
 # The course's own recipes, in full.
@@ -177,7 +219,19 @@ one_step = Recipe(OneStep(sigma=0.5), hidden=128, epochs=5, batch_size=256, lr=1
 time_conditional = Recipe(TimeConditional(T=300), hidden=64, epochs=20, batch_size=128, lr=1e-3, decay=0.1)
 class_conditional = replace(time_conditional, task=ClassConditional(T=300, p_uncond=0.1))
 
-RECIPES = {"one-step": one_step, "time-conditional": time_conditional, "class-conditional": class_conditional}
+# The same tasks, learned to the same quality in a tenth of the time or less, on two CPU cores.
+faster_one_step = Annealed(OneStep(sigma=0.5), hidden=128, epochs=5, batch_size=16, lr=1e-3)
+faster_time_conditional = Annealed(TimeConditional(T=300, emphasis=0.5), hidden=32, epochs=4, batch_size=16, lr=2e-3)
+faster_class_conditional = replace(faster_time_conditional, task=ClassConditional(T=300, emphasis=0.5, p_uncond=0.1))
+
+RECIPES = {
+    "one-step": one_step,
+    "time-conditional": time_conditional,
+    "class-conditional": class_conditional,
+    "one-step-faster": faster_one_step,
+    "time-conditional-faster": faster_time_conditional,
+    "class-conditional-faster": faster_class_conditional,
+}
 
 
 # ---- the loop -----------------------------------------------------------------------------------------------------
@@ -187,6 +241,7 @@ class Progress(NamedTuple):
     """One step of training. The network has just learned from it."""
 
     epoch: int  # 1 … epochs
+    epochs: int
     step: int  # 1 … steps, within the epoch
     steps: int  # in each epoch
     loss: float
@@ -213,7 +268,7 @@ def train(
             print(progress)
 
     Each epoch shows the pictures in a new order, in whole batches (what is left over waits for another epoch's order),
-    with fresh noise each time. The loss is the mean squared error of what the network says.
+    with fresh noise each time. The loss is the task's: for all three, the mean squared error of what the network says.
 
     Args:
         network: takes the task's arguments; recipe.new_network() makes one.
@@ -255,9 +310,11 @@ def _train(run: "Run", save_every: float) -> Iterator[Progress]:
         inputs, target = [run.share(x) for x in inputs], run.share(target)
 
         model.train()  # whoever sampled between two steps may have left it in evaluation mode
+        for module in run.batch_norms:
+            module.momentum = recipe.momentum(run.epoch * steps + run.step)
         with bf16_autocast(device):
             answer = model(*inputs)
-        loss = F.mse_loss(answer.float(), target)
+        loss = recipe.task.loss(answer.float(), target)
         mean_loss = run.accelerator.reduce(loss.detach(), "mean").item()
         if not math.isfinite(mean_loss):
             raise TrainingError(
@@ -265,14 +322,14 @@ def _train(run: "Run", save_every: float) -> Iterator[Progress]:
                 f"A smaller learning rate than {recipe.lr:g} may help. {run.what_is_left()}"
             )
         for group in run.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate(run.epoch)
+            group["lr"] = recipe.learning_rate(run.epoch + run.step / steps)
         run.optimizer.zero_grad()
         run.accelerator.backward(loss)
         run.optimizer.step()
 
         run.losses.append(mean_loss)
         run.step += 1
-        progress = Progress(run.epoch + 1, run.step, steps, mean_loss)
+        progress = Progress(run.epoch + 1, recipe.epochs, run.step, steps, mean_loss)
         if progress.epoch_done:
             run.epoch, run.step = run.epoch + 1, 0
             run.save_weights()
@@ -338,8 +395,9 @@ class Run:
         if recipe.batch_size % processes:
             raise ValueError(f"batch_size is {recipe.batch_size}; wanted a multiple of {processes}, the processes.")
         self.network = network.to(self.accelerator.device, memory_format=torch.channels_last)
-        for module in network.modules():
-            if processes > 1 and type(module) is nn.BatchNorm2d:
+        self.batch_norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        if processes > 1:
+            for module in self.batch_norms:
                 module.__class__ = SharedBatchNorm
         self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr)
         self.generator = torch.Generator().manual_seed(seed)
@@ -437,6 +495,47 @@ def loss_history(folder: str | os.PathLike) -> Tensor:
     return read_tensors(Path(folder) / RESUME)[0]["losses"]
 
 
+# ---- results that ship with the kit -------------------------------------------------------------------------------
+
+
+class Result(NamedTuple):
+    """A finished training."""
+
+    network: nn.Module  # ready to predict
+    recipe: str  # which one, in words
+    losses: Tensor  # of every step, (steps,)
+    steps: int  # in each epoch
+    samples: dict[int, Tensor]  # what it drew after some of the epochs, each (N, 1, 28, 28) in [0, 1]
+
+
+def load_result(name: str) -> Result:
+    """The kit's own "one-step", "time-conditional" or "class-conditional" training: weights, losses and drawings.
+
+    data/models/digits/README.md says how they were made, and how good they are.
+    """
+    there = sorted(file.parent.name for file in RESULTS.glob("*/results.safetensors"))
+    if name not in there:
+        raise ValueError(f"there is no result {name!r}; wanted one of {', '.join(there)}.")
+    tensors, about = read_tensors(RESULTS / name / "results.safetensors")
+    losses = tensors.pop("losses")
+    samples = {int(epoch.removeprefix("epoch-")): pictures.float() / 255 for epoch, pictures in sorted(tensors.items())}
+    network = load_unet(RESULTS / name / "weights.safetensors")
+    return Result(network, about["recipe"], losses, len(losses) // int(about["epochs"]), samples)
+
+
+def save_result(result: Result, name: str) -> None:
+    """Write what `load_result` reads: weights in fp16, drawings in 256 levels."""
+    samples = {
+        f"epoch-{epoch:02d}": (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
+        for epoch, pictures in result.samples.items()
+    }
+    about = {"recipe": result.recipe, "epochs": str(len(result.losses) // result.steps)}
+    write_tensors({"losses": result.losses, **samples}, RESULTS / name / "results.safetensors", about)
+    half = type(result.network)(result.network.hidden)
+    half.load_state_dict(result.network.state_dict())
+    save_unet(half.half(), RESULTS / name / "weights.safetensors")
+
+
 # ---- files --------------------------------------------------------------------------------------------------------
 
 
@@ -459,7 +558,7 @@ def load_unet(file: str | os.PathLike) -> nn.Module:
         )
     network = UNETS[about["unet"]](int(about["hidden"]))
     load_weights(network, tensors, file)
-    return network.eval()
+    return network.eval().to(memory_format=torch.channels_last)  # in which a CPU convolves faster
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
@@ -544,11 +643,11 @@ def run_command(args: argparse.Namespace) -> None:
 
 
 def report_progress(steps: Iterator[Progress], recipe: Recipe, report: Callable[[str], None]) -> None:
-    """Run a training to its end, with a line every 20 steps and after every epoch: the mean loss since the last."""
+    """Run a training to its end, with a line every ten seconds and after every epoch: the mean loss since the last."""
     losses, began = [], time.monotonic()
     for progress in steps:
         losses.append(progress.loss)
-        if len(losses) == 20 or progress.epoch_done:
+        if time.monotonic() - began > 10 or progress.epoch_done:
             speed = len(losses) * recipe.batch_size / (time.monotonic() - began)
             report(
                 f"epoch {progress.epoch}/{recipe.epochs}  step {progress.step}/{progress.steps}  "

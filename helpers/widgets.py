@@ -1,13 +1,16 @@
-"""Controls to play with: a picture that is drawn anew whenever a control moves."""
+"""What moves in a notebook: controls with a picture that follows them, and a loss that falls while one watches."""
 
 import html
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import ipywidgets
 from IPython.display import display
+from tqdm.auto import tqdm
 
-from .show import Picture
+from .show import Picture, loss_curve
+from .training import Progress
 
 
 def headless() -> bool:
@@ -44,3 +47,33 @@ def play(draw: Callable[..., Picture], **controls: ipywidgets.Widget) -> None:
         control.observe(redraw, names="value")
     display(ipywidgets.VBox([*controls.values(), message, picture]))
     redraw()
+
+
+def watch(steps: Iterator[Progress], *, every: float = 1.0) -> Iterator[Progress]:
+    """Hand on what `train` yields, under a progress bar and above a curve of the loss so far.
+
+        for progress in watch(train(network, recipe, data)):
+            if progress.epoch_done: …
+
+    The curve is drawn again every so many seconds. Run headlessly it is drawn once, at the end.
+    """
+    losses, curve, drawn = [], None, time.monotonic()
+    with tqdm(unit="step", disable=headless()) as bar:
+        for progress in steps:
+            losses.append(progress.loss)
+            bar.total, bar.desc = progress.epochs * progress.steps, f"epoch {progress.epoch} of {progress.epochs}: "
+            bar.update((progress.epoch - 1) * progress.steps + progress.step - bar.n)  # a resumed run begins half-way
+            if not headless() and time.monotonic() - drawn > every:
+                picture = loss_curve(losses, progress.steps)
+                if curve is None:
+                    curve = display(picture, display_id=True)
+                else:
+                    curve.update(picture)
+                drawn = time.monotonic()
+            yield progress
+    if losses:
+        picture = loss_curve(losses, progress.steps)
+        if curve is None:
+            display(picture)
+        else:
+            curve.update(picture)

@@ -23,20 +23,25 @@ from helpers.schedule import NoiseSchedule
 from helpers.training import (
     RECIPES,
     RESUME,
+    Annealed,
     ClassConditional,
     OneStep,
+    Result,
     TimeConditional,
     TrainingError,
     add_noise,
     class_conditional,
+    load_result,
     load_unet,
     loss_history,
     one_step,
+    save_result,
     save_unet,
     train,
 )
 from helpers.unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
 
+COURSE = ["one-step", "time-conditional", "class-conditional"]
 SMALL = {"hidden": 2, "epochs": 3, "batch_size": 8}
 
 
@@ -106,7 +111,7 @@ def loop_of_the_course(name, data, seed):
     return torch.tensor(losses)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", COURSE)
 def test_the_loss_is_that_of_the_courses_loop(name, fp32):
     recipe = replace(RECIPES[name], **SMALL)
     steps = list(train(recipe.new_network(), recipe, digits(), seed=5))
@@ -126,6 +131,52 @@ def test_the_courses_recipes():
     assert (r.hidden, r.epochs, r.batch_size, r.task.T, r.task.p_uncond) == (64, 20, 128, 300, 0.1)
     wanted = [1e-3 * 0.1 ** (epoch / 20) for epoch in range(20)]
     assert [r.learning_rate(epoch) for epoch in range(20)] == pytest.approx(wanted)
+
+
+def test_an_annealed_rate_rises_and_falls_to_nothing():
+    recipe = Annealed(OneStep(), hidden=1, epochs=4, batch_size=1, lr=0.5)
+    rates = [recipe.learning_rate(epoch) for epoch in (0.0, 0.1, 0.2, 2.0, 3.99)]
+    assert rates[0] == 0 and rates[1] == pytest.approx(0.25)  # half-way up after a fortieth of the training
+    assert 0.45 < rates[2] < 0.5
+    assert rates[3] == pytest.approx(0.25)  # half-way down in the middle
+    assert 0 < rates[4] < 1e-4
+
+
+def test_the_rate_reaches_the_optimizer():
+    recipe = Annealed(OneStep(), hidden=1, epochs=1, batch_size=1, lr=0.5)
+    still = replace(recipe, lr=0.0)
+    moved = []
+    for r in (recipe, still):
+        network = r.new_network()
+        before = network.conv_out[1].weight.clone()
+        list(train(network, r, digits(5)))
+        moved.append((network.conv_out[1].weight - before).abs().max().item())
+    assert moved[0] > 0.01 and moved[1] == 0
+
+
+@pytest.mark.parametrize("name", COURSE)
+def test_the_shipped_results(name):
+    result = load_result(name)
+    assert result.losses.isfinite().all() and len(result.losses) % result.steps == 0
+    assert result.samples and not result.network.training
+    for pictures in result.samples.values():
+        assert pictures.shape[1:] == (1, 28, 28) and pictures.min() >= 0 and pictures.max() <= 1
+
+
+def test_a_result_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "RESULTS", tmp_path)
+    network = TimeConditionalUNet(2)
+    samples = {1: torch.rand(3, 1, 28, 28), 20: 3 * torch.rand(3, 1, 28, 28)}  # beyond 1: clamped, as when shown
+    save_result(Result(network, "a test", torch.rand(6), 3, samples), "time-conditional")
+    result = load_result("time-conditional")
+    assert (result.recipe, result.steps, list(result.samples)) == ("a test", 3, [1, 20])
+    for epoch, pictures in samples.items():
+        assert (result.samples[epoch] - pictures.clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
+    for name, weights in network.state_dict().items():
+        assert weights.dtype != torch.float16  # the network that was saved stays as it was
+        torch.testing.assert_close(result.network.state_dict()[name], weights, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="no result 'class-conditional'; wanted one of time-conditional"):
+        load_result("class-conditional")
 
 
 def test_a_network_depends_on_its_seed_only():
@@ -159,6 +210,35 @@ def test_every_timestep_is_drawn_equally_often():
     values, counts = t01.unique(return_counts=True)
     torch.testing.assert_close(values, torch.tensor([0, 0.2, 0.4, 0.6, 0.8]))
     assert (counts - 2000).abs().max() < 200
+
+
+def test_emphasis_draws_noisy_timesteps_more_often():
+    task = ClassConditional(T=300, emphasis=0.5)
+    abar = NoiseSchedule.linear(300).alphas_cumprod
+    t = task.timesteps(300_000, seeded())
+    share = torch.bincount(t, minlength=300).double() / len(t)
+    wanted = (1 / abar.double().sqrt()) / (1 / abar.double().sqrt()).sum()
+    assert (t.min(), t.max()) == (0, 299)
+    assert ((share[:30].sum() - wanted[:30].sum()).abs() < 0.003) and (share[-30:].sum() > 3 * share[:30].sum())
+    torch.testing.assert_close(share[-30:].sum(), wanted[-30:].sum(), atol=0.003, rtol=0)
+    with pytest.raises(ValueError, match="emphasis is -1"):
+        TimeConditional(emphasis=-1)
+
+
+@pytest.mark.parametrize("batch_size, momentum", [(256, 0.1), (128, 0.1), (16, 0.0125)])
+def test_running_means_end_over_many_pictures(batch_size, momentum):
+    recipe = replace(class_conditional, batch_size=batch_size)
+    assert [recipe.momentum(0), recipe.momentum(10_000)] == [0.1, momentum]
+
+
+def test_running_means_forget_where_they_began_in_a_short_training():
+    data = digits(70 * 4)
+    recipe = replace(one_step, hidden=2, epochs=1, batch_size=4)  # 70 small steps
+    network = recipe.new_network()
+    network.unflatten[1].running_var.fill_(1e6)
+    for _ in train(network, recipe, data):
+        pass
+    assert network.unflatten[1].running_var.max() < 0.01 * 1e6
 
 
 def test_add_noise():

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from helpers import show, widgets
+from helpers.training import Progress
 
 
 class Drawing:
@@ -108,3 +109,44 @@ def test_an_error_becomes_a_sentence_and_the_last_picture_stays(draw, displayed,
     slider.value = 14
     assert message.value == ""
     assert bytes(picture.value) == draw(t=14).png != before
+
+
+def training(epochs: int = 2, steps: int = 3, begin: int = 0):
+    """What train() yields, without any training."""
+    for i in range(begin, epochs * steps):
+        yield Progress(i // steps + 1, epochs, i % steps + 1, steps, loss=1 / (i + 1))
+
+
+def test_watch_hands_on_every_step(displayed, monkeypatch):
+    monkeypatch.setenv("COURSE_HEADLESS", "1")
+    assert list(widgets.watch(training())) == list(training())
+
+
+def test_headless_watch_shows_the_whole_curve_once(displayed, monkeypatch):
+    monkeypatch.setenv("COURSE_HEADLESS", "1")
+    list(widgets.watch(training(), every=0))
+    (picture,) = displayed
+    assert "the loss over 6 steps, from 1 to 0.167" in picture.alt
+
+
+def test_live_watch_draws_the_curve_as_it_grows(monkeypatch, live):
+    shown = []
+
+    class Handle:
+        def update(self, picture):
+            shown.append(picture.alt)
+
+    def display(picture, display_id=False):
+        shown.append(picture.alt)
+        return Handle() if display_id else None
+
+    monkeypatch.setattr(widgets, "display", display)
+    list(widgets.watch(training(), every=0))
+    assert "1 steps" in shown[0] and "2 steps" in shown[1] and "6 steps" in shown[-1]
+
+
+@pytest.mark.parametrize("begin", [0, 4, 6])
+def test_a_resumed_or_finished_run_can_be_watched(begin, displayed, monkeypatch):
+    monkeypatch.setenv("COURSE_HEADLESS", "1")
+    assert len(list(widgets.watch(training(begin=begin)))) == 6 - begin
+    assert len(displayed) == (begin < 6)

@@ -1,0 +1,221 @@
+"""How fast does Part B train and draw? Ratios measured in one run: `make bench`, or `python ci/bench_digits.py`.
+
+- Training: the kit's loop against the plain one that the course's text describes (fp32, no channels_last), on the same
+  network and batches of the same size.
+- Time to quality: how long each recipe trains until its digits are as good as the reference recipe's last ones. How
+  many pictures that takes is known from stored trainings (data/models/digits/quality.json); how fast the pictures go by
+  is measured here.
+- Drawing all ten digits with guidance, against a plain loop.
+- Two processes under `accelerate launch`, one core each, against one with both cores; their losses must agree.
+
+All contestants of a comparison run in turn, round after round; a ratio is the median of the rounds' own ratios.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from itertools import islice
+
+import torch
+from bench import time_in_turn
+from torch import nn
+from torch.utils.data import DataLoader
+
+from helpers.data import mnist
+from helpers.denoisers import DigitDenoiser, guided
+from helpers.sampling import final, sample
+from helpers.schedule import NoiseSchedule, strided_timesteps
+from helpers.training import (
+    RESULTS,
+    class_conditional,
+    faster_class_conditional,
+    load_result,
+    loss_history,
+    train,
+)
+from helpers.unet import one_hot
+
+PICTURES = 1280  # of each measurement
+GAMMA = 5.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=min(2, torch.get_num_threads()))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"{options.threads} threads, medians of {options.rounds} rounds, torch {torch.__version__}\n")
+    speeds = training_speed(options.rounds)
+    time_to_quality(speeds)
+    drawing_speed(options.rounds)
+    two_processes(options.threads)
+
+
+# ---- training -----------------------------------------------------------------------------------------------------
+
+
+def training_speed(rounds: int) -> dict[str, float]:
+    """Print pictures per second; return those of each recipe."""
+    reference = class_conditional
+    recipes = {
+        "reference": reference,
+        "faster": faster_class_conditional,
+        "notebook": replace(faster_class_conditional, hidden=16),  # as notebook 2.4 trains by default
+    }
+    trainings = {name: train(recipe.new_network(), recipe, mnist()) for name, recipe in recipes.items()}
+    trainings["course loop"] = course_training(reference.new_network(), reference.batch_size)
+    sizes = {name: recipe.batch_size for name, recipe in recipes.items()} | {"course loop": reference.batch_size}
+
+    def go_on(name):
+        return lambda: list(islice(trainings[name], PICTURES // sizes[name]))
+
+    contestants = {name: go_on(name) for name in trainings}
+    for go in contestants.values():
+        go()  # warms up
+    seconds = time_in_turn(contestants, rounds)
+    speeds = {name: PICTURES / statistics.median(times) for name, times in seconds.items()}
+    ratios = [plain / kit for plain, kit in zip(seconds["course loop"], seconds["reference"])]
+    print(f"## Training the class-conditional network, D = {reference.hidden}, batches of {reference.batch_size}\n")
+    print("| course loop, fp32 | kit | kit is faster by | rounds' range |")
+    print("|---|---|---|---|")
+    print(
+        f"| {speeds['course loop']:.0f} pictures/s | {speeds['reference']:.0f} pictures/s "
+        f"| **{statistics.median(ratios):.2f}×** | {min(ratios):.2f}–{max(ratios):.2f}× |\n"
+    )
+    return speeds
+
+
+def course_training(network: nn.Module, batch_size: int):
+    """Section 2.4 of the course, written down as it is explained; yields after every step."""
+    T = 300
+    abar = NoiseSchedule.linear(T).alphas_cumprod
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    while True:
+        for x0, labels in DataLoader(mnist(), batch_size=batch_size, shuffle=True):
+            t = torch.randint(0, T, (len(x0),))
+            eps = torch.randn_like(x0)
+            abar_t = abar[t].view(-1, 1, 1, 1)
+            x_t = abar_t.sqrt() * x0 + (1 - abar_t).sqrt() * eps
+            c = nn.functional.one_hot(labels, 10).float()
+            c = c * (torch.rand(len(x0), 1) >= 0.1)
+            loss = nn.functional.mse_loss(network(x_t, t[:, None] / T, c), eps)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield loss.item()
+
+
+def time_to_quality(speeds: dict[str, float]) -> None:
+    """Print how long each recipe trains for the reference's first and last quality."""
+    judged = json.loads((RESULTS / "quality.json").read_text())
+    judged = [j for j in judged if (j["sampler"], j["steps"], j["gamma"]) == ("ddpm", 50, 1)]
+    runs = {name: [j for j in judged if j["recipe"] == name] for name in ("reference", "faster", "notebook")}
+    print("## Time to quality: pictures from stored trainings, at the speeds above\n")
+    print("| as good as | recipe | pictures | training | share of the reference's | accuracy | Fréchet distance |")
+    print("|---|---|---|---|---|---|---|")
+    for goal in (runs["reference"][0], runs["reference"][-1]):
+        first = None
+        for name, run in runs.items():
+            reached = [j for j in run if j["accuracy"] >= goal["accuracy"] and j["distance"] <= goal["distance"]]
+            what = f"| the reference after epoch {goal['epoch']} | {name} "
+            if not reached:
+                print(f"{what}| not reached | | | | |")
+                continue
+            j = min(reached, key=lambda j: j["images"])
+            seconds = j["images"] / speeds[name]
+            first = first or seconds
+            print(
+                f"{what}| {j['images']:,} | {seconds / 60:.1f} min | {seconds / first:.0%} "
+                f"| {j['accuracy']:.1%} | {j['distance']:.1f} |"
+            )
+    print()
+
+
+# ---- drawing ------------------------------------------------------------------------------------------------------
+
+
+def drawing_speed(rounds: int) -> None:
+    """Print the time for all ten digits, with guidance, in 300 steps."""
+    network = load_result("class-conditional").network
+    denoiser = DigitDenoiser(network, class_conditional.task.schedule)
+    c = one_hot(list(range(10)))
+    T = denoiser.schedule.T
+
+    def kit():
+        steps = sample(guided(denoiser, GAMMA), c, timesteps=strided_timesteps(T, T), batch_size=10, generator=seeded())
+        return final(steps, progress=False)
+
+    contestants = {"course loop": lambda: course_drawing(network, c), "kit": kit}
+    pictures = {name: draw() for name, draw in contestants.items()}
+    difference = (pictures["kit"] - pictures["course loop"]).abs().mean().item()
+    assert difference < 0.05, f"the two differ by {difference:.2g} on average: they do not draw the same digits"
+    seconds = time_in_turn(contestants, rounds)
+    ratios = [plain / ours for plain, ours in zip(seconds["course loop"], seconds["kit"])]
+    print(f"## All ten digits at once, guidance {GAMMA:g}, 300 steps, D = {network.hidden}\n")
+    print("| course loop, fp32 | kit | kit is faster by | rounds' range | mean difference of pixels |")
+    print("|---|---|---|---|---|")
+    print(
+        f"| {statistics.median(seconds['course loop']):.1f} s | {statistics.median(seconds['kit']):.1f} s "
+        f"| **{statistics.median(ratios):.2f}×** | {min(ratios):.2f}–{max(ratios):.2f}× | {difference:.4f} |\n"
+    )
+
+
+@torch.no_grad()
+def course_drawing(network: nn.Module, c: torch.Tensor) -> torch.Tensor:
+    """Section 2.5 of the course, written down as it is explained: two calls of the network in each step."""
+    schedule = NoiseSchedule.linear(300)
+    betas, abar = schedule.betas, schedule.alphas_cumprod
+    generator = seeded()
+    x = torch.randn(len(c), 1, 28, 28, generator=generator)
+    for t in range(299, -1, -1):
+        t01 = torch.full((len(c), 1), t / 300)
+        eps_u, eps_c = network(x, t01, torch.zeros_like(c)), network(x, t01, c)
+        eps = eps_u + GAMMA * (eps_c - eps_u)
+        x0 = (x - (1 - abar[t]).sqrt() * eps) / abar[t].sqrt()
+        if t == 0:
+            return x0
+        alpha = 1 - betas[t]
+        x = (abar[t - 1].sqrt() * betas[t] * x0 + alpha.sqrt() * (1 - abar[t - 1]) * x) / (1 - abar[t])
+        x = x + betas[t].sqrt() * torch.randn(x.shape, generator=generator)
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+# ---- two processes ------------------------------------------------------------------------------------------------
+
+
+def two_processes(threads: int) -> None:
+    """Print the time of the same training by one process and by two, start included, and compare their losses."""
+    training = ["-m", "helpers.training", "class-conditional", "--epochs", "1", "--pictures", "5120", "--out"]
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    seconds, losses = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, arguments, cores in (("one", [], threads), ("two", launch, max(threads // 2, 1))):
+            environment = {**os.environ, "OMP_NUM_THREADS": str(cores), "ACCELERATE_USE_CPU": "true"}
+            start = time.perf_counter()
+            command = [sys.executable, *arguments, *training, f"{folder}/{name}"]
+            subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            seconds[name] = time.perf_counter() - start
+            losses[name] = loss_history(f"{folder}/{name}")
+    difference = ((losses["one"] - losses["two"]).abs() / losses["one"]).max().item()
+    assert difference < 0.05, f"the losses differ by up to {difference:.1%}: the two trainings are not the same"
+    print("## Two processes with one core each, against one with both, on equal batches\n")
+    print("| one process | two | two are faster by | largest difference of a step's loss |")
+    print("|---|---|---|---|")
+    print(
+        f"| {seconds['one']:.0f} s | {seconds['two']:.0f} s | **{seconds['one'] / seconds['two']:.2f}×** "
+        f"| {difference:.1%} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The digit models that ship with the kit, from trainings in runs/: what they draw, and how good it is.
+
+    python ci/digit_models.py reader                                    train the network that judges, in two minutes
+    python ci/digit_models.py ship class-conditional runs/reference     weights, losses and drawings into data/
+    python ci/digit_models.py judge reference runs/reference            the quality of each epoch, into data/
+    python ci/digit_models.py table                                     the quality of all that was judged
+
+A training itself is `python -m helpers.training class-conditional --out runs/reference`. Judging an epoch takes two to
+four minutes of two cores; what has been judged is not judged again.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from helpers.data import mnist
+from helpers.denoisers import DigitDenoiser, guided
+from helpers.metrics import READER, quality, reading, real_quality
+from helpers.sampling import ddim_step, ddpm_step, final, sample
+from helpers.schedule import strided_timesteps
+from helpers.training import (
+    RECIPES,
+    RESULTS,
+    RESUME,
+    Result,
+    add_noise,
+    load_unet,
+    loss_history,
+    read_tensors,
+    save_result,
+    save_unet,
+    train,
+)
+from helpers.unet import one_hot
+
+QUALITY = RESULTS / "quality.json"
+COUNT = 2000  # digits of each judgement
+COURSE_EPOCHS = (1, 5, 10, 15, 20)
+BATCH = 100
+SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("reader")
+    ship_parser = commands.add_parser("ship")
+    ship_parser.add_argument("name", choices=SHOWN)
+    ship_parser.add_argument("run", type=Path)
+    judge_parser = commands.add_parser("judge")
+    judge_parser.add_argument("name", help="what to call the recipe, such as reference or faster")
+    judge_parser.add_argument("run", type=Path)
+    judge_parser.add_argument("--gamma", type=float, default=1.0)
+    judge_parser.add_argument("--steps", type=int, default=50, help="300 are the course's")
+    judge_parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm")
+    judge_parser.add_argument("--last", action="store_true", help="only the last epoch")
+    commands.add_parser("table")
+    args = vars(parser.parse_args())
+    {"reader": make_reader, "ship": ship, "judge": judge, "table": table}[args.pop("command")](**args)
+
+
+def make_reader() -> None:
+    """Train the judge, on real digits only."""
+    network = reading.new_network()
+    for progress in train(network, reading, mnist()):
+        if progress.epoch_done:
+            print(f"epoch {progress.epoch}: loss {progress.loss:.4f}", flush=True)
+    save_unet(network.half(), READER)
+    print(f"reads {real_quality(10_000).accuracy:.2%} of MNIST's test pictures correctly")
+
+
+def checkpoints(run: Path) -> dict[int, Path]:
+    """The weights that a run left, by epoch."""
+    return {int(file.stem.removeprefix("epoch-")): file for file in sorted(run.glob("epoch-*.safetensors"))}
+
+
+def shown_epochs(files: dict[int, Path]) -> list[int]:
+    """The course's epochs, as far as the run has them, and the last one; all of a run that is shorter."""
+    return sorted(files) if max(files) <= 5 else sorted({max(files), *COURSE_EPOCHS} & set(files))
+
+
+# ---- what ships ---------------------------------------------------------------------------------------------------
+
+
+def ship(name: str, run: Path) -> None:
+    """The last weights of a run, its losses, and what it drew after the course's epochs."""
+    files = checkpoints(run)
+    losses, last = loss_history(run), max(files)
+    recipe = describe(name, run)
+    samples = {}
+    for epoch in shown_epochs(files):
+        network = load_unet(files[epoch])
+        samples[epoch] = SHOWN[name](network)
+        print(f"{name}: drew after epoch {epoch}", flush=True)
+    save_result(Result(network, recipe, losses, len(losses) // last, samples), name)
+
+
+def describe(name: str, run: Path) -> str:
+    """Which recipe a run followed, in words."""
+    _, identity = read_tensors(run / RESUME)
+    for recipe, words in ((RECIPES[name], "the course's recipe"), (RECIPES[f"{name}-faster"], "the faster recipe")):
+        if identity["recipe"] == repr(recipe):
+            pictures = int(identity["data"].split()[0])
+            part = "" if pictures == 60_000 else f" of {pictures:,} pictures"
+            return f"{words}: D = {recipe.hidden}, {recipe.epochs} epochs{part}"
+    raise SystemExit(f"{run} followed {identity['recipe']}; wanted one of the two recipes for {name}.")
+
+
+@torch.no_grad()
+def denoised(network: torch.nn.Module) -> torch.Tensor:
+    """The first ten test digits, noised with sigma 0.5 and denoised in one step: (10, 1, 28, 28)."""
+    x0, _ = mnist(train=False)[:10]
+    return network(add_noise(x0, 0.5, generator=torch.Generator().manual_seed(0)))
+
+
+def unconditional_digits(network: torch.nn.Module) -> torch.Tensor:
+    """Forty digits, whichever come: (40, 1, 28, 28)."""
+    return draw(DigitDenoiser(network, RECIPES["time-conditional"].task.schedule), (), 40)
+
+
+def guided_digits(network: torch.nn.Module) -> torch.Tensor:
+    """Every digit four times, with guidance 5, row by row: (40, 1, 28, 28)."""
+    denoiser = guided(DigitDenoiser(network, RECIPES["class-conditional"].task.schedule), 5.0)
+    return draw(denoiser, one_hot(torch.arange(10).repeat(4)), 40)
+
+
+SHOWN = {"one-step": denoised, "time-conditional": unconditional_digits, "class-conditional": guided_digits}
+
+
+def draw(denoiser, cond, count: int, steps: int = 300, step=ddpm_step, seed: int = 0) -> torch.Tensor:
+    """Digits (count, 1, 28, 28)."""
+    T = denoiser.schedule.T
+    generator = torch.Generator().manual_seed(seed)
+    return final(
+        sample(denoiser, cond, timesteps=strided_timesteps(steps, T), batch_size=count, step=step, generator=generator),
+        progress=False,
+    )
+
+
+# ---- how good it is -----------------------------------------------------------------------------------------------
+
+
+def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bool) -> None:
+    """The quality of 2,000 digits from each of the course's epochs, in data/models/digits/quality.json."""
+    files, schedule = checkpoints(run), RECIPES["class-conditional"].task.schedule
+    _, identity = read_tensors(run / RESUME)
+    batch_size = int(re.search(r"batch_size=(\d+)", identity["recipe"]).group(1))
+    images_each = int(identity["data"].split()[0]) // batch_size * batch_size
+    for epoch in [max(files)] if last else shown_epochs(files):
+        key = {"recipe": name, "epoch": epoch, "sampler": sampler, "steps": steps, "gamma": gamma}
+        if any(key.items() <= judgement.items() for judgement in read_judgements()):
+            continue
+        labels = torch.randint(10, (COUNT,), generator=torch.Generator().manual_seed(1))
+        denoiser = DigitDenoiser(load_unet(files[epoch]), schedule)
+        denoiser = denoiser if gamma == 1 else guided(denoiser, gamma)
+        batches = enumerate(tqdm(labels.split(BATCH), desc=f"{name}, epoch {epoch}"))
+        step = SAMPLERS[sampler]
+        pictures = torch.cat([draw(denoiser, one_hot(batch), len(batch), steps, step, seed) for seed, batch in batches])
+        accuracy, distance = quality(pictures, labels)
+        judgement = {**key, "images": epoch * images_each, "accuracy": accuracy, "distance": round(distance, 2)}
+        judgements = [*read_judgements(), judgement]  # read again: another judge may have been at work
+        QUALITY.write_text("[\n" + ",\n".join(f"  {json.dumps(judgement)}" for judgement in judgements) + "\n]\n")
+        print(judgement, flush=True)
+
+
+def read_judgements() -> list[dict]:
+    """All that was judged so far."""
+    return json.loads(QUALITY.read_text()) if QUALITY.exists() else []
+
+
+def table() -> None:
+    """Print the quality of everything judged, and of real digits."""
+    print("| recipe | epoch | pictures seen | sampler | γ | accuracy | Fréchet distance |")
+    print("|---|---|---|---|---|---|---|")
+    for j in sorted(read_judgements(), key=lambda j: [j[k] for k in ("gamma", "sampler", "steps", "recipe", "epoch")]):
+        sampler = f"{j['sampler'].upper()}, {j['steps']} steps"
+        print(
+            f"| {j['recipe']} | {j['epoch']} | {j['images']:,} | {sampler} | {j['gamma']:g} "
+            f"| {j['accuracy']:.1%} | {j['distance']:.1f} |"
+        )
+    real = real_quality(COUNT)
+    print(f"| real digits (MNIST's test set) | | | | | {real.accuracy:.1%} | {real.distance:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
