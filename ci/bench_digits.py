@@ -116,6 +116,7 @@ def time_to_quality(speeds: dict[str, float]) -> None:
     """Print how long each recipe trains for the reference's first and last quality."""
     judged = json.loads((RESULTS / "quality.json").read_text())
     judged = [j for j in judged if (j["sampler"], j["steps"], j["gamma"]) == ("ddpm", 50, 1)]
+    judged.sort(key=lambda j: j["epoch"])
     runs = {name: [j for j in judged if j["recipe"] == name] for name in ("reference", "faster", "notebook")}
     print("## Time to quality: pictures from stored trainings, at the speeds above\n")
     print("| as good as | recipe | pictures | training | share of the reference's | accuracy | Fréchet distance |")
