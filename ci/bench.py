@@ -29,11 +29,7 @@ PROMPT = "a rocket ship"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=min(2, torch.get_num_threads()))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = parse_options(__doc__)
     logging.disable_progress_bar()
 
     model = load_model("mini-if", device="cpu")
@@ -91,6 +87,16 @@ def main() -> None:
             f"| {statistics.median(seconds[ours]):.2f} s | **{statistics.median(ratios):.2f}×** "
             f"| {min(ratios):.2f}–{max(ratios):.2f}× |"
         )
+
+
+def parse_options(description: str) -> argparse.Namespace:
+    """How many rounds, on how many threads; sets the threads."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=min(2, torch.get_num_threads()))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    return options
 
 
 def time_in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

@@ -11,7 +11,6 @@
 All contestants of a comparison run in turn, round after round; a ratio is the median of the rounds' own ratios.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -23,7 +22,7 @@ from dataclasses import replace
 from itertools import islice
 
 import torch
-from bench import time_in_turn
+from bench import parse_options, time_in_turn
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -46,11 +45,7 @@ GAMMA = 5.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=min(2, torch.get_num_threads()))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = parse_options(__doc__)
     print(f"{options.threads} threads, medians of {options.rounds} rounds, torch {torch.__version__}\n")
     speeds = training_speed(options.rounds)
     time_to_quality(speeds)

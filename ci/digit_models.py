@@ -150,15 +150,15 @@ def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bo
     _, identity = read_tensors(run / RESUME)
     batch_size = int(re.search(r"batch_size=(\d+)", identity["recipe"]).group(1))
     images_each = int(identity["data"].split()[0]) // batch_size * batch_size
+    labels = torch.randint(10, (COUNT,), generator=torch.Generator().manual_seed(1))
+    step = SAMPLERS[sampler]
     for epoch in [max(files)] if last else shown_epochs(files):
         key = {"recipe": name, "epoch": epoch, "sampler": sampler, "steps": steps, "gamma": gamma}
         if any(key.items() <= judgement.items() for judgement in read_judgements()):
             continue
-        labels = torch.randint(10, (COUNT,), generator=torch.Generator().manual_seed(1))
         denoiser = DigitDenoiser(load_unet(files[epoch]), schedule)
         denoiser = denoiser if gamma == 1 else guided(denoiser, gamma)
         batches = enumerate(tqdm(labels.split(BATCH), desc=f"{name}, epoch {epoch}"))
-        step = SAMPLERS[sampler]
         pictures = torch.cat([draw(denoiser, one_hot(batch), len(batch), steps, step, seed) for seed, batch in batches])
         accuracy, distance = quality(pictures, labels)
         judgement = {**key, "images": epoch * images_each, "accuracy": accuracy, "distance": round(distance, 2)}

@@ -11,6 +11,7 @@ processes on one CPU (accelerate's own --cpu starts one, or needs MPI).
 """
 
 import argparse
+import copy
 import functools
 import math
 import os
@@ -219,7 +220,7 @@ one_step = Recipe(OneStep(sigma=0.5), hidden=128, epochs=5, batch_size=256, lr=1
 time_conditional = Recipe(TimeConditional(T=300), hidden=64, epochs=20, batch_size=128, lr=1e-3, decay=0.1)
 class_conditional = replace(time_conditional, task=ClassConditional(T=300, p_uncond=0.1))
 
-# The same tasks, learned to the same quality in a tenth of the time or less, on two CPU cores.
+# The same tasks in less time: class-conditional digits nearly as good in about a tenth, on two CPU cores.
 faster_one_step = Annealed(OneStep(sigma=0.5), hidden=128, epochs=5, batch_size=16, lr=1e-3)
 faster_time_conditional = Annealed(TimeConditional(T=300, emphasis=0.5), hidden=32, epochs=4, batch_size=16, lr=2e-3)
 faster_class_conditional = replace(faster_time_conditional, task=ClassConditional(T=300, emphasis=0.5, p_uncond=0.1))
@@ -531,9 +532,7 @@ def save_result(result: Result, name: str) -> None:
     }
     about = {"recipe": result.recipe, "epochs": str(len(result.losses) // result.steps)}
     write_tensors({"losses": result.losses, **samples}, RESULTS / name / "results.safetensors", about)
-    half = type(result.network)(result.network.hidden)
-    half.load_state_dict(result.network.state_dict())
-    save_unet(half.half(), RESULTS / name / "weights.safetensors")
+    save_unet(copy.deepcopy(result.network).half(), RESULTS / name / "weights.safetensors")
 
 
 # ---- files --------------------------------------------------------------------------------------------------------
