@@ -17,6 +17,7 @@ From the ground floor up; a module imports only from those above it in this list
     metrics     how good drawn digits are
     show        grids, curves, animations
     widgets     controls to play with
+    mini_if     how the bundled model was made; nothing imports it
 """
 
 # diffusers loads the class that a model folder names only from modules that are already imported

@@ -6,17 +6,48 @@ from pathlib import Path
 import pytest
 
 import helpers
-
-FOLDER = Path(helpers.__file__).parent
-FLOORS = [line.split()[0] for line in helpers.__doc__.splitlines() if line.startswith("    ")]
+from helpers import mini_if
 
 
-def test_every_module_has_its_floor():
-    assert sorted(FLOORS) == sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+def floors(package) -> list[str]:
+    """The modules that a package's docstring lists, ground floor first."""
+    listed = package.__doc__.rpartition("ground floor")[2] if "ground floor" in package.__doc__ else package.__doc__
+    return [line.split()[0] for line in listed.splitlines() if line.startswith("    ")]
 
 
-@pytest.mark.parametrize("name", FLOORS)
+def modules(package) -> list[str]:
+    """The modules and packages that are in it."""
+    folder = Path(package.__file__).parent
+    found = [*folder.glob("*.py"), *(file.parent for file in folder.glob("*/__init__.py"))]
+    return sorted(path.stem for path in found if path.stem != "__init__")
+
+
+def imported(file: Path, level: int) -> set[str]:
+    """What a file imports relatively, with so many dots."""
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    nodes = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level == level]
+    return {node.module.split(".")[0] for node in nodes}
+
+
+FLOORS, TOP_FLOORS = floors(helpers), floors(mini_if)
+
+
+@pytest.mark.parametrize("package", [helpers, mini_if])
+def test_every_module_has_its_floor(package):
+    assert sorted(floors(package)) == modules(package)
+
+
+@pytest.mark.parametrize("name", [name for name in FLOORS if name != "mini_if"])
 def test_a_module_imports_only_from_below(name):
-    tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}
-    assert imported <= set(FLOORS[: FLOORS.index(name)])
+    assert imported(Path(helpers.__file__).parent / f"{name}.py", 1) <= set(FLOORS[: FLOORS.index(name)])
+
+
+def test_mini_if_is_the_top_floor():
+    assert FLOORS[-1] == "mini_if"
+
+
+@pytest.mark.parametrize("name", TOP_FLOORS)
+def test_a_module_of_mini_if_imports_only_from_below(name):
+    file = Path(mini_if.__file__).parent / f"{name}.py"
+    assert imported(file, 1) <= set(TOP_FLOORS[: TOP_FLOORS.index(name)])
+    assert imported(file, 2) <= set(FLOORS) - {"mini_if"}

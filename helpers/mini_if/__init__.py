@@ -1,0 +1,17 @@
+"""How the bundled model, Mini-IF, was made. Every step is a command, from the pictures to the weights:
+
+    python -m helpers.mini_if.art        fetch the open icon art, and turn it into pictures
+    python -m helpers.mini_if.dataset    from these, the cached training set
+    python -m helpers.mini_if.sheets     contact sheets of both, to be looked at
+    python -m helpers.mini_if.training   train stage I
+
+Its own floors, ground floor first:
+
+    concepts    what the model knows: concepts, styles, and the pairs of them that are held out
+    art         icon sets, as pictures
+    captions    what a picture is called
+    scenes      pictures composed of several
+    dataset     training examples
+    sheets      contact sheets
+    training    the training loop
+"""

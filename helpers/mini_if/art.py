@@ -1,0 +1,261 @@
+"""Open icon art from npm, as pictures: fetch five packages, check them, and draw every concept at 256×256.
+
+    python -m helpers.mini_if.art
+
+leaves runs/art/<set>/<concept>.png, RGBA. Packages that are there already are not fetched again. It needs npm, and
+resvg for the drawing: pip install -e ".[art]".
+"""
+
+import argparse
+import base64
+import functools
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from .concepts import CONCEPTS, Concept
+
+ART = Path(__file__).resolve().parents[2] / "runs" / "art"
+SIZE = 256  # of the pictures
+MARGIN = 10  # pixels left free around the art
+
+
+class ArtError(RuntimeError):
+    """Art that cannot be fetched or drawn, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class IconSet:
+    """One npm package of icons.
+
+    Args:
+        name: of its pictures' folder.
+        package, version: on npm.
+        integrity: SHA-512 of the package file, as npm writes it.
+        licence: of the art (SPDX).
+    """
+
+    name: str
+    package: str
+    version: str
+    integrity: str
+    licence: str
+
+    @property
+    def file(self) -> str:
+        """What `npm pack` calls the package file."""
+        return f"{self.package.lstrip('@').replace('/', '-')}-{self.version}.tgz"
+
+
+SETS = (
+    IconSet(
+        "fluent-3d",
+        "@lobehub/fluent-emoji-3d",
+        "1.1.0",
+        "sha512-Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoehDHXuVJ2Qaecgl5wRBv60lUAG3h7g==",
+        "MIT",
+    ),
+    IconSet(
+        "fluent-flat",
+        "@iconify-json/fluent-emoji-flat",
+        "1.2.6",
+        "sha512-RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",
+        "MIT",
+    ),
+    IconSet(
+        "fluent-contrast",
+        "@iconify-json/fluent-emoji-high-contrast",
+        "1.2.6",
+        "sha512-esqhZPpkrF7sNX3NsLoh8KW64okEr/bzko7WNnFP+qTJGAqDPDYjp0925yxuivXy3HtVQB8xhIKu3+Nq1byX5w==",
+        "MIT",
+    ),
+    IconSet(
+        "noto",
+        "@iconify-json/noto",
+        "1.2.9",
+        "sha512-DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==",
+        "Apache-2.0",
+    ),
+    IconSet(
+        "twemoji",
+        "@iconify-json/twemoji",
+        "1.2.5",
+        "sha512-uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==",
+        "CC-BY-4.0",
+    ),
+)
+
+
+# ---- fetching -----------------------------------------------------------------------------------------------------
+
+
+def fetch(icons: IconSet, folder: Path) -> Path:
+    """The checked package file of an icon set, from npm unless it is in the folder already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / icons.file
+    if not file.is_file():
+        wanted = f"{icons.package}@{icons.version}"
+        try:
+            # a shell script on Windows, where subprocess finds it only through the shell
+            subprocess.run(
+                ["npm", "pack", "--silent", wanted], cwd=folder, check=True, capture_output=True, shell=os.name == "nt"
+            )
+        except FileNotFoundError:
+            raise ArtError(f"there is no npm to fetch {wanted} with; install Node.js, or put {file} there.") from None
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace").strip()[-300:]
+            raise ArtError(f"npm cannot fetch {wanted}: {said or error}.") from error
+    check_integrity(file, icons.integrity)
+    return file
+
+
+def check_integrity(file: Path, wanted: str) -> None:
+    """The package file is the one that the model was trained on."""
+    given = "sha512-" + base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
+    if given != wanted:
+        raise ArtError(f"{file} has {given}; wanted {wanted}. Delete it, and fetch it again.")
+
+
+# ---- drawing ------------------------------------------------------------------------------------------------------
+
+
+def reader(icons: IconSet, file: Path) -> Callable[[Concept], Image.Image]:
+    """A function that draws a concept in an icon set, given the set's package file."""
+    with tarfile.open(file) as package:
+        members = {member.name: package.extractfile(member).read() for member in package if member.isfile()}
+    if "package/icons.json" in members:
+        characters, drawings = (json.loads(members[f"package/{name}.json"]) for name in ("chars", "icons"))
+        return functools.partial(draw_svg, characters, drawings)
+    # fe0f only says "in colour, please", and is left out elsewhere
+    pictures = {Path(name).stem.replace("-fe0f", ""): data for name, data in members.items() if name.endswith(".webp")}
+    return functools.partial(draw_webp, pictures)
+
+
+def draw_webp(pictures: dict[str, bytes], concept: Concept) -> Image.Image:
+    """From a package of pictures, named by Unicode's code points."""
+    if concept.icon not in pictures:
+        raise ArtError(f"the 3-D set has no picture {concept.icon} for {concept.name!r}.")
+    return Image.open(io.BytesIO(pictures[concept.icon])).convert("RGBA")
+
+
+def draw_svg(characters: dict[str, str], drawings: dict, concept: Concept) -> Image.Image:
+    """From a package of SVG drawings in Iconify's format: https://iconify.design/docs/types/iconify-json.html"""
+    try:
+        from resvg_py import svg_to_bytes  # wanted by nothing else in the kit
+    except ImportError as error:
+        raise ArtError('there is no resvg to draw SVG with: run pip install -e ".[art]".') from error
+    if concept.icon not in characters:
+        raise ArtError(f"the set {drawings['prefix']} has no icon {concept.icon} for {concept.name!r}.")
+    name = characters[concept.icon]
+    name = drawings.get("aliases", {}).get(name, {}).get("parent", name)
+    icon = drawings["icons"][name]
+    box = [icon.get(key, drawings.get(key, 0)) for key in ("left", "top", "width", "height")]
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{" ".join(map(str, box))}" width="{2 * SIZE}" height="{2 * SIZE}">{icon["body"]}</svg>'
+    )
+    return Image.open(io.BytesIO(svg_to_bytes(svg_string=svg, skip_system_fonts=True))).convert("RGBA")
+
+
+def fitted(image: Image.Image) -> Image.Image:
+    """The art alone, as large as SIZE and MARGIN let it be, in the middle: every set leaves other margins."""
+    opaque = image.getchannel("A").point(lambda alpha: 255 * (alpha > 16))
+    if opaque.getbbox() is None:
+        raise ArtError("a picture is empty; wanted some art in it.")
+    image = image.crop(opaque.getbbox())
+    scale = (SIZE - 2 * MARGIN) / max(image.size)
+    size = [max(1, round(scale * side)) for side in image.size]
+    # premultiplied ("RGBa"), or the colour of transparent pixels would bleed into the edge
+    image = image.convert("RGBa").resize(size, Image.Resampling.LANCZOS, reducing_gap=3).convert("RGBA")
+    canvas = Image.new("RGBA", (SIZE, SIZE))
+    canvas.paste(image, ((SIZE - size[0]) // 2, (SIZE - size[1]) // 2))
+    return canvas
+
+
+def picture(set_name: str, concept_name: str, folder: Path = ART) -> np.ndarray:
+    """A drawn concept, (256, 256, 4) uint8."""
+    file = folder / set_name / f"{concept_name}.png"
+    if not file.is_file():
+        raise ArtError(f"there is no {file}; make it with python -m helpers.mini_if.art.")
+    return np.array(Image.open(file).convert("RGBA"))
+
+
+# ---- oil ----------------------------------------------------------------------------------------------------------
+
+
+def brush_strokes(
+    picture: np.ndarray, seed: int = 0, *, radius: int = 10, dab: int = 14, amount: float = 0.13
+) -> np.ndarray:
+    """An icon in oil, (H, W, 4) uint8: dabs of uneven colour, made into strokes that follow the edges.
+
+    Args:
+        seed: of the dabs.
+        radius: of the Kuwahara filter's squares, in pixels.
+        dab, amount: size of the dabs in pixels, and how much their colour varies.
+    """
+    x = premultiplied(picture)  # (4, H, W)
+    H, W = x.shape[1:]
+    generator = torch.Generator().manual_seed(seed)
+    dabs = [torch.randn(1, channels, H // dab + 1, W // dab + 1, generator=generator) for channels in (1, 3)]
+    dabs = F.interpolate(dabs[0] + 0.4 * dabs[1], scale_factor=dab, mode="bilinear")[0, :, :H, :W]  # (3, H, W)
+    rgb = torch.minimum((x[:3] * (1 + amount * dabs)).clamp(min=0), x[3:])
+    x = kuwahara(torch.cat([rgb, x[3:]]), radius)
+    x[:3] /= x[3:].clamp(min=1e-4)
+    return (255 * x.clamp(0, 1)).round().byte().permute(1, 2, 0).numpy()
+
+
+def kuwahara(x: Tensor, radius: int) -> Tensor:
+    """Every pixel of x (C, H, W) becomes the mean of that one of the four squares around it which varies least.
+
+    Source: Kuwahara et al. 1976, "Processing of RI-angiocardiographic images".
+    """
+    (C, H, W), r = x.shape, radius
+    padded = F.pad(x[None], (r, r, r, r), mode="replicate")
+    mean, mean_square = F.avg_pool2d(padded, r + 1, 1), F.avg_pool2d(padded**2, r + 1, 1)  # (1, C, H + r, W + r)
+    variance = (mean_square - mean**2).sum(dim=1, keepdim=True)
+    corners = [(slice(y, y + H), slice(x, x + W)) for y in (0, r) for x in (0, r)]
+    means = torch.stack([mean[0, :, rows, columns] for rows, columns in corners])  # (4, C, H, W)
+    variances = torch.stack([variance[0, :, rows, columns] for rows, columns in corners])  # (4, 1, H, W)
+    least = variances.argmin(dim=0, keepdim=True).expand(1, C, H, W)
+    return means.gather(0, least)[0]
+
+
+def premultiplied(picture: np.ndarray) -> Tensor:
+    """(H, W, 4) uint8 -> (4, H, W) in [0, 1], the colours times alpha: such pictures may be averaged and resized."""
+    x = torch.from_numpy(picture).permute(2, 0, 1) / 255
+    return torch.cat([x[:3] * x[3:], x[3:]])
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Fetch the icon art, check it, and draw every concept in every set."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.art", description=main.__doc__)
+    parser.add_argument("--out", type=Path, default=ART, help="folder for packages and pictures")
+    args = parser.parse_args(arguments)
+    try:
+        for icons in SETS:
+            draw = reader(icons, fetch(icons, args.out))
+            (args.out / icons.name).mkdir(exist_ok=True)
+            for concept in CONCEPTS.values():
+                fitted(draw(concept)).save(args.out / icons.name / f"{concept.name}.png", compress_level=1)
+            print(f"{len(CONCEPTS)} pictures in {args.out / icons.name}, from {icons.package} {icons.version}")
+    except ArtError as error:
+        parser.exit(1, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()

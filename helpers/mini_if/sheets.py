@@ -1,0 +1,91 @@
+"""Contact sheets of the training set, to be looked at: a wrong picture teaches something wrong.
+
+    python -m helpers.mini_if.sheets
+
+writes build/mini-if/: concepts-1.png and so on, every concept and scene in every set, and examples.png, 64 training
+examples with their captions.
+"""
+
+import argparse
+import textwrap
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from .dataset import DATA, Dataset, DatasetError
+
+OUT = Path(__file__).resolve().parents[2] / "build" / "mini-if"
+ROWS, COLUMNS = 20, 3  # of concepts on a page
+HELD_OUT = "#ffd6d6"  # the background of what is never trained
+
+
+def concept_sheets(dataset: Dataset, cell: int = 64) -> list[Image.Image]:
+    """Pages with every concept and scene, a row of pictures each; of a scene's variants the first two."""
+    by_label: dict[str, list[int]] = {}
+    seen = set()
+    for i, entry in enumerate(dataset.entries):
+        variant = 0
+        while (entry.label, entry.icons, variant) in seen:
+            variant += 1
+        seen.add((entry.label, entry.icons, variant))
+        if variant < 2:
+            by_label.setdefault(entry.label, []).append(i)
+    scenes = {label for label, numbers in by_label.items() if len(numbers) > 6}
+    concepts = [label for label in by_label if label not in scenes]
+    layouts = [(concepts, COLUMNS, 6), (sorted(scenes), 1, 12)]
+    pages = []
+    for labels, columns, per_label in layouts:
+        width, height = per_label * cell + 12, cell + 14
+        for first in range(0, len(labels), ROWS * columns):
+            page = Image.new("RGB", (columns * width, ROWS * height), "white")
+            draw = ImageDraw.Draw(page)
+            for k, label in enumerate(labels[first : first + ROWS * columns]):
+                x, y = k % columns * width, k // columns * height
+                draw.text((x + 2, y), label, fill="black")
+                for j, number in enumerate(by_label[label]):
+                    ground = HELD_OUT if dataset.entries[number].held_out else "#e8eef4"
+                    page.paste(on_colour(dataset.pictures[number], cell, ground), (x + j * cell, y + 12))
+            pages.append(page)
+    return pages
+
+
+def on_colour(picture: torch.Tensor, size: int, colour: str) -> Image.Image:
+    """A premultiplied picture (4, H, H) uint8 on a colour."""
+    rgba = Image.frombytes("RGBa", picture.shape[1:], picture.permute(1, 2, 0).contiguous().numpy().tobytes())
+    small = rgba.resize((size, size), Image.Resampling.BOX).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", (size, size), colour), small).convert("RGB")
+
+
+def example_sheet(dataset: Dataset, n: int = 64, seed: int = 0, cell: int = 128) -> Image.Image:
+    """n training examples, each with its caption."""
+    examples = dataset.examples(n, torch.Generator().manual_seed(seed))
+    sheet = Image.new("RGB", (8 * (cell + 4), -(-n // 8) * (cell + 28)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
+    for i, (image, caption) in enumerate(zip(examples.pictures, examples.captions)):
+        x, y = i % 8 * (cell + 4), i // 8 * (cell + 28)
+        pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+        sheet.paste(Image.fromarray(pixels).resize((cell, cell), Image.Resampling.NEAREST), (x, y))
+        draw.text((x, y + cell), textwrap.fill(dataset.texts[caption] or "(empty)", 25), fill="black", font=font)
+    return sheet
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write contact sheets of the training set."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.sheets", description=main.__doc__)
+    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--out", type=Path, default=OUT)
+    args = parser.parse_args(arguments)
+    try:
+        dataset = Dataset(args.data)
+    except DatasetError as error:
+        parser.exit(1, f"{error}\n")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for i, page in enumerate(concept_sheets(dataset), 1):
+        page.save(args.out / f"concepts-{i}.png")
+    example_sheet(dataset).save(args.out / "examples.png")
+    print(f"look at {args.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,417 @@
+"""Mini-IF's training set: what it knows, what it is called, what an example looks like. On made-up art, without npm."""
+
+import hashlib
+import io
+import json
+import tarfile
+import zlib
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from toys import seeded
+
+from helpers.data import DATA
+from helpers.mini_if import dataset as module
+from helpers.mini_if.art import (
+    MARGIN,
+    SETS,
+    SIZE,
+    ArtError,
+    IconSet,
+    brush_strokes,
+    check_integrity,
+    fetch,
+    fitted,
+    kuwahara,
+    picture,
+    reader,
+)
+from helpers.mini_if.captions import WEAK, captions
+from helpers.mini_if.concepts import CONCEPTS, HELD_OUT_PER_STYLE, STYLES, Concept, choose_held_out, read_held_out
+from helpers.mini_if.dataset import Dataset, DatasetError, backgrounds, build, place, tint
+from helpers.mini_if.scenes import PALETTES, SCENERY, SCENES, Canvas, paper
+from helpers.mini_if.sheets import concept_sheets, example_sheet
+
+SEED_PROMPTS = [
+    "a high quality photo",
+    "",
+    "an oil painting of an old man",
+    "an oil painting of people around a campfire",
+    "a photo of the amalfi cost",
+    "a lithograph of waterfalls",
+    "a lithograph of a skull",
+    "an oil painting of a snowy mountain village",
+    "a rocket ship",
+    "a pencil",
+    "a photo of a hipster barista",
+    "a man wearing a hat",
+    "a photo of a man",
+    "a photo of a dog",
+]
+
+
+def made_up(icons: str, concept: str) -> np.ndarray:
+    """A square in a colour of its own, with a hole, as large as art is."""
+    colour = hashlib.sha256(f"{icons} {concept}".encode()).digest()[:3]
+    image = np.zeros((SIZE, SIZE, 4), np.uint8)
+    image[MARGIN:-MARGIN, MARGIN:-MARGIN] = (*(colour if icons != "fluent-contrast" else (0, 0, 0)), 255)
+    image[100:140, 100:140] = 0
+    return brush_strokes(image) if icons == "noto-oil" else image
+
+
+def encoded(texts: list[str], width: int) -> torch.Tensor:
+    """Text states that tell one text from another."""
+    return torch.stack([torch.full((77, width), zlib.crc32(text.encode()) % 1000 / 1000) for text in texts]).half()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small training set: six concepts, two of which are held out in a style, and two scenes."""
+    folder = tmp_path_factory.mktemp("mini-if-data")
+    pairs = sorted(read_held_out())
+    photo, litho = (next(name for name, style in pairs if style == wanted) for wanted in ("photo", "lithograph"))
+    with pytest.MonkeyPatch.context() as patch:
+        names = ["dog", "skull", "deer", "door", photo, litho]
+        patch.setattr(module, "CONCEPTS", {name: CONCEPTS[name] for name in names})
+        patch.setattr(module, "SCENES", (SCENES[1], SCENES[3]))
+        patch.setattr(module, "SCENE_VARIANTS", 2)
+        build(folder, made_up, encoded)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(folder):
+    return Dataset(folder)
+
+
+# ---- what it knows ------------------------------------------------------------------------------------------------
+
+
+def test_there_are_as_many_concepts_as_can_be_taught():
+    assert 200 <= len(CONCEPTS) <= 350
+    assert len({concept.icon for concept in CONCEPTS.values()}) == len(CONCEPTS)
+    assert {icons for concept in CONCEPTS.values() for icons in concept.without} <= {icons.name for icons in SETS}
+
+
+def test_every_style_still_has_a_picture_of_every_concept():
+    for style in STYLES.values():
+        assert all(set(style.sets) - set(concept.without) for concept in CONCEPTS.values())
+
+
+def test_nothing_is_called_by_anothers_name():
+    names = [name for thing in (*CONCEPTS.values(), *SCENES) for name in thing.called]
+    assert [name for name, times in Counter(names).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("prompt", dict.fromkeys(SEED_PROMPTS + json.loads((DATA / "prompts.json").read_text())))
+def test_every_prompt_of_the_course_is_a_caption(prompt):
+    things = [*CONCEPTS.values(), *SCENES]
+    known = {caption for thing in things for style in STYLES for caption in captions(thing.called, style)}
+    assert prompt in known | {WEAK, ""}
+
+
+def test_every_prompt_of_the_course_is_marked_as_such():
+    marked = [thing for thing in (*CONCEPTS.values(), *SCENES) if thing.course]
+    known = {caption for thing in marked for style in STYLES for caption in captions(thing.called, style)}
+    assert set(SEED_PROMPTS) <= known | {WEAK, ""}
+
+
+def test_held_out_pairs_are_many_balanced_and_repeatable():
+    pairs = read_held_out()
+    assert len(pairs) >= 60
+    assert set(Counter(style for _, style in pairs).values()) == {HELD_OUT_PER_STYLE}
+    assert len({concept for concept, _ in pairs}) == len(pairs), "a concept is held out twice"
+    candidates = [concept.name for concept in CONCEPTS.values() if not concept.course and concept.name not in SCENERY]
+    assert pairs == set(choose_held_out(candidates))
+
+
+def test_no_scene_shows_a_held_out_pair():
+    shown = set()
+
+    def art(icons: str, concept: str) -> np.ndarray:
+        shown.add(concept)
+        return made_up(icons, concept)
+
+    for scene in SCENES:
+        for variant in range(module.SCENE_VARIANTS):
+            scene.picture(art, "noto", variant)
+    assert shown <= SCENERY <= set(CONCEPTS)
+    assert not SCENERY & {concept for concept, _ in read_held_out()}
+
+
+def test_captions_name_every_style_and_synonym_the_usual_first():
+    assert captions(("a rocket", "a spaceship"), "photo")[0] == "a photo of a rocket"
+    assert "a spaceship" in captions(("a rocket", "a spaceship"), "photo")  # no style named: a photo
+    everything = [caption for style in STYLES for caption in captions(("a rocket", "a spaceship"), style)]
+    assert len(set(everything)) == len(everything)
+    assert all(caption in ("a rocket", "a spaceship") or len(caption) > 11 for caption in everything)
+
+
+# ---- art ----------------------------------------------------------------------------------------------------------
+
+
+def package(folder, files: dict[str, bytes]) -> IconSet:
+    """An npm package file, and its description."""
+    icons = IconSet("tiny", "@tiny/icons", "1.0.0", "", "MIT")
+    with tarfile.open(folder / icons.file, "w:gz") as tar:
+        for name, data in files.items():
+            about = tarfile.TarInfo(f"package/{name}")
+            about.size = len(data)
+            tar.addfile(about, io.BytesIO(data))
+    return icons
+
+
+def test_an_altered_package_is_refused(tmp_path):
+    icons = package(tmp_path, {"index.js": b""})
+    with pytest.raises(ArtError, match=r"has sha512-\S+; wanted"):
+        fetch(icons, tmp_path)
+
+
+def test_a_package_is_known_by_npms_checksum(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    check_integrity(  # of "abc", from FIPS 180-2
+        tmp_path / "abc",
+        "sha512-3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw==",
+    )
+
+
+def test_3d_pictures_are_found_by_code_point(tmp_path):
+    webp = io.BytesIO()
+    Image.new("RGBA", (8, 8), (200, 30, 30, 255)).save(webp, "webp", lossless=True)
+    icons = package(tmp_path, {"assets/1f575-fe0f-200d-2642-fe0f.webp": webp.getvalue()})
+    draw = reader(icons, tmp_path / icons.file)
+    assert draw(Concept("detective", "1f575-200d-2642", ("a detective",))).getpixel((4, 4)) == (200, 30, 30, 255)
+    with pytest.raises(ArtError, match="no picture 1f436 for 'dog'"):
+        draw(CONCEPTS["dog"])
+
+
+def test_svg_icons_are_drawn_in_their_own_box(tmp_path):
+    pytest.importorskip("resvg_py")
+    body = '<rect x="0" y="0" width="16" height="32" fill="#c81e1e"/>'
+    drawings = {"prefix": "tiny", "icons": {"hound": {"body": body}}, "aliases": {"dog": {"parent": "hound"}}}
+    files = {"chars.json": {"1f436": "dog"}, "icons.json": drawings | {"width": 32, "height": 32}}
+    icons = package(tmp_path, {name: json.dumps(data).encode() for name, data in files.items()})
+    draw = reader(icons, tmp_path / icons.file)
+    image = draw(CONCEPTS["dog"])
+    w, h = image.size
+    assert image.getpixel((w // 4, h // 2)) == (200, 30, 30, 255)
+    assert image.getpixel((3 * w // 4, h // 2))[3] == 0
+    with pytest.raises(ArtError, match="no icon 1f431 for 'cat'"):
+        draw(CONCEPTS["cat"])
+
+
+def test_art_fills_its_picture_up_to_the_margin():
+    image = Image.new("RGBA", (100, 100))
+    image.paste((9, 99, 9, 255), (10, 60, 30, 70))  # small and off the middle, twice as wide as high
+    left, top, right, bottom = fitted(image).getbbox()
+    assert (left, right) == (MARGIN, SIZE - MARGIN)
+    assert top + bottom == SIZE
+    assert bottom - top == pytest.approx((right - left) / 2, abs=2)
+
+
+def test_shrinking_keeps_the_colour_at_the_edge():
+    edges = np.array(fitted(Image.fromarray(made_up("noto", "dog"))))
+    edges = edges[edges[..., 3] > 30]
+    wanted = made_up("noto", "dog")[20, 20]
+    assert abs(edges[:, :3].astype(int) - wanted[:3]).max() <= 8  # no dark seam from transparent black
+
+
+def test_art_that_was_not_drawn_yet(tmp_path):
+    with pytest.raises(ArtError, match=r"python -m helpers\.mini_if\.art"):
+        picture("noto", "dog", tmp_path)
+
+
+def test_kuwahara_smooths_but_keeps_edges():
+    step = torch.zeros(1, 40, 40)
+    step[..., 20:] = 1
+    noisy = step + 0.1 * torch.randn(1, 40, 40, generator=seeded())
+    torch.testing.assert_close(kuwahara(step, 4), step)
+    assert (kuwahara(noisy, 4) - step).std() < 0.5 * (noisy - step).std()
+
+
+def test_brush_strokes_change_the_inside_and_not_the_outline():
+    icon = made_up("noto", "dog")
+    oil = brush_strokes(icon, seed=1)
+    assert (oil == brush_strokes(icon, seed=1)).all()
+    assert np.abs(oil[..., 3].astype(int) - icon[..., 3]).mean() < 3
+    inside = oil[20:90, 20:90, :3].astype(float)
+    assert inside.std(axis=(0, 1)).max() > 3
+    assert np.abs(inside.mean(axis=(0, 1)) - icon[20, 20, :3]).max() < 12
+
+
+# ---- scenes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("icons", PALETTES)
+@pytest.mark.parametrize("scene", SCENES[:6], ids=lambda scene: scene.called[0])
+def test_the_courses_scenes_can_be_painted_in_every_set(scene, icons):
+    image, full = scene.picture(made_up, icons, 0)
+    again, _ = scene.picture(made_up, icons, 0)
+    other, _ = scene.picture(made_up, icons, 1)
+    assert image.shape == (SIZE, SIZE, 4) and (image == again).all()
+    assert (image != other).any(), "two variants are the same"
+    assert full == bool(image[-1, :, 3].any())
+
+
+def test_line_art_gets_paper_inside_only():
+    ring = np.zeros((60, 60, 4), np.uint8)
+    ring[10:50, 10:50, 3] = 255
+    ring[20:40, 20:40, 3] = 0
+    white = np.array(paper(Image.fromarray(ring)))
+    assert (white[30, 30] == 255).all()
+    assert white[5, 5, 3] == 0
+
+
+def test_put_places_art_by_its_lower_edge():
+    canvas = Canvas(lambda concept: made_up("noto", concept), "noto", seed=0)
+    canvas.put("dog", x=0.5, bottom=0.8, size=0.5, jitter=0)
+    left, _, right, bottom = canvas.image.getbbox()
+    assert (left + right) / 2 == pytest.approx(0.5 * SIZE, abs=1)
+    assert bottom == pytest.approx(0.8 * SIZE, abs=1)
+    assert right - left == pytest.approx(0.5 * SIZE, abs=1)
+
+
+# ---- examples -----------------------------------------------------------------------------------------------------
+
+
+def test_examples_repeat_with_the_generator_and_only_then(small):
+    one, same, other = (small.examples(8, seeded(seed)) for seed in (1, 1, 2))
+    for a, b in zip(one, same):
+        assert torch.equal(a, b)
+    assert not torch.equal(one.pictures, other.pictures)
+    assert one.pictures.shape == (8, 3, 64, 64) and one.pictures.dtype == torch.float32
+    assert -1 <= one.pictures.min() < -0.2 and 0.2 < one.pictures.max() <= 1
+
+
+def test_examples_for_stage_2(folder):
+    assert Dataset(folder, size=256).examples(3, seeded()).pictures.shape == (3, 3, 256, 256)
+
+
+def test_both_sizes_show_the_same(small, folder):
+    large = Dataset(folder, size=256).examples(4, seeded(5))
+    shrunk = torch.nn.functional.avg_pool2d(large.pictures, 4)
+    assert (shrunk - small.examples(4, seeded(5)).pictures).abs().mean() < 0.03
+
+
+def test_every_caption_says_what_is_shown(small):
+    examples = small.examples(400, seeded())
+    called = {entry.label: entry.called for entry in small.entries}
+    for caption, label, style in zip(*(x.tolist() for x in examples[1:])):
+        said, style = small.texts[caption], small.styles[style]
+        assert said in captions(called[small.labels[label]], style) or (said == WEAK and style == "photo")
+
+
+def test_text_states_are_those_of_the_captions(small):
+    caption = int(small.examples(1, seeded()).captions)
+    assert torch.equal(small.states[caption], encoded([small.texts[caption]], 384)[0])
+    assert small.texts[0] == ""  # the empty caption, for classifier-free guidance
+
+
+def test_held_out_pairs_are_shown_only_when_asked_for(small):
+    held_out = read_held_out()
+
+    def drawn(**options) -> set:
+        examples = small.examples(500, seeded(), **options)
+        return {(small.labels[i], small.styles[j]) for i, j in zip(examples.labels.tolist(), examples.styles.tolist())}
+
+    trained = drawn()
+    assert not trained & held_out
+    assert {concept for concept, _ in trained} >= set(CONCEPTS) & set(small.labels)  # other styles of them are
+    assert drawn(held_out=True) == {pair for pair in held_out if pair[0] in small.labels}
+
+
+def test_pairs_are_drawn_alike_however_many_pictures_they_have(small):
+    rows = small.examples(6000, seeded())
+    pairs = Counter(zip(rows.labels.tolist(), rows.styles.tolist()))
+    course = {small.label[i].item() for i, entry in enumerate(small.entries) if entry.course}
+    twice = [times for (label, _), times in pairs.items() if label in course]
+    once = [times for (label, _), times in pairs.items() if label not in course]
+    assert max(once) < 1.6 * min(once)
+    assert sum(twice) / len(twice) == pytest.approx(2 * sum(once) / len(once), rel=0.1)
+
+
+def test_half_of_the_captions_are_the_usual_one_and_few_are_weak(small):
+    rows = small.examples(4000, seeded())
+    said = [small.texts[i] for i in rows.captions.tolist()]
+    photos = (rows.styles == small.styles.index("photo")).sum().item()
+    assert said.count(WEAK) / photos == pytest.approx(0.05, abs=0.02)
+    dog, puppy = (said.count(f"an oil painting of a {word}") for word in ("dog", "puppy"))
+    assert dog > 2 * puppy > 0
+
+
+def test_no_art_is_cut_off_and_no_edge_of_a_scene_shows():
+    icon = torch.zeros(64, 4, 128, 128)
+    icon[:, 3, 5:-5, 5:-5] = 1
+    alpha = place(icon, 64, torch.zeros(64, dtype=torch.bool), seeded())[:, 3]
+    assert alpha.sum(dim=(1, 2)).std() > 100, "all are of the same size"
+    visible = alpha.sum(dim=(1, 2)).sqrt()
+    assert visible.min() > 0.65 * 64
+    border = torch.cat([alpha[:, 0], alpha[:, -1], alpha[:, :, 0], alpha[:, :, -1]], dim=1)
+    assert border.max() < 0.6  # it may touch the edge, not leave through it
+    alpha = place(torch.ones(64, 4, 128, 128), 64, torch.ones(64, dtype=torch.bool), seeded())[:, 3, 1:-1, 1:-1]
+    torch.testing.assert_close(alpha, torch.ones_like(alpha))
+
+
+def test_half_of_the_pictures_are_flipped():
+    icon = torch.zeros(200, 4, 128, 128)
+    icon[:, 3, 30:-30, 20:50] = 1  # left of the middle
+    alpha = place(icon, 64, torch.ones(200, dtype=torch.bool), seeded())[:, 3]
+    left = alpha[..., :32].sum(dim=(1, 2)) > alpha[..., 32:].sum(dim=(1, 2))
+    assert 70 < left.sum() < 130
+
+
+def test_colours_vary_but_stay_themselves():
+    red = torch.tensor([0.8, 0.1, 0.1, 1]).view(1, 4, 1, 1).expand(50, 4, 2, 2)
+    varied = tint(red, torch.zeros(50, dtype=torch.bool), seeded())[:, :3, 0, 0]
+    assert varied.std(dim=0).max() > 0.02
+    assert (varied[:, 0] > 2 * varied[:, 1:].amax(dim=1)).all()
+    assert torch.equal(tint(red / 2, torch.zeros(50, dtype=torch.bool), seeded())[:, 3], red[:, 3] / 2)
+
+
+def test_ink_darkens_no_paper():
+    black_and_white = torch.stack([torch.tensor([0.0, 0, 0, 1]), torch.ones(4)], dim=1).view(1, 4, 1, 2)
+    inked = tint(black_and_white.expand(50, -1, -1, -1), torch.ones(50, dtype=torch.bool), seeded())
+    torch.testing.assert_close(inked[..., 1], torch.ones(50, 4, 1))
+    assert 0.05 < inked[:, :3, 0, 0].max() <= 0.15
+
+
+def test_backgrounds_are_those_of_the_style():
+    index = {style: i for i, style in enumerate(STYLES)}
+    made = {style: backgrounds(torch.full((200,), i), 16, seeded(i)) for style, i in index.items()}
+    assert all(x.min() >= 0 and x.max() <= 1 for x in made.values())
+    assert made["lithograph"].min() > 0.65  # paper
+    white = {style: (x.flatten(1).amin(dim=1) == 1).float().mean().item() for style, x in made.items()}
+    assert white["drawing"] == pytest.approx(0.5, abs=0.12)
+    plain = {style: (x.flatten(2).std(dim=2).amax(dim=1) < 1e-6).float().mean().item() for style, x in made.items()}
+    assert plain["flat illustration"] == 1
+    assert plain["oil painting"] < 0.35
+
+
+@pytest.mark.parametrize("size", [32, 128])
+def test_sizes_that_are_not_made(folder, size):
+    with pytest.raises(ValueError, match=rf"size is {size}; wanted one of 64, 256"):
+        Dataset(folder, size)
+
+
+def test_a_training_set_that_is_not_there(tmp_path):
+    with pytest.raises(DatasetError, match=r"make it with python -m helpers\.mini_if\.dataset"):
+        Dataset(tmp_path)
+
+
+def test_a_training_set_that_is_damaged(folder, tmp_path):
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    damaged = tmp_path / "pictures-128.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    with pytest.raises(DatasetError, match="no whole training set"):
+        Dataset(tmp_path)
+
+
+def test_contact_sheets_show_every_label(small):
+    pages = concept_sheets(small)
+    assert len(pages) == 2  # concepts, and scenes
+    assert all(np.array(page).std() > 10 for page in pages)
+    assert example_sheet(small, n=8).size == (8 * 132, 156)
