@@ -96,10 +96,19 @@ class PatchUNet(UNet2DConditionModel):
 
     def forward(self, sample: Tensor, timestep, encoder_hidden_states: Tensor, return_dict: bool = True, **kwargs):
         """x_t (B, 3, 64, 64), t (one or B of them), text (B, 77, text_dim) -> .sample (B, 6, 64, 64) of x_t's dtype."""
-        B, dtype = len(sample), self.conv_in.weight.dtype
+        B = len(sample)
         t = torch.as_tensor(timestep, device=sample.device).expand(B)
-        text = encoder_hidden_states.to(dtype)
+        v, var = self.predict_v(sample, t, encoder_hidden_states, **kwargs)
 
+        abar = cosine_alphas_cumprod(self.config.T).to(sample.device)[t].view(B, 1, 1, 1).to(sample.dtype)
+        eps = abar.sqrt() * v + (1 - abar).sqrt() * sample
+        out = torch.cat([eps, var], dim=1)
+        return UNet2DConditionOutput(sample=out) if return_dict else (out,)
+
+    def predict_v(self, sample: Tensor, t: Tensor, text: Tensor, **kwargs) -> tuple[Tensor, Tensor]:
+        """What the weights themselves say, and training compares: v and the variance channels, (B, 3, 64, 64) each."""
+        B, dtype = len(sample), self.conv_in.weight.dtype
+        text = text.to(dtype)
         patches = F.pixel_unshuffle(sample, PATCH)  # (B, 12, 32, 32)
         positions = patch_positions(patches.shape[-1]).to(patches)
         patches = torch.cat([patches, positions.expand(B, -1, -1, -1)], dim=1)  # (B, 20, 32, 32)
@@ -116,12 +125,7 @@ class PatchUNet(UNet2DConditionModel):
             )
             .sample
         )  # (B, 24, 32, 32)
-        v, var = F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)  # (B, 3, 64, 64) each
-
-        abar = cosine_alphas_cumprod(self.config.T).to(sample.device)[t].view(B, 1, 1, 1).to(sample.dtype)
-        eps = abar.sqrt() * v + (1 - abar).sqrt() * sample
-        out = torch.cat([eps, var], dim=1)
-        return UNet2DConditionOutput(sample=out) if return_dict else (out,)
+        return F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)
 
     def layout_hint(self, text: Tensor, t: Tensor) -> Tensor:
         """What the text as a whole says about where things go: (B, width, 8, 8)."""

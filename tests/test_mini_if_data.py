@@ -297,7 +297,15 @@ def test_both_sizes_show_the_same(small, folder):
 
 
 def test_every_caption_says_what_is_shown(small):
-    examples = small.examples(400, seeded())
+    generator = seeded()
+    rows = small.draw(2000, generator)
+    for row, caption in zip(rows.tolist(), small.draw_captions(rows, generator).tolist()):
+        entry, said = small.entries[row], small.texts[caption]
+        assert said in captions(entry.called, entry.style) or (said == WEAK and entry.style == "photo")
+
+
+def test_an_examples_caption_label_and_style_belong_together(small):
+    examples = small.examples(16, seeded())
     called = {entry.label: entry.called for entry in small.entries}
     for caption, label, style in zip(*(x.tolist() for x in examples[1:])):
         said, style = small.texts[caption], small.styles[style]
@@ -311,33 +319,34 @@ def test_text_states_are_those_of_the_captions(small):
 
 
 def test_held_out_pairs_are_shown_only_when_asked_for(small):
-    held_out = read_held_out()
+    def pairs(rows) -> set:
+        return {(small.entries[row].label, small.entries[row].style) for row in rows.tolist()}
 
-    def drawn(**options) -> set:
-        examples = small.examples(500, seeded(), **options)
-        return {(small.labels[i], small.styles[j]) for i, j in zip(examples.labels.tolist(), examples.styles.tolist())}
-
-    trained = drawn()
-    assert not trained & held_out
-    assert {concept for concept, _ in trained} >= set(CONCEPTS) & set(small.labels)  # other styles of them are
-    assert drawn(held_out=True) == {pair for pair in held_out if pair[0] in small.labels}
+    trained = pairs(small.draw(2000, seeded()))
+    assert not trained & read_held_out()
+    assert {label for label, _ in trained} == set(small.labels)  # held-out concepts too, in their other styles
+    held_out = {pair for pair in read_held_out() if pair[0] in small.labels}
+    assert pairs(small.draw(100, seeded(), held_out=True)) == held_out
+    examples = small.examples(4, seeded(), held_out=True)
+    assert {(small.labels[i], small.styles[j]) for i, j in zip(examples.labels, examples.styles)} <= held_out
 
 
 def test_pairs_are_drawn_alike_however_many_pictures_they_have(small):
-    rows = small.examples(6000, seeded())
-    pairs = Counter(zip(rows.labels.tolist(), rows.styles.tolist()))
-    course = {small.label[i].item() for i, entry in enumerate(small.entries) if entry.course}
-    twice = [times for (label, _), times in pairs.items() if label in course]
-    once = [times for (label, _), times in pairs.items() if label not in course]
-    assert max(once) < 1.6 * min(once)
-    assert sum(twice) / len(twice) == pytest.approx(2 * sum(once) / len(once), rel=0.1)
+    rows = small.draw(60_000, seeded()).tolist()
+    times = Counter((small.entries[row].label, small.entries[row].style) for row in rows)
+    course = {entry.label for entry in small.entries if entry.course}
+    twice = [n for (label, _), n in times.items() if label in course]
+    once = [n for (label, _), n in times.items() if label not in course]
+    assert max(once) < 1.2 * min(once) and max(twice) < 1.2 * min(twice)
+    assert sum(twice) / len(twice) == pytest.approx(2 * sum(once) / len(once), rel=0.03)
 
 
 def test_half_of_the_captions_are_the_usual_one_and_few_are_weak(small):
-    rows = small.examples(4000, seeded())
-    said = [small.texts[i] for i in rows.captions.tolist()]
-    photos = (rows.styles == small.styles.index("photo")).sum().item()
-    assert said.count(WEAK) / photos == pytest.approx(0.05, abs=0.02)
+    generator = seeded()
+    rows = small.draw(20_000, generator)
+    said = [small.texts[i] for i in small.draw_captions(rows, generator).tolist()]
+    photos = (small.style[rows] == small.styles.index("photo")).sum().item()
+    assert said.count(WEAK) / photos == pytest.approx(0.05, abs=0.01)
     dog, puppy = (said.count(f"an oil painting of a {word}") for word in ("dog", "puppy"))
     assert dog > 2 * puppy > 0
 

@@ -13,5 +13,5 @@ Its own floors, ground floor first:
     scenes      pictures composed of several
     dataset     training examples
     sheets      contact sheets
-    training    the training loop
+    training    stage I, learning
 """

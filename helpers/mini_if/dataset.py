@@ -186,10 +186,7 @@ class Dataset:
     def examples(self, n: int, generator: torch.Generator, *, held_out: bool = False) -> Examples:
         """n examples, drawn and composed anew: of the pairs that are trained, or of those that are held out."""
         check_integer(n, "n", 1)
-        allowed = self.held_out if held_out else ~self.held_out
-        chance = (self.weight * allowed).cumsum(0)
-        rows = torch.searchsorted(chance, torch.rand(n, dtype=torch.double, generator=generator) * chance[-1])
-
+        rows = self.draw(n, generator, held_out=held_out)
         foreground = self.pictures[rows] / 255  # (n, 4, H, H)
         foreground = place(foreground, self.size, self.full[rows], generator)
         foreground = tint(foreground, self.style[rows] == self.styles.index("lithograph"), generator)
@@ -198,6 +195,11 @@ class Dataset:
         return Examples(
             2 * pictures.clamp(0, 1) - 1, self.draw_captions(rows, generator), self.label[rows], self.style[rows]
         )
+
+    def draw(self, n: int, generator: torch.Generator, *, held_out: bool = False) -> Tensor:
+        """Which cached pictures to show, (n,) indices."""
+        chance = (self.weight * (self.held_out if held_out else ~self.held_out)).cumsum(0)
+        return torch.searchsorted(chance, torch.rand(n, dtype=torch.double, generator=generator) * chance[-1])
 
     def draw_captions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """One of each picture's captions, (n,) indices."""

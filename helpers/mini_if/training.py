@@ -1,0 +1,392 @@
+"""Mini-IF's training, stage I: predict v and the variance from a noised picture, the noise level and a caption.
+
+    python -m helpers.mini_if.training --out runs/mini-if
+    accelerate launch --multi_gpu -m helpers.mini_if.training --out runs/mini-if
+
+The same command again goes on where the run stopped, even after kill -9. In the folder: resume.safetensors, all that
+the next step depends on; samples/, a grid of the course's prompts every so often; model/, the averaged weights in IF
+format: `make course MODEL=runs/mini-if/model` runs every notebook on them.
+"""
+
+import argparse
+import copy
+import functools
+import json
+import math
+import shutil
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ..data import DATA as COURSE_DATA
+from ..denoisers import TextDenoiser, guided
+from ..devices import bf16_autocast
+from ..models import BUNDLED, ModelError, load_embeddings, load_network
+from ..patch_unet import PatchUNet
+from ..sampling import draw_noise, dynamic_threshold, final, forward, sample
+from ..schedule import NoiseSchedule, strided_timesteps
+from ..show import grid
+from ..training import RESUME, TrainingError, load_weights, read_tensors, write_tensors
+from ..validate import check_integer, check_number
+from .dataset import DATA, Dataset, DatasetError
+
+LEVELS = 10  # noise levels that the loss is reported for: t from 0 to 99, from 100 to 199 …
+REPORT = 100  # steps between two rows of the loss history
+EMPTY = 0  # the empty caption's index in a data set's texts
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How stage I learns.
+
+    Args:
+        steps: in all. A run may be given more, or fewer, when it goes on.
+        cooldown: share of the steps, at the end, in which the learning rate falls to 0 …
+        lr: … from this one, AdamW's; it is reached in `warmup` steps.
+        batch_size: pictures in each step, over all processes together.
+        ema: how much of the averaged weights stays in each step.
+        p_empty: of the captions are empty, for classifier-free guidance.
+        variance_weight: of the variance's loss, beside the mean squared error of v.
+        channels: of the network's levels.
+    """
+
+    steps: int = 100_000
+    cooldown: float = 0.2
+    lr: float = 1e-3
+    warmup: int = 500
+    batch_size: int = 32
+    ema: float = 0.9995
+    p_empty: float = 0.1
+    variance_weight: float = 0.1
+    channels: tuple[int, ...] = (32, 64, 144)
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size"):
+            check_integer(getattr(self, name), name, 1)
+        check_integer(self.warmup, "warmup", 0)
+        for name in ("cooldown", "ema", "p_empty"):
+            check_number(getattr(self, name), name, 0, 1)
+        for name in ("lr", "variance_weight"):
+            check_number(getattr(self, name), name, 0)
+
+    def new_network(self, seed: int = 0) -> PatchUNet:
+        """A network with random weights that depend on the seed only."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return PatchUNet(block_out_channels=self.channels)
+
+    def learning_rate(self, step: int) -> float:
+        """AdamW's learning rate in a step; the first one is number 0."""
+        rising = (step + 1) / (self.warmup + 1)
+        falling = (self.steps - step) / max(1, self.cooldown * self.steps)
+        return self.lr * min(1, rising, falling)
+
+    def averaging(self, step: int) -> float:
+        """How much of the averaged weights stays in a step: less at first, when they are hardly better than chance."""
+        return min(self.ema, (step + 1) / (step + 10))
+
+    @property
+    def identity(self) -> str:
+        """What must not change when a run goes on."""
+        return repr({name: value for name, value in asdict(self).items() if name not in ("steps", "cooldown")})
+
+
+# ---- the loss -----------------------------------------------------------------------------------------------------
+
+
+class VNetwork(nn.Module):
+    """A PatchUNet as training sees it: a call is predict_v. (With several processes, DDP wraps only forward.)"""
+
+    def __init__(self, unet: PatchUNet):
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, x_t: Tensor, t: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        return self.unet.predict_v(x_t, t, text)
+
+
+def v_target(x0: Tensor, eps: Tensor, abar_t: Tensor) -> Tensor:
+    """v = √abar_t eps - √(1 - abar_t) x0, pictures (B, C, H, W) and abar_t (B, 1, 1, 1).
+
+    Source: Salimans & Ho 2022, "Progressive Distillation", section 4 (arXiv:2202.00512).
+    """
+    return abar_t.sqrt() * eps - (1 - abar_t).sqrt() * x0
+
+
+def variance_loss(var: Tensor, x0_error: Tensor, t: Tensor, schedule: NoiseSchedule) -> Tensor:
+    """KL(q(x_s | x_t, x0) ‖ p(x_s | x_t)) for s = t - 1, in nats per value, (B,): what teaches the variance channels.
+
+    Args:
+        var: the variance channels (B, C, H, W), which interpolate between log beta-tilde (-1) and log beta (+1).
+        x0_error: x0 - x0_hat; no gradient goes through it, so the mean learns from v's loss alone.
+        t: timesteps (B,).
+
+    Source: Nichol & Dhariwal 2021, equations 15 and 16 (arXiv:2102.09672). Like theirs, beta-tilde at t = 0, which
+    is 0, is that of t = 1.
+    """
+    abar = schedule.alphas_cumprod.to(var.device)
+    abar_s = torch.cat([torch.ones_like(abar[:1]), abar[:-1]])
+    beta = schedule.betas.to(var.device)
+    beta_tilde = beta * (1 - abar_s) / (1 - abar)
+    beta_tilde[0] = beta_tilde[1]
+    weight = abar_s.sqrt() * beta / (1 - abar)  # of x0 in the posterior's mean
+
+    beta, beta_tilde, weight = (values[t].view(-1, 1, 1, 1) for values in (beta, beta_tilde, weight))
+    v = (var + 1) / 2
+    log_variance = v * beta.log() + (1 - v) * beta_tilde.log()
+    shift = (weight * x0_error.detach()) ** 2
+    kl = 0.5 * (log_variance - beta_tilde.log() + (beta_tilde + shift) * torch.exp(-log_variance) - 1)
+    return kl.mean(dim=(1, 2, 3))
+
+
+# ---- the loop -----------------------------------------------------------------------------------------------------
+
+
+class Progress(NamedTuple):
+    """One step of training. The network has just learned from it."""
+
+    step: int  # 1 … steps
+    loss: float
+
+
+class Run:
+    """All that a training run consists of, and its file."""
+
+    def __init__(self, network: PatchUNet, recipe: Recipe, dataset: Dataset, folder: Path, seed: int = 0):
+        self.recipe, self.dataset, self.folder, self.seed = recipe, dataset, Path(folder), seed
+        self.accelerator = Accelerator(mixed_precision="no")  # bf16_autocast does that, and wraps nothing
+        self.processes, self.device = self.accelerator.num_processes, self.accelerator.device
+        if recipe.batch_size % self.processes:
+            raise ValueError(
+                f"batch_size is {recipe.batch_size}; wanted a multiple of {self.processes}, the processes."
+            )
+        start = functools.reduce(lambda crc, w: zlib.crc32(w.numpy(), crc), network.state_dict().values(), 0)
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.network.requires_grad_(True)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.lr, betas=(0.9, 0.99), fused=True)
+        self.schedule = NoiseSchedule.cosine(network.config.T)
+        self.step = 0  # how many are done
+        self.tally = torch.zeros(2, LEVELS, dtype=torch.double)  # sum and number of the losses since the last row
+        self.history: list[list[float]] = []  # rows: step, and the mean loss at each noise level
+        self.identity = {
+            "recipe": recipe.identity,
+            "seed": str(seed),
+            "start": f"{start:08x}",
+            "data": dataset.identity,
+        }
+        if (self.folder / RESUME).exists():
+            self.load()
+
+    def batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """This process's share of the next step: x0 and eps (B, 3, 64, 64), t (B,), text states (B, 77, 384).
+
+        Everything random follows from seed, step and process: there is no state of a generator to be saved.
+        """
+        name = f"seed {self.seed}, step {self.step}, process {self.accelerator.process_index}"
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))  # (it knows 32 bits of its seed)
+        n = self.recipe.batch_size // self.processes
+        examples = self.dataset.examples(n, generator)
+        empty = torch.rand(n, generator=generator) < self.recipe.p_empty
+        text = self.dataset.states[examples.captions.masked_fill(empty, EMPTY)].float()
+        t = torch.randint(self.schedule.T, (n,), generator=generator)
+        eps = draw_noise(examples.pictures.shape, generator, torch.device("cpu"))
+        return tuple(x.to(self.device) for x in (examples.pictures, eps, t, text))
+
+    def losses(self, model: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+        """The next batch's losses, (B,) each: v's mean squared error and the variance's; and its timesteps t."""
+        x0, eps, t, text = self.batch()
+        x_t, _ = forward(x0, t, self.schedule.alphas_cumprod, noise=eps)
+        with bf16_autocast(self.device):
+            v_hat, var = model(x_t, t, text)
+        abar_t = self.schedule.alphas_cumprod.to(self.device)[t].view(-1, 1, 1, 1)
+        x0_hat = abar_t.sqrt() * x_t - (1 - abar_t).sqrt() * v_hat.float()
+        mse = ((v_hat.float() - v_target(x0, eps, abar_t)) ** 2).mean(dim=(1, 2, 3))
+        return mse, variance_loss(var.float(), x0 - x0_hat, t, self.schedule), t
+
+    def train(self, save_every: float = 300.0) -> Iterator[Progress]:
+        """Go on to the recipe's last step; yields Progress after every one. Saves every so many seconds."""
+        model = self.accelerator.prepare_model(VNetwork(self.network))  # with several processes, averages gradients
+        saved_at = time.monotonic()
+        while self.step < self.recipe.steps:
+            self.network.train()
+            mse, variance, t = self.losses(model)
+            loss = mse.mean() + self.recipe.variance_weight * variance.mean()
+            mean_loss = self.accelerator.reduce(loss.detach(), "mean").item()
+            if not math.isfinite(mean_loss):
+                raise TrainingError(
+                    f"the loss is {mean_loss} in step {self.step + 1}; wanted a finite number. A smaller learning "
+                    f"rate than {self.recipe.lr:g} may help; the last good state is in {self.folder / RESUME}."
+                )
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.recipe.learning_rate(self.step)
+            self.optimizer.zero_grad()
+            self.accelerator.backward(loss)
+            nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            self.optimizer.step()
+            weights, averages = list(self.network.parameters()), list(self.average.parameters())
+            torch._foreach_lerp_(averages, [w.detach() for w in weights], 1 - self.recipe.averaging(self.step))
+
+            self.step += 1
+            self.count(mse.detach(), t)
+            if time.monotonic() - saved_at > save_every or self.step == self.recipe.steps:
+                self.save()
+                saved_at = time.monotonic()
+            yield Progress(self.step, mean_loss)
+
+    def count(self, mse: Tensor, t: Tensor) -> None:
+        """Enter v's losses (B,) at timesteps t (B,) into the history."""
+        level = (t * LEVELS // self.schedule.T).cpu()
+        sums = torch.zeros(2, LEVELS, dtype=torch.double)
+        sums[0].index_add_(0, level, mse.cpu().double())
+        sums[1] = level.bincount(minlength=LEVELS)
+        self.tally += self.accelerator.reduce(sums.float().to(self.device), "sum").cpu()
+        if self.step % REPORT == 0:
+            self.history.append([self.step, *(self.tally[0] / self.tally[1]).tolist()])
+            self.tally.zero_()
+
+    # ---- its files ----
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name. The learning rate, and all that is random, follow from the step."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for name, parameter in self.network.named_parameters():
+            for moment, value in self.optimizer.state[parameter].items():  # step, exp_avg, exp_avg_sq
+                tensors[f"adam.{name}.{moment}"] = value
+        tensors["step"] = torch.tensor(self.step)
+        tensors["tally"] = self.tally
+        tensors["history"] = torch.tensor(self.history, dtype=torch.double).view(-1, 1 + LEVELS)
+        return tensors
+
+    def save(self) -> None:
+        """Replace resume.safetensors."""
+        if self.accelerator.is_main_process:
+            if not all(torch.isfinite(weights).all() for weights in self.network.parameters()):
+                raise TrainingError(
+                    f"the weights are no longer finite after step {self.step}; the last good state is in "
+                    f"{self.folder / RESUME}. A smaller learning rate than {self.recipe.lr:g} may help."
+                )
+            write_tensors(self.tensors(), self.folder / RESUME, self.identity)
+
+    def load(self) -> None:
+        """Go on from resume.safetensors."""
+        file = self.folder / RESUME
+        tensors, identity = read_tensors(file)
+        for what, wanted in self.identity.items():
+            if identity.get(what) != wanted:
+                raise TrainingError(
+                    f"{file} belongs to another run: its {what} is {identity.get(what)}; wanted {wanted}. "
+                    "Train in another folder, or delete this one."
+                )
+        try:
+            for prefix, network in (("network.", self.network), ("average.", self.average)):
+                weights = {
+                    name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)
+                }
+                load_weights(network, weights, file)
+            for name, parameter in self.network.named_parameters():
+                # in the parameter's own memory layout, in which AdamW's arithmetic rounds as it would have
+                moments = {key: torch.empty_like(parameter).detach() for key in ("exp_avg", "exp_avg_sq")}
+                for key, value in moments.items():
+                    value.copy_(tensors[f"adam.{name}.{key}"])
+                step = tensors[f"adam.{name}.step"].to(self.device)
+                self.optimizer.state[parameter] = {"step": step, **moments}
+            self.step = int(tensors["step"])
+            self.tally = tensors["tally"]
+            self.history = tensors["history"].tolist()
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"{file} does not fit this network: {error}. Train in another folder.") from error
+
+    def save_model(self) -> None:
+        """Write the averaged weights, fp16, as a model that load_model reads: into model/, which is replaced whole."""
+        partial, folder = self.folder / "model.partial", self.folder / "model"
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(BUNDLED["mini-if"], partial, ignore=shutil.ignore_patterns("unet", "*.md"))
+        weights = copy.deepcopy(self.average).to(torch.float16, memory_format=torch.contiguous_format)
+        weights.save_pretrained(partial / "unet")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+
+    def save_samples(self, gamma: float = 5.0, steps: int = 20) -> None:
+        """Paint the course's prompts from the same noise as ever, into samples/."""
+        prompts = [prompt for prompt in json.loads((COURSE_DATA / "prompts.json").read_text("utf-8")) if prompt]
+        embeddings = load_embeddings(BUNDLED["mini-if"])
+        denoiser = TextDenoiser(self.average.eval(), self.schedule, embeddings[""][None].float())
+        cond = torch.stack([embeddings[prompt] for prompt in prompts]).float()
+        painting = sample(
+            guided(denoiser, gamma),
+            cond,
+            timesteps=strided_timesteps(steps),
+            batch_size=len(prompts),
+            threshold=dynamic_threshold,
+            generator=torch.Generator().manual_seed(0),
+        )
+        with bf16_autocast(self.device):
+            pictures = final(painting, progress=False).clamp(-1, 1).cpu()
+        (self.folder / "samples").mkdir(parents=True, exist_ok=True)
+        picture = grid(list(pictures), prompts, columns=9, cell=128)
+        picture.save(self.folder / "samples" / f"step-{self.step:07d}.png")
+
+
+def loss_history(folder: Path) -> Tensor:
+    """The run's loss (rows, 11) when it was last saved: the step, and v's mean loss at ten noise levels since the row
+    before."""
+    return read_tensors(Path(folder) / RESUME)[0]["history"]
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train Mini-IF's stage I in a folder; the same command again goes on where it stopped."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.training", description=main.__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
+    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--init", type=Path, help="a model in IF format to start from, such as data/models/mini-if")
+    for field in fields(Recipe):  # --steps, --lr, …
+        many = {"type": int, "nargs": "+"} if field.name == "channels" else {"type": field.type}
+        parser.add_argument(f"--{field.name.replace('_', '-')}", **many, help=f"default: {field.default}")
+    parser.add_argument("--samples-every", type=int, default=2000, help="steps between two grids of samples")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(arguments)
+    try:
+        run_command(args)
+    except (TrainingError, DatasetError, ModelError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "stopped; the same command goes on from the last save\n")
+
+
+def run_command(args: argparse.Namespace) -> None:
+    """What the command's arguments ask for."""
+    given = {field.name: getattr(args, field.name) for field in fields(Recipe)}
+    recipe = replace(Recipe(), **{name: value for name, value in given.items() if value is not None})
+    recipe = replace(recipe, channels=tuple(recipe.channels))
+    network = recipe.new_network(args.seed) if args.init is None else load_network(args.init / "unet")
+    run = Run(network, recipe, Dataset(args.data), args.out, args.seed)
+    report = functools.partial(print, flush=True) if run.accelerator.is_main_process else lambda *_: None
+    report(f"{recipe}, in {args.out}, from step {run.step}")
+    began, done = time.monotonic(), run.step
+    for progress in run.train():
+        if progress.step % REPORT == 0:
+            speed = (progress.step - done) * recipe.batch_size / (time.monotonic() - began)
+            levels = " ".join(f"{loss:.3f}" for loss in run.history[-1][1:])
+            report(f"step {progress.step}/{recipe.steps}  {speed:.0f} pictures/s  loss by noise level {levels}")
+            began, done = time.monotonic(), progress.step
+        last = progress.step == recipe.steps
+        if run.accelerator.is_main_process and (progress.step % args.samples_every == 0 or last):
+            run.save_samples()
+            run.save_model()
+    report("done")
+
+
+if __name__ == "__main__":
+    main()
