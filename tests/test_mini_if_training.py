@@ -1,7 +1,6 @@
 """Mini-IF's training: the losses against closed forms, and a run that stops and goes on."""
 
 from dataclasses import replace
-from itertools import islice
 
 import pytest
 import torch
@@ -108,7 +107,8 @@ def test_a_run_goes_on_to_the_last_bit(tmp_path, monkeypatch):
     assert [progress.loss for progress in resumed.train()] == losses[3:]
     wanted, given = whole.tensors(), resumed.tensors()
     assert wanted.keys() == given.keys()
-    assert all(torch.equal(wanted[name], given[name]) for name in wanted)
+    for name in wanted:  # (a noise level that no step has met yet has no mean loss)
+        torch.testing.assert_close(given[name], wanted[name], rtol=0, atol=0, equal_nan=True)
     assert loss_history(tmp_path / "killed").shape == (1, 1 + LEVELS)
 
 
@@ -164,9 +164,12 @@ def test_the_learning_rate_rises_stays_and_falls():
 
 
 def test_it_learns(tmp_path):
-    recipe = Recipe(steps=60, batch_size=8, warmup=5, channels=(8, 16, 72), lr=3e-3)
-    losses = [progress.loss for progress in islice(new_run(tmp_path, recipe).train(), 40)]
-    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+    recipe = Recipe(steps=60, batch_size=8, warmup=5, channels=(8, 16, 72), lr=1e-2)
+    run = new_run(tmp_path, recipe)
+    batch = run.batch()
+    run.batch = lambda: batch  # the same examples over and over: those can be learned in no time
+    losses = [progress.loss for progress in run.train()]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
