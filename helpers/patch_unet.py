@@ -53,12 +53,12 @@ class PatchUNet(UNet2DConditionModel):
         sample_size: int = 64,
         in_channels: int = 3,
         out_channels: int = 6,
-        block_out_channels: tuple[int, ...] = (32, 64, 144),
+        block_out_channels: tuple[int, ...] = (32, 64, 192),
         layers_per_block: int = 1,
-        attention_head_dim: int = 36,
+        attention_head_dim: int = 48,
         norm_num_groups: int = 8,
         text_dim: int = 384,
-        layout_dim: int = 256,
+        layout_dim: int = 128,
         T: int = 1000,
     ):
         outer = {"sample_size": sample_size, "in_channels": in_channels, "out_channels": out_channels}

@@ -32,9 +32,9 @@ def recompute(unet, x_t, t, text):
         sample_size=32,
         in_channels=20,
         out_channels=24,
-        block_out_channels=(32, 64, 144),
+        block_out_channels=(32, 64, 192),
         layers_per_block=1,
-        attention_head_dim=36,
+        attention_head_dim=48,
         norm_num_groups=8,
         down_block_types=("ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
@@ -42,7 +42,7 @@ def recompute(unet, x_t, t, text):
         resnet_time_scale_shift="scale_shift",
         encoder_hid_dim=384,
         encoder_hid_dim_type="text_proj",
-        cross_attention_dim=144,
+        cross_attention_dim=192,
         addition_embed_type="text",
         addition_embed_type_num_heads=6,
     ).eval()
@@ -64,7 +64,7 @@ def recompute(unet, x_t, t, text):
     angles = torch.tensor([t / 1000 * 200 ** (i / 31) for i in range(32)]).expand(len(x_t), -1)
     hint = torch.cat([text.mean(1), angles.sin(), angles.cos()], dim=1)
     hint = F.silu(hint @ layout["layout.0.weight"].T + layout["layout.0.bias"])
-    hint = (hint @ layout["layout.2.weight"].T + layout["layout.2.bias"]).view(-1, 144, 8, 8)
+    hint = (hint @ layout["layout.2.weight"].T + layout["layout.2.bias"]).view(-1, 192, 8, 8)
 
     zeros = [torch.zeros(1)] * 6
     out = inner(patches, t, text, mid_block_additional_residual=hint, down_block_additional_residuals=zeros).sample
@@ -105,7 +105,7 @@ def test_a_timestep_for_each_picture_equals_one_picture_at_a_time(unet, inputs):
 def test_the_layout_hint_tells_texts_and_times_apart(unet, inputs):
     text = inputs[1]
     early, late = (unet.layout_hint(text, torch.tensor([t, t])) for t in (900, 100))
-    assert early.shape == (2, 144, 8, 8)
+    assert early.shape == (2, 192, 8, 8)
     assert not torch.allclose(early[0], early[1])
     assert not torch.allclose(early, late)
 
