@@ -59,11 +59,11 @@ class Recipe:
             often.
     """
 
-    steps: int = 100_000
+    steps: int = 60_000
     cooldown: float = 0.2
-    lr: float = 2e-3
+    lr: float = 1.4e-3
     warmup: int = 200
-    batch_size: int = 32
+    batch_size: int = 16
     ema: float = 0.999
     p_empty: float = 0.1
     variance_weight: float = 0.1
