@@ -4,6 +4,7 @@
     python -m helpers.mini_if.dataset    from these, the cached training set
     python -m helpers.mini_if.sheets     contact sheets of both, to be looked at
     python -m helpers.mini_if.training   train stage I
+    python -m helpers.mini_if.upscaling  train stage II
 
 Its own floors, ground floor first:
 
@@ -14,4 +15,5 @@ Its own floors, ground floor first:
     dataset     training examples
     sheets      contact sheets
     training    stage I, learning
+    upscaling   stage II, learning
 """
