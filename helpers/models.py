@@ -187,6 +187,7 @@ class TextToImage:
         check_integer(steps, "steps", 2)
         check_integer(noise_level, "noise_level", 0, self.stage_1.schedule.T - 1)
         check_number(gamma, "gamma")
+        self.stage_1.check_text(embeddings)
         if self.stage_2 is not None:
             options = {"steps": steps, "noise_level": noise_level, "gamma": gamma, "generator": generator}
             return upscale(self.stage_2, images, embeddings, **options)

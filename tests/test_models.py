@@ -532,3 +532,5 @@ def test_upscale_checks_what_it_is_given(one_stage):
         one_stage.upscale(torch.zeros(1, 3, 64, 64), text, steps=1)
     with pytest.raises(ValueError, match=r"images has shape \(1, 3, 32, 32\); this model wants \(B, 3, 64, 64\)"):
         one_stage.upscale(torch.zeros(1, 3, 32, 32), text)
+    with pytest.raises(TypeError, match=r"the condition is a str; wanted text states"):
+        one_stage.upscale(torch.zeros(1, 3, 64, 64), "a pencil")

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..data import DATA as COURSE_DATA
 from ..denoisers import guided
-from ..models import ModelError, TextToImage, lanczos, load_model
+from ..models import ModelError, TextToImage, lanczos, load_model, upscale
 from ..sampling import dynamic_threshold, final, sample
 from ..schedule import strided_timesteps
 from ..show import grid
@@ -117,12 +117,12 @@ def run_command(args: argparse.Namespace) -> None:
     model = load_model(args.model)
     if model.stage_2 is None:
         raise ModelError(f"{args.model} has no stage II; wanted a model with one.")
-    options = {"steps": args.steps, "noise_level": args.noise_level, "gamma": args.gamma}
+    options = {"steps": args.steps, "noise_level": args.noise_level, "gamma": args.gamma, "progress": False}
 
     def stage_2(small: Tensor, text: Tensor) -> Tensor:
         parts = zip(small.split(1), text.split(1))  # one after the other needs little memory, and is no slower
         generator = torch.Generator().manual_seed(0)
-        return torch.cat([model.upscale(*part, generator=generator, **options) for part in parts]).cpu()
+        return torch.cat([upscale(model.stage_2, *part, generator=generator, **options) for part in parts]).cpu()
 
     ways: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
         "Lanczos": lambda small, _: lanczos(small, SIZE),
