@@ -2,23 +2,24 @@
 
 From the ground floor up; a module imports only from those above it in this list:
 
-    validate    what was given, what was wanted: the checks behind every clear error
-    devices     the precision that a processor is good at
-    schedule    the noise schedule, and the timesteps that a sampler visits
-    patch_unet  Mini-IF's network
-    unet        Part B's networks
-    denoisers   the seam between the maths and a network, and guidance
-    sampling    the forward process, one step, and the loop
-    editing     SDEdit and inpainting
-    illusions   anagrams and hybrids
-    models      text-to-image models and prompts
-    data        test images, masks, MNIST
-    training    Part B's training loop
-    metrics     how good drawn digits are
-    show        grids, curves, animations
-    widgets     controls to play with
-    mini_if     how the bundled model was made; nothing imports it
+    validate      what was given, what was wanted: the checks behind every clear error
+    devices       the precision that a processor is good at
+    schedule      the noise schedule, and the timesteps that a sampler visits
+    patch_unet    Mini-IF's network, stage I
+    upscale_unet  the network of its stage II, which enlarges
+    unet          Part B's networks
+    denoisers     the seam between the maths and a network, and guidance
+    sampling      the forward process, one step, and the loop
+    editing       SDEdit and inpainting
+    illusions     anagrams and hybrids
+    models        text-to-image models and prompts
+    data          test images, masks, MNIST
+    training      Part B's training loop
+    metrics       how good drawn digits are
+    show          grids, curves, animations
+    widgets       controls to play with
+    mini_if       how the bundled model was made; nothing imports it
 """
 
 # diffusers loads the class that a model folder names only from modules that are already imported
-from . import patch_unet  # noqa: F401
+from . import patch_unet, upscale_unet  # noqa: F401

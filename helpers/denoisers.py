@@ -13,7 +13,7 @@ from torch import Tensor
 from .devices import bf16_autocast
 from .schedule import NoiseSchedule
 from .unet import CLASSES
-from .validate import check_number
+from .validate import check_batch, check_number, check_timestep
 
 Cond = Tensor | tuple  # a tensor (1 or B, …), or a tuple of Conds
 
@@ -66,11 +66,14 @@ class TextDenoiser(Denoiser):
 
     def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
         self.check_text(cond)
+        return self.predict(x_t, t, batch_conds([cond], len(x_t)))
+
+    def predict(self, sample: Tensor, t: int, text: Tensor, **more) -> Prediction:
+        """Call the network on what it wants beside text (B, 77, width), all in its own precision."""
         weight = next(self.unet.parameters())  # (diffusers' unet.dtype would search all modules, at every step)
-        text = batch_conds([cond], len(x_t)).to(weight)  # (B, 77, width)
         # Mini-IF's network takes the picture in fp32 and casts only its insides; IF's wants its own dtype
-        x_t = x_t.to(getattr(self.unet, "picture_dtype", weight.dtype))
-        out = self.unet(x_t, t, encoder_hidden_states=text).sample.float()  # (B, 2C, H, W)
+        sample = sample.to(getattr(self.unet, "picture_dtype", weight.dtype))
+        out = self.unet(sample, t, encoder_hidden_states=text.to(weight), **more).sample.float()  # (B, 2C, H, W)
         return Prediction(*out.chunk(2, dim=1))
 
     def unconditional(self, cond: Tensor) -> Tensor:
@@ -90,6 +93,50 @@ class TextDenoiser(Denoiser):
                 f"the condition has shape {tuple(cond.shape)}; this model wants text states "
                 f"(1 or B, {tokens}, {width}): model.embed(prompt) makes them."
             )
+
+
+class UpscaleDenoiser(TextDenoiser):
+    """IF's stage II: UNet((x_t, low), t, text, level) gives predicted noise and learned variance.
+
+    The condition is (text, low, level): text states (1 or B, 77, width); the low-resolution picture, enlarged to
+    image_shape and noised (1 or B, C, H, W); and the timesteps (1 or B,) to which it is noised.
+
+    Args:
+        unet, schedule, empty: as for TextDenoiser. The unet takes 2C channels, and `class_labels`: the level.
+        low_schedule: the noise schedule of the low-resolution picture.
+    """
+
+    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, empty: Tensor, low_schedule: NoiseSchedule):
+        super().__init__(unet, schedule, empty)
+        self.low_schedule = low_schedule
+        channels, *size = self.image_shape
+        self.image_shape = (channels // 2, *size)
+
+    def __call__(self, x_t: Tensor, t: int, cond: tuple[Tensor, Tensor, Tensor]) -> Prediction:
+        self.check_cond(cond)
+        text, low, level = batch_conds([cond], len(x_t))
+        sample = torch.cat([x_t, low.to(x_t)], dim=1)  # (B, 2C, H, W)
+        return self.predict(sample, t, text, class_labels=level.to(x_t.device))
+
+    def unconditional(self, cond: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        self.check_cond(cond)
+        text, low, level = cond
+        return super().unconditional(text), low, level
+
+    def check_cond(self, cond) -> None:
+        """Text states, enlarged pictures and their noise levels."""
+        if not isinstance(cond, tuple) or len(cond) != 3:
+            given = f"{len(cond)} things" if isinstance(cond, tuple) else f"a {type(cond).__name__}"
+            raise TypeError(f"the condition is {given}; wanted (text states, low-resolution pictures, noise levels).")
+        text, low, level = cond
+        self.check_text(text)
+        check_batch(low, "the low-resolution picture")
+        if tuple(low.shape[1:]) != self.image_shape:
+            wanted = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"the low-resolution picture has shape {tuple(low.shape)}; wanted (1 or B, {wanted}).")
+        if not isinstance(level, Tensor) or level.ndim != 1:
+            raise TypeError(f"the noise level is {level!r}; wanted a tensor of timesteps (1 or B,).")
+        check_timestep(level, self.low_schedule.T, "the noise level")
 
 
 class DigitDenoiser(Denoiser):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -16,20 +17,24 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from .denoisers import TextDenoiser
+from .denoisers import TextDenoiser, UpscaleDenoiser, guided
 from .devices import best_dtype
 from .patch_unet import PatchUNet
-from .schedule import NoiseSchedule
-from .validate import check_image, check_integer, check_number
+from .sampling import denoise, draw_noise, final, forward
+from .schedule import NoiseSchedule, strided_timesteps
+from .upscale_unet import UpscaleUNet
+from .validate import check_fits, check_image, check_integer, check_number
 
 BUNDLED = {"mini-if": Path(__file__).resolve().parent.parent / "data" / "models" / "mini-if"}
-NETWORKS = {"PatchUNet": PatchUNet, "UNet2DConditionModel": UNet2DConditionModel}
+NETWORKS = {"PatchUNet": PatchUNet, "UpscaleUNet": UpscaleUNet, "UNet2DConditionModel": UNet2DConditionModel}
+STAGE_2 = "stage_2"  # the folder of a model's second stage, in the model's own
 WANTED_FILES = (
     "model_index.json",
     "scheduler/scheduler_config.json",
     "unet/config.json",
     "unet/diffusion_pytorch_model.safetensors",
 )
+WANTED_FILES_2 = (*WANTED_FILES, "image_noising_scheduler/scheduler_config.json")
 EMBEDDINGS = "prompt_embeddings.safetensors"
 
 TOKENS = 77  # IF pads every prompt to this length and gives its network no mask
@@ -57,15 +62,28 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
             f"there is no model {str(name)!r}; wanted {', '.join(map(repr, BUNDLED))}, "
             "or the path of a folder in diffusers' IF format."
         )
-    missing = [file for file in WANTED_FILES if not (folder / file).is_file()]
+    embeddings = load_embeddings(folder)
+    stage_1 = load_stage(folder, WANTED_FILES)
+    stage_2 = load_stage(folder / STAGE_2, WANTED_FILES_2) if (folder / STAGE_2).is_dir() else None
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return TextToImage(*stage_1, embeddings, stage_2).to(device)
+
+
+def load_stage(folder: Path, wanted: tuple[str, ...]) -> tuple:
+    """The network in a folder with all the wanted files, and its noise schedules: one for each scheduler."""
+    missing = [file for file in wanted if not (folder / file).is_file()]
     if missing:
         raise ModelError(f"{folder} is incomplete: it has no {', '.join(missing)}. Fetch the folder again.")
+    schedules = [load_schedule(folder / file) for file in wanted if file.endswith("scheduler_config.json")]
+    return load_network(folder / "unet"), *schedules
+
+
+def load_schedule(file: Path) -> NoiseSchedule:
+    """The noise schedule of a scheduler's config."""
     try:
-        schedule = NoiseSchedule.from_scheduler(DDPMScheduler.from_pretrained(folder, subfolder="scheduler"))
+        return NoiseSchedule.from_scheduler(DDPMScheduler.from_pretrained(file.parent))
     except (OSError, TypeError, ValueError, NotImplementedError) as error:
-        raise ModelError(f"{folder / 'scheduler' / 'scheduler_config.json'} is damaged: {error}") from error
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return TextToImage(load_network(folder / "unet"), schedule, load_embeddings(folder)).to(device)
+        raise ModelError(f"{file} is damaged: {error}") from error
 
 
 def load_network(folder: Path) -> UNet2DConditionModel:
@@ -93,19 +111,33 @@ class TextToImage:
     Args:
         unet, schedule: the network of stage I, and the noise schedule that it was trained with.
         embeddings: text states (77, width) by prompt, "" among them.
+        stage_2: a network that enlarges, its schedule, and that of the low-resolution picture; None if there is none.
     """
 
-    upscaler = "Lanczos resize (Mini-IF has no stage II yet)"
-
-    def __init__(self, unet: UNet2DConditionModel, schedule: NoiseSchedule, embeddings: dict[str, Tensor]):
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        schedule: NoiseSchedule,
+        embeddings: dict[str, Tensor],
+        stage_2: tuple[UNet2DConditionModel, NoiseSchedule, NoiseSchedule] | None = None,
+    ):
         self.text_width = unet.config["text_dim" if isinstance(unet, PatchUNet) else "encoder_hid_dim"]
         self.embeddings = embeddings
         self.stage_1 = TextDenoiser(unet, schedule, empty=self.embed(""))
+        self.stage_2 = None
+        if stage_2 is not None:
+            unet_2, schedule_2, low_schedule = stage_2
+            self.stage_2 = UpscaleDenoiser(unet_2, schedule_2, self.embed(""), low_schedule)
+
+    @property
+    def upscaler(self) -> str:
+        return "Lanczos resize (this model has no stage II)" if self.stage_2 is None else "diffusion model, stage II"
 
     def to(self, device: str | torch.device) -> "TextToImage":
         """Move the model to a device, at the precision that is best there."""
         # nn.Module's own `to`: diffusers' warns about casting, which this network allows (its state stays fp32)
-        torch.nn.Module.to(self.stage_1.unet, device, best_dtype(device), memory_format=torch.channels_last)
+        for stage in filter(None, (self.stage_1, self.stage_2)):
+            torch.nn.Module.to(stage.unet, device, best_dtype(device), memory_format=torch.channels_last)
         return self
 
     def embed(self, prompts: str | list[str]) -> Tensor:
@@ -141,15 +173,58 @@ class TextToImage:
     ) -> Tensor:
         """Enlarge 64×64 pictures (B, 3, 64, 64) in [-1, 1] to (B, 3, 256, 256).
 
-        The call is that of a stage II, which would paint in what `embeddings` describe, in `steps` steps, on the
-        picture noised to `noise_level`, with guidance `gamma`. Mini-IF has no stage II yet: this is a plain Lanczos
-        resize, which invents nothing and leaves these arguments unused.
+        Stage II paints in what is too small to be seen in them. A model without one has Lanczos' filter instead,
+        which invents nothing and leaves all arguments but the pictures unused; `upscaler` says which it is.
+
+        Args:
+            embeddings: what the pictures show, text states (1 or B, 77, width).
+            steps: of stage II's denoising.
+            noise_level: the timestep to which the enlarged pictures are noised: the more, the freer stage II is.
+            gamma: its guidance.
         """
         check_image(images, "images")
-        check_integer(steps, "steps", 1)
+        check_fits(images, self.stage_1.image_shape, images.device, "images")
+        check_integer(steps, "steps", 2)
         check_integer(noise_level, "noise_level", 0, self.stage_1.schedule.T - 1)
         check_number(gamma, "gamma")
+        self.stage_1.check_text(embeddings)
+        if self.stage_2 is not None:
+            options = {"steps": steps, "noise_level": noise_level, "gamma": gamma, "generator": generator}
+            return upscale(self.stage_2, images, embeddings, **options)
         return lanczos(images, 4 * images.shape[-1])
+
+
+def upscale(
+    denoiser: UpscaleDenoiser,
+    images: Tensor,
+    text: Tensor,
+    *,
+    steps: int = 20,
+    noise_level: int = 250,
+    gamma: float = 4.0,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """Pictures (B, C, h, w) in [-1, 1], enlarged by a stage II to (B, *denoiser.image_shape), on its device.
+
+    The other arguments are those of TextToImage.upscale. Source: Saharia et al. 2022, "Imagen", section 2.4
+    (arXiv:2205.11487); numbers and the order of random draws as in diffusers' IFSuperResolutionPipeline.
+    """
+    timesteps = strided_timesteps(steps, denoiser.schedule.T)
+    painter = guided(denoiser, gamma)
+    x_T = draw_noise((len(images), *denoiser.image_shape), generator, denoiser.device)
+    low = enlarged(images.to(x_T), denoiser.image_shape[-1])
+    low, _ = forward(low, noise_level, denoiser.low_schedule.alphas_cumprod, generator=generator)
+    cond = (text.to(x_T), low, torch.tensor([noise_level], device=x_T.device))
+    return final(
+        denoise(painter, x_T, timesteps, cond, threshold=lambda x0_hat: x0_hat.clamp(-1, 1), generator=generator),
+        progress=progress,
+    )
+
+
+def enlarged(images: Tensor, size: int) -> Tensor:
+    """Pictures (B, C, h, w) as a stage II is shown them before they are noised: (B, C, size, size), blurred."""
+    return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=True)
 
 
 def lanczos(images: Tensor, size: int) -> Tensor:

@@ -29,12 +29,31 @@ POSITIONS = 8  # sin and cos of pi k z / 2, for z = x, y and k = 1, 2
 TIME_FREQUENCIES = 32
 
 
-class PatchUNet(UNet2DConditionModel):
-    """Mini-IF's stage I: (x_t, t, text) -> (B, 6, 64, 64), predicted eps and the variance channels.
+class VUNet(UNet2DConditionModel):
+    """What the networks of both stages have in common: their weights predict v, and forward hands out eps.
 
-    The weights predict v = √abar_t eps - √(1 - abar_t) x0 (Salimans & Ho 2022, section 4, arXiv:2202.00512), which
-    weighs the noisy end, where the concept is decided, more than eps does. forward turns v into the eps that IF
-    promises, so no sampler needs to know.
+    v = √abar_t eps - √(1 - abar_t) x0 (Salimans & Ho 2022, section 4, arXiv:2202.00512) weighs the noisy end, where
+    the concept is decided, more than eps does. From outside it is eps, as IF promises, so no sampler needs to know.
+    """
+
+    picture_dtype = torch.float32  # of x_t and of the prediction, whatever the weights are: eps is solved from both
+
+    def hand_out(self, v: Tensor, var: Tensor, x_t: Tensor, t: Tensor, return_dict: bool):
+        """v and the variance channels (B, C, H, W) at timesteps t (B,) -> .sample (B, 2C, H, W): eps and variance."""
+        abar = alphas_cumprod_at(t, self.config.T, x_t)
+        eps = abar.sqrt() * v + (1 - abar).sqrt() * x_t
+        out = torch.cat([eps, var], dim=1)
+        return UNet2DConditionOutput(sample=out) if return_dict else (out,)
+
+    def to_json_string(self) -> str:
+        """The config that is saved: this class's own arguments, from which the inner UNet's follow."""
+        config = json.loads(super().to_json_string())
+        own = inspect.signature(type(self).__init__).parameters
+        return json.dumps({k: v for k, v in config.items() if k in own or k.startswith("_")}, indent=2) + "\n"
+
+
+class PatchUNet(VUNet):
+    """Mini-IF's stage I: (x_t, t, text) -> (B, 6, 64, 64), predicted eps and the variance channels.
 
     Args:
         sample_size: height and width of the pictures, in pixels.
@@ -44,8 +63,6 @@ class PatchUNet(UNet2DConditionModel):
         layout_dim: hidden width of the layout hint.
         T: number of timesteps of the cosine schedule.
     """
-
-    picture_dtype = torch.float32  # of x_t and of the prediction, whatever the weights are: eps is solved from both
 
     @register_to_config
     def __init__(
@@ -99,11 +116,7 @@ class PatchUNet(UNet2DConditionModel):
         B = len(sample)
         t = torch.as_tensor(timestep, device=sample.device).expand(B)
         v, var = self.predict_v(sample, t, encoder_hidden_states, **kwargs)
-
-        abar = cosine_alphas_cumprod(self.config.T).to(sample.device)[t].view(B, 1, 1, 1).to(sample.dtype)
-        eps = abar.sqrt() * v + (1 - abar).sqrt() * sample
-        out = torch.cat([eps, var], dim=1)
-        return UNet2DConditionOutput(sample=out) if return_dict else (out,)
+        return self.hand_out(v, var, sample, t, return_dict)
 
     def predict_v(self, sample: Tensor, t: Tensor, text: Tensor, **kwargs) -> tuple[Tensor, Tensor]:
         """What the weights themselves say, and training compares: v and the variance channels, (B, 3, 64, 64) each."""
@@ -140,12 +153,6 @@ class PatchUNet(UNet2DConditionModel):
         levels, per_level = len(self.config.block_out_channels), self.config.layers_per_block
         return levels * (per_level + 1)  # conv_in, the ResNets, and a downsampling after all but the last level
 
-    def to_json_string(self) -> str:
-        """The config that is saved: this class's own arguments, from which the inner UNet's follow."""
-        config = json.loads(super().to_json_string())
-        own = inspect.signature(type(self).__init__).parameters
-        return json.dumps({k: v for k, v in config.items() if k in own or k.startswith("_")}, indent=2) + "\n"
-
 
 # Fixed numbers, kept outside the module: they stay exact in fp32 when its weights become half precision.
 
@@ -154,6 +161,11 @@ class PatchUNet(UNet2DConditionModel):
 def cosine_alphas_cumprod(T: int) -> Tensor:
     """abar_t (T,) of the schedule that the weights were trained with."""
     return NoiseSchedule.cosine(T).alphas_cumprod
+
+
+def alphas_cumprod_at(t: Tensor, T: int, x: Tensor) -> Tensor:
+    """abar_t at timesteps t (B,), as (B, 1, 1, 1) that multiplies pictures x (B, C, H, W)."""
+    return cosine_alphas_cumprod(T).to(x.device)[t].view(-1, 1, 1, 1).to(x.dtype)
 
 
 @functools.cache

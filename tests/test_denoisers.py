@@ -1,6 +1,6 @@
 import pytest
 import torch
-from toys import Enlarger, TinyIF, Toy, seeded, tiny
+from toys import Enlarger, TinyIF, TinyIF2, Toy, seeded, tiny, tiny_2
 
 from helpers.denoisers import batch_conds, guided, predict_together
 from helpers.illusions import anagram, hybrid
@@ -194,3 +194,57 @@ def test_a_network_may_ask_for_the_picture_in_fp32(text):
     unet.picture_dtype = torch.float32
     x = torch.randn(2, 3, 8, 8, generator=seeded())
     assert torch.equal(tiny(unet)(x, 300, text).eps, x)
+
+
+# ---- the denoiser of a stage II
+
+
+@pytest.fixture
+def cond(text):
+    return text, torch.randn(2, 3, 8, 8, generator=seeded(3)), torch.tensor([1, 20])
+
+
+def test_upscale_denoiser_tells_its_network_the_low_picture_and_its_noise_level(cond):
+    text, low, level = cond
+    x = torch.randn(2, 3, 8, 8, generator=seeded())
+    eps, var = tiny_2(TinyIF2())(x, 300, cond)
+    assert torch.equal(eps, low + level.view(2, 1, 1, 1))
+    torch.testing.assert_close(var, text.mean((1, 2)).view(2, 1, 1, 1).expand_as(x))
+    assert tiny_2(TinyIF2()).image_shape == (3, 8, 8)
+
+
+def test_only_the_text_becomes_empty(cond):
+    text, low, level = tiny_2(TinyIF2()).unconditional(cond)
+    assert torch.equal(text, torch.full((2, 5, 4), 0.25))
+    assert low is cond[1] and level is cond[2]
+
+
+def test_one_noise_level_serves_every_picture_also_when_guided(cond):
+    x = torch.randn(2, 3, 8, 8, generator=seeded())
+    given = guided(tiny_2(TinyIF2()), 4)(x, 300, (*cond[:2], torch.tensor([20])))
+    wanted = guided(tiny_2(TinyIF2()), 4)(x, 300, (*cond[:2], torch.tensor([20, 20])))
+    assert torch.equal(given.eps, wanted.eps) and torch.equal(given.var, wanted.var)
+
+
+def test_a_stage_ii_in_half_precision_predicts_in_fp32(cond):
+    unet = TinyIF2(torch.bfloat16)
+    eps, var = tiny_2(unet)(torch.randn(2, 3, 8, 8, generator=seeded()), 300, cond)
+    assert unet.given == torch.bfloat16
+    assert eps.dtype == var.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (lambda text, low, level: text, "is a Tensor; wanted .text states, low-resolution pictures, noise levels"),
+        (lambda text, low, level: (text, low), "is 2 things; wanted"),
+        (lambda text, low, level: (low, text, level), "wants text states"),
+        (lambda text, low, level: (text, low[..., :4], level), r"has shape \(2, 3, 8, 4\); wanted \(1 or B, 3, 8, 8\)"),
+        (lambda text, low, level: (text, low, 250), "the noise level is 250; wanted a tensor"),
+        (lambda text, low, level: (text, low, level + 999), "the noise level runs from 1000 to 1019; wanted 0 to 999"),
+        (lambda text, low, level: (text[:, :, :3], low, level), "wants text states"),
+    ],
+)
+def test_a_condition_of_another_kind_is_refused(cond, wrong, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        tiny_2(TinyIF2())(torch.zeros(2, 3, 8, 8), 300, wrong(*cond))

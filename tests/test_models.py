@@ -10,7 +10,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 import torch
-from diffusers import IFPipeline, UNet2DConditionModel
+from diffusers import DDPMScheduler, IFPipeline, IFSuperResolutionPipeline, UNet2DConditionModel
 from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -19,10 +19,11 @@ from helpers import devices, models
 from helpers.data import DATA, course_image
 from helpers.denoisers import TextDenoiser, guided
 from helpers.devices import best_dtype
-from helpers.models import ModelError, load_model
+from helpers.models import ModelError, TextToImage, load_model
 from helpers.patch_unet import PatchUNet
 from helpers.sampling import dynamic_threshold, final, sample
 from helpers.schedule import strided_timesteps
+from helpers.upscale_unet import UpscaleUNet
 
 FOLDER = models.BUNDLED["mini-if"]
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -44,6 +45,12 @@ def no_network(monkeypatch):
 @pytest.fixture(scope="module")
 def model():
     return load_model("mini-if", "cpu")
+
+
+@pytest.fixture
+def one_stage(model):
+    """The bundled model without a stage II, whether it has one or not."""
+    return TextToImage(model.stage_1.unet, model.stage_1.schedule, model.embeddings)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +160,7 @@ def plain_if(tmp_path):
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
         cross_attention_dim=32,
-        encoder_hid_dim=40,
+        encoder_hid_dim=48,
         encoder_hid_dim_type="text_proj",
         addition_embed_type="text",
         addition_embed_type_num_heads=4,
@@ -162,7 +169,7 @@ def plain_if(tmp_path):
     unet.save_pretrained(folder / "unet")
     shutil.copytree(FOLDER / "scheduler", folder / "scheduler")
     shutil.copy(FOLDER / "model_index.json", folder)
-    states = dict(zip(["", "a dog"], torch.randn(2, 77, 40, generator=seeded())))
+    states = dict(zip(["", "a dog"], torch.randn(2, 77, 48, generator=seeded())))
     save_file(states, folder / models.EMBEDDINGS)
     return folder
 
@@ -178,7 +185,7 @@ def test_a_plain_if_network_runs_through_the_same_denoiser(plain_if):
 
 
 def test_a_prompt_that_the_kit_cannot_encode_for_this_model_says_so(plain_if):
-    with pytest.raises(ModelError, match=r"'a cat'.*40 wide"):
+    with pytest.raises(ModelError, match=r"'a cat'.*48 wide"):
         load_model(plain_if, "cpu").embed("a cat")
 
 
@@ -329,7 +336,7 @@ def test_weights_of_another_shape_are_refused(folder):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"_class_name": "UNet2DModel"}'], ids=repr)
 def test_a_config_that_is_not_a_networks_is_named(folder, text):
     (folder / "unet/config.json").write_text(text)
-    with pytest.raises(ModelError, match=r"config\.json is not the config of one of PatchUNet, UNet2DConditionModel"):
+    with pytest.raises(ModelError, match=r"config\.json is not the config of one of PatchUNet, UpscaleUNet, UNet"):
         load_model(folder)
 
 
@@ -403,29 +410,127 @@ def test_a_model_is_loaded_at_the_best_precision(has_bf16, monkeypatch):
     assert unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 
-# Enlarging
+# Enlarging with a stage II
 
 
-def test_upscale_makes_256_and_stays_in_range(model):
+def stage_2_network(kind: str, width: int) -> UNet2DConditionModel:
+    """A very small network that makes 64 pixels out of 16: Mini-IF's, or one like DeepFloyd's."""
+    torch.manual_seed(1)
+    if kind == "Mini-IF":
+        return UpscaleUNet(sample_size=64, block_out_channels=(8, 16), text_dim=width)
+    return UNet2DConditionModel(
+        sample_size=64,
+        in_channels=6,
+        out_channels=6,
+        block_out_channels=(8, 16, 32),
+        layers_per_block=1,
+        attention_head_dim=8,
+        norm_num_groups=8,
+        down_block_types=("ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D"),
+        resnet_time_scale_shift="scale_shift",
+        class_embed_type="timestep",
+        cross_attention_dim=32,
+        encoder_hid_dim=width,
+        encoder_hid_dim_type="text_proj",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+    )
+
+
+@pytest.fixture(params=["Mini-IF", "DeepFloyd"])
+def two_stages(request, plain_if):
+    """A folder with both stages; the second in the format of diffusers' pipeline, written by it."""
+    scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range")
+    low_scheduler = DDPMScheduler(beta_schedule="linear")  # another one, so that an exchange would be noticed
+    missing = ("tokenizer", "text_encoder", "safety_checker", "feature_extractor", "watermarker")
+    IFSuperResolutionPipeline(
+        unet=stage_2_network(request.param, 48),
+        scheduler=scheduler,
+        image_noising_scheduler=low_scheduler,
+        requires_safety_checker=False,
+        **dict.fromkeys(missing),
+    ).save_pretrained(plain_if / models.STAGE_2)
+    return plain_if
+
+
+@pytest.fixture
+def small():
+    return torch.rand(2, 3, 16, 16, generator=seeded(4)) * 2 - 1
+
+
+def test_upscale_equals_diffusers_own_pipeline(two_stages, small):
+    pipeline = IFSuperResolutionPipeline.from_pretrained(two_stages / models.STAGE_2)
+    pipeline.set_progress_bar_config(disable=True)
+    model = load_model(two_stages, "cpu")
+    model.stage_2.unet = models.load_network(two_stages / models.STAGE_2 / "unet")  # not rounded to bf16
+    text, empty = model.embed(["a dog", ""]), model.embed(["", ""])
+    theirs = pipeline(
+        image=small,
+        prompt_embeds=text,
+        negative_prompt_embeds=empty,
+        timesteps=strided_timesteps(4),
+        guidance_scale=3.0,
+        noise_level=250,
+        generator=seeded(),
+        output_type="pt",
+    ).images
+    # the start, the low picture's noise and then that of each step are drawn in the same order
+    ours = model.upscale(small, text, steps=4, gamma=3.0, noise_level=250, generator=seeded())
+    assert ours.shape == (2, 3, 64, 64) and ours.std() > 0.1
+    assert (ours - theirs).abs().max() < 1e-3
+
+
+def test_a_model_with_a_stage_ii_enlarges_with_it(two_stages, small):
+    model = load_model(two_stages, "cpu")
+    assert model.upscaler == "diffusion model, stage II"
+    first, again, other, freer = (
+        model.upscale(small, model.embed("a dog"), steps=3, generator=seeded(seed), noise_level=level)
+        for seed, level in ((0, 250), (0, 250), (1, 250), (0, 600))
+    )
+    assert first.dtype == torch.float32 and first.abs().max() <= 1
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other) and not torch.equal(first, freer)
+
+
+@pytest.mark.parametrize("file", models.WANTED_FILES_2)
+def test_a_stage_ii_that_is_incomplete_is_named(two_stages, file):
+    (two_stages / models.STAGE_2 / file).unlink()
+    with pytest.raises(ModelError, match=f"stage_2 is incomplete: it has no {file}"):
+        load_model(two_stages)
+
+
+# Enlarging without one
+
+
+def test_upscale_makes_256_and_stays_in_range(one_stage):
+    assert one_stage.upscaler == "Lanczos resize (this model has no stage II)"
     small = torch.where(torch.rand(2, 3, 64, 64, generator=seeded()) > 0.5, 1.0, -1.0)  # where Lanczos overshoots most
-    large = model.upscale(small, model.embed(["a pencil", "a rocket ship"]))
+    large = one_stage.upscale(small, one_stage.embed(["a pencil", "a rocket ship"]))
     assert large.shape == (2, 3, 256, 256) and large.dtype == torch.float32
     assert large.min() == -1 and large.max() == 1
 
 
-def test_upscale_agrees_with_pillow_on_a_photograph(model):
+def test_upscale_agrees_with_pillow_on_a_photograph(one_stage):
     small = course_image("astronaut") / 2  # soft enough that nothing is clipped on the way
     pixels = ((small[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
     wanted = np.asarray(Image.fromarray(pixels).resize((256, 256), Image.Resampling.LANCZOS), dtype=np.float32)
-    large = (model.upscale(small, model.embed(""))[0].permute(1, 2, 0).numpy() + 1) * 127.5
+    large = (one_stage.upscale(small, one_stage.embed(""))[0].permute(1, 2, 0).numpy() + 1) * 127.5
     assert np.abs(large - wanted).max() <= 1.5  # Pillow rounds bytes in between, twice
 
 
-def test_upscale_checks_what_it_is_given(model):
-    text = model.embed("a pencil")
+def test_upscale_checks_what_it_is_given(one_stage):
+    text = one_stage.embed("a pencil")
     with pytest.raises(ValueError, match=r"images has values from 0 to 255"):
-        model.upscale(torch.linspace(0, 255, 3 * 64 * 64).view(1, 3, 64, 64), text)
+        one_stage.upscale(torch.linspace(0, 255, 3 * 64 * 64).view(1, 3, 64, 64), text)
     with pytest.raises(ValueError, match="noise_level is 1000"):
-        model.upscale(torch.zeros(1, 3, 64, 64), text, noise_level=1000)
+        one_stage.upscale(torch.zeros(1, 3, 64, 64), text, noise_level=1000)
     with pytest.raises(ValueError, match="gamma is nan"):
-        model.upscale(torch.zeros(1, 3, 64, 64), text, gamma=float("nan"))
+        one_stage.upscale(torch.zeros(1, 3, 64, 64), text, gamma=float("nan"))
+    with pytest.raises(ValueError, match="steps is 1; wanted at least 2"):
+        one_stage.upscale(torch.zeros(1, 3, 64, 64), text, steps=1)
+    with pytest.raises(ValueError, match=r"images has shape \(1, 3, 32, 32\); this model wants \(B, 3, 64, 64\)"):
+        one_stage.upscale(torch.zeros(1, 3, 32, 32), text)
+    with pytest.raises(TypeError, match=r"the condition is a str; wanted text states"):
+        one_stage.upscale(torch.zeros(1, 3, 64, 64), "a pencil")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from helpers.denoisers import Cond, Denoiser, Prediction, TextDenoiser, batch_conds
+from helpers.denoisers import Cond, Denoiser, Prediction, TextDenoiser, UpscaleDenoiser, batch_conds
 from helpers.schedule import NoiseSchedule
 
 
@@ -103,3 +103,18 @@ class TinyIF(torch.nn.Module):
 
 def tiny(unet: torch.nn.Module) -> TextDenoiser:
     return TextDenoiser(unet, NoiseSchedule.cosine(), empty=torch.full((1, 5, 4), 0.25))
+
+
+class TinyIF2(TinyIF):
+    """A network in the format of IF's stage II, which hands out the low picture plus its noise level as the noise."""
+
+    config = SimpleNamespace(sample_size=8, in_channels=6)
+
+    def forward(self, sample, t, encoder_hidden_states, class_labels):
+        x_t, low = sample.chunk(2, dim=1)
+        var = super().forward(x_t, t, encoder_hidden_states).sample[:, 3:]
+        return SimpleNamespace(sample=torch.cat([low + class_labels.view(-1, 1, 1, 1), var], dim=1))
+
+
+def tiny_2(unet: torch.nn.Module) -> UpscaleDenoiser:
+    return UpscaleDenoiser(unet, NoiseSchedule.cosine(), torch.full((1, 5, 4), 0.25), NoiseSchedule.cosine())

@@ -1,9 +1,11 @@
 """How the bundled model, Mini-IF, was made. Every step is a command, from the pictures to the weights:
 
-    python -m helpers.mini_if.art        fetch the open icon art, and turn it into pictures
-    python -m helpers.mini_if.dataset    from these, the cached training set
-    python -m helpers.mini_if.sheets     contact sheets of both, to be looked at
-    python -m helpers.mini_if.training   train stage I
+    python -m helpers.mini_if.art         fetch the open icon art, and turn it into pictures
+    python -m helpers.mini_if.dataset     from these, the cached training set
+    python -m helpers.mini_if.sheets      contact sheets of both, to be looked at
+    python -m helpers.mini_if.training    train stage I
+    python -m helpers.mini_if.upscaling   train stage II
+    python -m helpers.mini_if.sharpness   how much better it is than Lanczos
 
 Its own floors, ground floor first:
 
@@ -14,4 +16,6 @@ Its own floors, ground floor first:
     dataset     training examples
     sheets      contact sheets
     training    stage I, learning
+    upscaling   stage II, learning
+    sharpness   stage II beside Lanczos
 """

@@ -1,4 +1,6 @@
-"""Mini-IF's training, stage I: predict v and the variance from a noised picture, the noise level and a caption.
+"""Mini-IF's training: predict v and the variance from a noised picture, its noise level and a caption.
+
+Here are the loop, the loss and stage I; stage II, in upscaling.py, says only what differs.
 
     python -m helpers.mini_if.training --out runs/mini-if
     accelerate launch --multi_gpu -m helpers.mini_if.training --out runs/mini-if
@@ -11,6 +13,7 @@ format: `make course MODEL=runs/mini-if/model` runs every notebook on them.
 import argparse
 import copy
 import functools
+import inspect
 import json
 import math
 import shutil
@@ -29,7 +32,7 @@ from ..data import DATA as COURSE_DATA
 from ..denoisers import TextDenoiser, guided
 from ..devices import bf16_autocast
 from ..models import BUNDLED, ModelError, load_embeddings, load_network
-from ..patch_unet import PatchUNet
+from ..patch_unet import PatchUNet, VUNet
 from ..sampling import draw_noise, dynamic_threshold, final, forward, sample
 from ..schedule import NoiseSchedule, strided_timesteps
 from ..show import grid
@@ -44,7 +47,7 @@ EMPTY = 0  # the empty caption's index in a data set's texts
 
 @dataclass(frozen=True)
 class Recipe:
-    """How stage I learns.
+    """How a stage learns; the numbers are stage I's.
 
     Args:
         steps: in all. A run may be given more, or fewer, when it goes on.
@@ -70,6 +73,8 @@ class Recipe:
     channels: tuple[int, ...] = (32, 64, 192)
     emphasis: float = 1.5
 
+    network_class = PatchUNet
+
     def __post_init__(self):
         for name in ("steps", "batch_size"):
             check_integer(getattr(self, name), name, 1)
@@ -80,11 +85,11 @@ class Recipe:
             check_number(getattr(self, name), name, 0)
         check_number(self.emphasis, "emphasis", 1)
 
-    def new_network(self, seed: int = 0) -> PatchUNet:
+    def new_network(self, seed: int = 0) -> VUNet:
         """A network with random weights that depend on the seed only."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            return PatchUNet(block_out_channels=self.channels)
+            return self.network_class(block_out_channels=self.channels)
 
     def learning_rate(self, step: int) -> float:
         """AdamW's learning rate in a step; the first one is number 0."""
@@ -110,14 +115,14 @@ class Recipe:
 
 
 class VNetwork(nn.Module):
-    """A PatchUNet as training sees it: a call is predict_v. (With several processes, DDP wraps only forward.)"""
+    """A network as training sees it: a call is predict_v. (With several processes, DDP wraps only forward.)"""
 
-    def __init__(self, unet: PatchUNet):
+    def __init__(self, unet: VUNet):
         super().__init__()
         self.unet = unet
 
-    def forward(self, x_t: Tensor, t: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-        return self.unet.predict_v(x_t, t, text)
+    def forward(self, x_t: Tensor, t: Tensor, *cond: Tensor) -> tuple[Tensor, Tensor]:
+        return self.unet.predict_v(x_t, t, *cond)
 
 
 def v_target(x0: Tensor, eps: Tensor, abar_t: Tensor) -> Tensor:
@@ -165,9 +170,13 @@ class Progress(NamedTuple):
 
 
 class Run:
-    """All that a training run consists of, and its file."""
+    """All that a training run of stage I consists of, and its file. A stage II's overrides draw() and save_…()."""
 
-    def __init__(self, network: PatchUNet, recipe: Recipe, dataset: Dataset, folder: Path, seed: int = 0):
+    recipe_class = Recipe
+    size = 64  # of the data set's examples
+    unet_folder = "unet"  # of the network that is trained, in a model's folder
+
+    def __init__(self, network: VUNet, recipe: Recipe, dataset: Dataset, folder: Path, seed: int = 0):
         self.recipe, self.dataset, self.folder, self.seed = recipe, dataset, Path(folder), seed
         self.accelerator = Accelerator(mixed_precision="no")  # bf16_autocast does that, and wraps nothing
         self.processes, self.device = self.accelerator.num_processes, self.accelerator.device
@@ -193,27 +202,33 @@ class Run:
         if (self.folder / RESUME).exists():
             self.load()
 
-    def batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """This process's share of the next step: x0 and eps (B, 3, 64, 64), t (B,), text states (B, 77, 384).
+    def batch(self) -> tuple[Tensor, ...]:
+        """This process's share of the next step: x0 and eps (B, C, H, W), t (B,), text states (B, 77, 384), and what
+        else the network is told.
 
         Everything random follows from seed, step and process: there is no state of a generator to be saved.
         """
         name = f"seed {self.seed}, step {self.step}, process {self.accelerator.process_index}"
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))  # (it knows 32 bits of its seed)
         n = self.recipe.batch_size // self.processes
-        examples = self.dataset.examples(n, generator)
+        x0, captions, more = self.draw(n, generator)
         empty = torch.rand(n, generator=generator) < self.recipe.p_empty
-        text = self.dataset.states[examples.captions.masked_fill(empty, EMPTY)].float()
+        text = self.dataset.states[captions.masked_fill(empty, EMPTY)].float()
         t = self.recipe.timesteps(n, self.schedule.T, generator)
-        eps = draw_noise(examples.pictures.shape, generator, torch.device("cpu"))
-        return tuple(x.to(self.device) for x in (examples.pictures, eps, t, text))
+        eps = draw_noise(x0.shape, generator, torch.device("cpu"))
+        return tuple(x.to(self.device) for x in (x0, eps, t, text, *more))
+
+    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """n pictures to learn from, the indices of their captions (n,), and what else the network is told: nothing."""
+        examples = self.dataset.examples(n, generator)
+        return examples.pictures, examples.captions, ()
 
     def losses(self, model: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
         """The next batch's losses, (B,) each: v's mean squared error and the variance's; and its timesteps t."""
-        x0, eps, t, text = self.batch()
+        x0, eps, t, *cond = self.batch()
         x_t, _ = forward(x0, t, self.schedule.alphas_cumprod, noise=eps)
         with bf16_autocast(self.device):
-            v_hat, var = model(x_t, t, text)
+            v_hat, var = model(x_t, t, *cond)
         abar_t = self.schedule.alphas_cumprod.to(self.device)[t].view(-1, 1, 1, 1)
         x0_hat = abar_t.sqrt() * x_t - (1 - abar_t).sqrt() * v_hat.float()
         mse = ((v_hat.float() - v_target(x0, eps, abar_t)) ** 2).mean(dim=(1, 2, 3))
@@ -317,11 +332,15 @@ class Run:
         """Write the averaged weights, fp16, as a model that load_model reads: into model/, which is replaced whole."""
         partial, folder = self.folder / "model.partial", self.folder / "model"
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(BUNDLED["mini-if"], partial, ignore=shutil.ignore_patterns("unet", "*.md"))
-        weights = copy.deepcopy(self.average).to(torch.float16, memory_format=torch.contiguous_format)
-        weights.save_pretrained(partial / "unet")
+        shutil.copytree(BUNDLED["mini-if"], partial, ignore=shutil.ignore_patterns("*.md"))
+        self.save_stage(copy.deepcopy(self.average).to(torch.float16, memory_format=torch.contiguous_format), partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
+
+    def save_stage(self, network: VUNet, folder: Path) -> None:
+        """Replace this stage in a model's folder; the rest of it is the bundled model's."""
+        shutil.rmtree(folder / self.unet_folder)
+        network.save_pretrained(folder / self.unet_folder)
 
     def save_samples(self, gamma: float = 5.0, steps: int = 20) -> None:
         """Paint the course's prompts from the same noise as ever, into samples/."""
@@ -353,33 +372,36 @@ def loss_history(folder: Path) -> Tensor:
 # ---- the command --------------------------------------------------------------------------------------------------
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train Mini-IF's stage I in a folder; the same command again goes on where it stopped."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.training", description=main.__doc__)
+def main(arguments: list[str] | None = None, run_class: type[Run] = Run) -> None:
+    """Train a stage of Mini-IF in a folder; the same command again goes on where it stopped."""
+    module = Path(inspect.getfile(run_class)).stem
+    parser = argparse.ArgumentParser(prog=f"python -m helpers.mini_if.{module}", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
     parser.add_argument("--init", type=Path, help="a model in IF format to start from, such as data/models/mini-if")
-    for field in fields(Recipe):  # --steps, --lr, …
+    for field in fields(run_class.recipe_class):  # --steps, --lr, …
         many = {"type": int, "nargs": "+"} if field.name == "channels" else {"type": field.type}
         parser.add_argument(f"--{field.name.replace('_', '-')}", **many, help=f"default: {field.default}")
     parser.add_argument("--samples-every", type=int, default=2000, help="steps between two grids of samples")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
     try:
-        run_command(args)
+        run_command(args, run_class)
     except (TrainingError, DatasetError, ModelError, ValueError) as error:
         parser.exit(1, f"{error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "stopped; the same command goes on from the last save\n")
 
 
-def run_command(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace, run_class: type[Run]) -> None:
     """What the command's arguments ask for."""
-    given = {field.name: getattr(args, field.name) for field in fields(Recipe)}
-    recipe = replace(Recipe(), **{name: value for name, value in given.items() if value is not None})
+    recipe = run_class.recipe_class()
+    given = {field.name: getattr(args, field.name) for field in fields(recipe)}
+    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     recipe = replace(recipe, channels=tuple(recipe.channels))
-    network = recipe.new_network(args.seed) if args.init is None else load_network(args.init / "unet")
-    run = Run(network, recipe, Dataset(args.data), args.out, args.seed)
+    unet_folder = None if args.init is None else args.init / run_class.unet_folder
+    network = recipe.new_network(args.seed) if unet_folder is None else load_network(unet_folder)
+    run = run_class(network, recipe, Dataset(args.data, run_class.size), args.out, args.seed)
     report = functools.partial(print, flush=True) if run.accelerator.is_main_process else lambda *_: None
     report(f"{recipe}, in {args.out}, from step {run.step}")
     began, done = time.monotonic(), run.step

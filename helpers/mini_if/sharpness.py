@@ -1,0 +1,157 @@
+"""How sharp and how true enlarged pictures are: Lanczos beside stage II, on art that neither has seen.
+
+    python -m helpers.mini_if.sharpness --model runs/mini-if-ii/model
+
+prints a table, and writes build/mini-if/upscaled-art.png and upscaled-samples.png (what stage I paints of the
+course's prompts), to be looked at.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..data import DATA as COURSE_DATA
+from ..denoisers import guided
+from ..models import ModelError, TextToImage, lanczos, load_model, upscale
+from ..sampling import dynamic_threshold, final, sample
+from ..schedule import strided_timesteps
+from ..show import grid
+from ..validate import check_image, check_same
+from .dataset import DATA, Dataset, DatasetError
+from .sheets import OUT
+from .upscaling import SIZE, shrunk
+
+SHOWN = 8  # pictures on a sheet
+
+
+class Quality(NamedTuple):
+    """How good enlarged pictures are, on average."""
+
+    psnr: float  # peak signal-to-noise ratio in dB: the more, the truer
+    sharpness: float  # squared gradient over that of the real picture: 1 is as sharp
+    gmsd: float  # distance as eyes see it: 0 is the same
+
+
+def quality(pictures: Tensor, real: Tensor) -> Quality:
+    """Compare enlarged pictures with the real ones, both (B, 3, H, W) in [-1, 1]."""
+    check_image(pictures, "pictures")
+    check_image(real, "real")
+    check_same(real, pictures, "real", "pictures")
+    mse = ((pictures - real) ** 2).mean(dim=(1, 2, 3))
+    psnr = 10 * (4 / mse).log10()  # the peak is 2
+    sharpness = squared_gradient(pictures) / squared_gradient(real)
+    return Quality(*(values.mean().item() for values in (psnr, sharpness, gmsd(pictures, real))))
+
+
+def squared_gradient(pictures: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels, (B,)."""
+    across, down = pictures.diff(dim=3), pictures.diff(dim=2)
+    return (across**2).mean(dim=(1, 2, 3)) + (down**2).mean(dim=(1, 2, 3))
+
+
+def gmsd(pictures: Tensor, real: Tensor) -> Tensor:
+    """Gradient magnitude similarity deviation, (B,): do edges differ, and more in some places than in others?
+
+    Source: Xue et al. 2014, "Gradient Magnitude Similarity Deviation", equations 1 to 6 (arXiv:1308.3052).
+    """
+    grey = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    prewitt = torch.tensor([[1.0, 0.0, -1.0]]).expand(3, 3) / 3
+    kernels = torch.stack([prewitt, prewitt.T])[:, None]  # (2, 1, 3, 3)
+
+    def edges(x: Tensor) -> Tensor:  # (B, 1, H / 2, W / 2)
+        x = F.avg_pool2d(((x + 1) / 2 * grey).sum(dim=1, keepdim=True), 2)
+        return F.conv2d(x, kernels, padding=1).norm(dim=1, keepdim=True)
+
+    a, b, c = edges(pictures), edges(real), 0.0026
+    return ((2 * a * b + c) / (a**2 + b**2 + c)).flatten(1).std(dim=1, correction=0)
+
+
+def held_out_art(dataset: Dataset, n: int) -> tuple[Tensor, Tensor, list[str]]:
+    """n pictures of held-out pairs (n, 3, 256, 256), their captions' text states, and the captions."""
+    examples = dataset.examples(n, torch.Generator().manual_seed(1), held_out=True)
+    titles = [dataset.texts[caption] for caption in examples.captions]
+    return examples.pictures, dataset.states[examples.captions].float(), titles
+
+
+def paint(model: TextToImage, prompts: list[str], gamma: float = 5.0, steps: int = 34) -> Tensor:
+    """What stage I paints of prompts, (N, 3, 64, 64)."""
+    steps = sample(
+        guided(model.stage_1, gamma),
+        model.embed(prompts),
+        timesteps=strided_timesteps(steps),
+        batch_size=len(prompts),
+        threshold=dynamic_threshold,
+        generator=torch.Generator().manual_seed(0),
+    )
+    return final(steps, progress=False).clamp(-1, 1)
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Compare a model's stage II with Lanczos on art of held-out pairs, and show both."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.sharpness", description=main.__doc__)
+    parser.add_argument("--model", default="mini-if", help="its name, or its folder")
+    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder for the sheets")
+    parser.add_argument("--pictures", type=int, default=32, help="how many to compare")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--noise-level", type=int, default=250)
+    parser.add_argument("--gamma", type=float, default=4.0)
+    args = parser.parse_args(arguments)
+    try:
+        run_command(args)
+    except (DatasetError, ModelError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+
+
+def run_command(args: argparse.Namespace) -> None:
+    """What the command's arguments ask for."""
+    model = load_model(args.model)
+    if model.stage_2 is None:
+        raise ModelError(f"{args.model} has no stage II; wanted a model with one.")
+    options = {"steps": args.steps, "noise_level": args.noise_level, "gamma": args.gamma, "progress": False}
+
+    def stage_2(small: Tensor, text: Tensor) -> Tensor:
+        parts = zip(small.split(1), text.split(1))  # one after the other needs little memory, and is no slower
+        generator = torch.Generator().manual_seed(0)
+        return torch.cat([upscale(model.stage_2, *part, generator=generator, **options) for part in parts]).cpu()
+
+    ways: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "Lanczos": lambda small, _: lanczos(small, SIZE),
+        "stage II": stage_2,
+    }
+    real, text, titles = held_out_art(Dataset(args.data, SIZE), args.pictures)
+    enlarged = {way: enlarge(shrunk(real), text) for way, enlarge in ways.items()}
+    print(f"{'':10}{'PSNR':>8}{'sharpness':>12}{'GMSD':>8}")
+    for way, pictures in enlarged.items():
+        psnr, sharpness, distance = quality(pictures, real)
+        print(f"{way:10}{psnr:8.2f}{sharpness:12.2f}{distance:8.3f}")
+    show({**enlarged, "real": real}, titles, args.out / "upscaled-art.png")
+
+    prompts = [prompt for prompt in json.loads((COURSE_DATA / "prompts.json").read_text("utf-8")) if prompt][:SHOWN]
+    small = paint(model, prompts).cpu()
+    show(
+        {way: enlarge(small, model.embed(prompts)) for way, enlarge in ways.items()},
+        prompts,
+        args.out / "upscaled-samples.png",
+    )
+    print(f"look at {args.out}")
+
+
+def show(rows: dict[str, Tensor], titles: list[str], file: Path) -> None:
+    """A sheet of the first few pictures, a row for each way."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    table = [list(pictures[:SHOWN]) for pictures in rows.values()]
+    grid(table, titles[:SHOWN], rows=list(rows), cell=SIZE).save(file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Mini-IF's training, stage II: as stage I, but on crops of 256-pixel pictures, which are shown blurred and noised too.
+
+    python -m helpers.mini_if.upscaling --out runs/mini-if-ii
+
+Everything else is as in training.py, also what is in the folder; samples/ shows art of held-out pairs.
+"""
+
+import functools
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import DDPMScheduler, IFSuperResolutionPipeline
+from torch import Tensor
+
+from ..denoisers import UpscaleDenoiser
+from ..devices import bf16_autocast
+from ..models import STAGE_2, enlarged, lanczos, upscale
+from ..sampling import forward
+from ..show import grid
+from ..upscale_unet import UpscaleUNet
+from ..validate import check_integer
+from .training import EMPTY, Recipe, Run
+from .training import main as train_stage
+
+SIZE = 256  # of the pictures
+
+
+@dataclass(frozen=True)
+class UpscaleRecipe(Recipe):
+    """How stage II learns.
+
+    Args:
+        batch_size: crops in each step.
+        emphasis: the concept is not decided here.
+        crop: their height and width in pixels, a multiple of 16.
+        crops: from each picture, since a picture takes longer to make than to learn from.
+    """
+
+    lr: float = 1e-3
+    batch_size: int = 16
+    channels: tuple[int, ...] = (80, 96, 128)
+    emphasis: float = 1.0
+    crop: int = 128
+    crops: int = 4
+
+    network_class = UpscaleUNet
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_integer(self.crop, "crop", 16, SIZE)
+        check_integer(self.crops, "crops", 1)
+        if self.crop % 16:
+            raise ValueError(f"crop is {self.crop}; wanted a multiple of 16.")
+
+
+class UpscaleRun(Run):
+    """All that a training run of stage II consists of, and its file."""
+
+    recipe_class = UpscaleRecipe
+    size = SIZE
+    unet_folder = f"{STAGE_2}/unet"
+
+    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+        """n crops, the indices of their captions (n,), and their low-resolution twins and these' noise levels."""
+        crops, crop = self.recipe.crops, self.recipe.crop
+        examples = self.dataset.examples(-(-n // crops), generator)
+        pairs = torch.cat([examples.pictures, enlarged(softened(shrunk(examples.pictures), generator), SIZE)], dim=1)
+        corners = torch.randint(SIZE - crop + 1, (n, 2), generator=generator).tolist()
+        pairs = torch.stack([pairs[i // crops, :, y : y + crop, x : x + crop] for i, (y, x) in enumerate(corners)])
+        x0, low = pairs.chunk(2, dim=1)  # (n, 3, crop, crop) each
+
+        # upscale's noise level is 250 unless it is told another: the square meets the levels below that half the time
+        level = (self.schedule.T * torch.rand(n, generator=generator) ** 2).long()
+        low, _ = forward(low, level, self.schedule.alphas_cumprod, generator=generator)
+        return x0, examples.captions.repeat_interleave(crops)[:n], (low, level)
+
+    def save_stage(self, network: UpscaleUNet, folder: Path) -> None:
+        """Replace stage II in a model's folder, in the format of diffusers' pipeline."""
+        shutil.rmtree(folder / STAGE_2, ignore_errors=True)
+        cosine = DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range", clip_sample=True)
+        missing = ("tokenizer", "text_encoder", "safety_checker", "feature_extractor", "watermarker")
+        pipeline = IFSuperResolutionPipeline(
+            unet=network,
+            scheduler=cosine,
+            image_noising_scheduler=cosine,
+            requires_safety_checker=False,
+            **dict.fromkeys(missing),
+        )
+        pipeline.save_pretrained(folder / STAGE_2)
+
+    def save_samples(self, gamma: float = 4.0, steps: int = 20) -> None:
+        """Enlarge eight pictures of held-out pairs, the same ones as ever, into samples/: Lanczos, stage II, real."""
+        examples = self.dataset.examples(8, torch.Generator().manual_seed(0), held_out=True)
+        seeded = torch.Generator().manual_seed(0)
+        small, text = shrunk(examples.pictures), self.dataset.states[examples.captions].float()
+        with bf16_autocast(self.device):
+            large = upscale(self.denoiser(), small, text, steps=steps, gamma=gamma, generator=seeded, progress=False)
+        titles = [self.dataset.texts[caption] for caption in examples.captions]
+        rows = [list(pictures) for pictures in (lanczos(small, SIZE), large.cpu(), examples.pictures)]
+        (self.folder / "samples").mkdir(parents=True, exist_ok=True)
+        picture = grid(rows, titles, rows=["Lanczos", "stage II", "real"], cell=SIZE)
+        picture.save(self.folder / "samples" / f"step-{self.step:07d}.png")
+
+    def denoiser(self) -> UpscaleDenoiser:
+        """The averaged weights, ready to paint."""
+        empty = self.dataset.states[EMPTY][None].float()
+        return UpscaleDenoiser(self.average.eval(), self.schedule, empty, self.schedule)
+
+
+def shrunk(pictures: Tensor) -> Tensor:
+    """Pictures (B, 3, 256, 256) as small as stage I paints them, (B, 3, 64, 64)."""
+    return F.avg_pool2d(pictures, 4)
+
+
+def softened(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the pictures (B, 3, H, W) blurred, more or less: what stage I paints is softer than art."""
+    near = torch.tensor([0.25, 0.5, 0.25])
+    kernel = (near[:, None] * near).expand(3, 1, 3, 3)
+    blurred = F.conv2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    amount = (2 * torch.rand(len(pictures), 1, 1, 1, generator=generator) - 1).clamp(min=0)
+    return torch.lerp(pictures, blurred, amount)
+
+
+main = functools.partial(train_stage, run_class=UpscaleRun)
+
+if __name__ == "__main__":
+    main()
