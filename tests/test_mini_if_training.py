@@ -163,15 +163,6 @@ def test_the_learning_rate_rises_stays_and_falls():
     assert rates[900] == pytest.approx(0.5) and 0 < rates[999] < 0.01
 
 
-def test_the_emphasis_is_on_the_noisy_end():
-    even, noisy = (Recipe(emphasis=emphasis).timesteps(20_000, 1000, seeded()) for emphasis in (1, 1.5))
-    assert even.float().mean() == pytest.approx(499.5, abs=10)
-    assert (noisy >= 750).float().mean() == pytest.approx(
-        0.25 ** (1 / 1.5), abs=0.02
-    )
-    assert noisy.min() >= 0 and noisy.max() == 999
-
-
 def test_it_learns(tmp_path):
     recipe = Recipe(steps=60, batch_size=8, warmup=5, channels=(8, 16, 48), lr=1e-2)
     run = new_run(tmp_path, recipe)

@@ -58,8 +58,6 @@ class Recipe:
         p_empty: of the captions are empty, for classifier-free guidance.
         variance_weight: of the variance's loss, beside the mean squared error of v.
         channels: of the network's levels.
-        emphasis: 1 draws every noise level as often; more draws the noisy ones, where the concept is decided, more
-            often.
     """
 
     steps: int = 60_000
@@ -71,7 +69,6 @@ class Recipe:
     p_empty: float = 0.1
     variance_weight: float = 0.1
     channels: tuple[int, ...] = (32, 64, 192)
-    emphasis: float = 1.5
 
     network_class = PatchUNet
 
@@ -83,7 +80,6 @@ class Recipe:
             check_number(getattr(self, name), name, 0, 1)
         for name in ("lr", "variance_weight"):
             check_number(getattr(self, name), name, 0)
-        check_number(self.emphasis, "emphasis", 1)
 
     def new_network(self, seed: int = 0) -> VUNet:
         """A network with random weights that depend on the seed only."""
@@ -100,10 +96,6 @@ class Recipe:
     def averaging(self, step: int) -> float:
         """How much of the averaged weights stays in a step: less at first, when they are hardly better than chance."""
         return min(self.ema, (step + 1) / (step + 10))
-
-    def timesteps(self, n: int, T: int, generator: torch.Generator) -> Tensor:
-        """Noise levels to learn from, (n,) integers below T: 1 - t / T is uniform, to the power of emphasis."""
-        return (T * (1 - torch.rand(n, generator=generator) ** self.emphasis)).long().clamp(max=T - 1)
 
     @property
     def identity(self) -> str:
@@ -214,7 +206,7 @@ class Run:
         x0, captions, more = self.draw(n, generator)
         empty = torch.rand(n, generator=generator) < self.recipe.p_empty
         text = self.dataset.states[captions.masked_fill(empty, EMPTY)].float()
-        t = self.recipe.timesteps(n, self.schedule.T, generator)
+        t = torch.randint(self.schedule.T, (n,), generator=generator)
         eps = draw_noise(x0.shape, generator, torch.device("cpu"))
         return tuple(x.to(self.device) for x in (x0, eps, t, text, *more))
 

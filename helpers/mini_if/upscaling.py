@@ -34,7 +34,6 @@ class UpscaleRecipe(Recipe):
 
     Args:
         batch_size: crops in each step.
-        emphasis: the concept is not decided here.
         crop: their height and width in pixels, a multiple of 16.
         crops: from each picture, since a picture takes longer to make than to learn from.
     """
@@ -43,7 +42,6 @@ class UpscaleRecipe(Recipe):
     batch_size: int = 16
     ema: float = 0.998
     channels: tuple[int, ...] = (80, 96, 128)
-    emphasis: float = 1.0
     crop: int = 128
     crops: int = 4
 
