@@ -75,7 +75,7 @@ class PatchUNet(VUNet):
         attention_head_dim: int = 48,
         norm_num_groups: int = 8,
         text_dim: int = 384,
-        layout_dim: int = 128,
+        layout_dim: int = 240,
         T: int = 1000,
     ):
         outer = {"sample_size": sample_size, "in_channels": in_channels, "out_channels": out_channels}

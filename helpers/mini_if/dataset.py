@@ -220,7 +220,7 @@ def place(pictures: Tensor, size: int, full: Tensor, generator: torch.Generator)
     A `full` picture, which reaches the edges, is enlarged a little instead, so that they stay outside.
     """
     n = len(pictures)
-    scale = torch.where(full, uniform(n, 1.0, 1.12, generator), uniform(n, 0.75, 1.02, generator))
+    scale = torch.where(full, uniform(n, 1.0, 1.12, generator), uniform(n, 0.85, 1.02, generator))
     room = torch.where(full, scale - 1, 0.98 - 0.92 * scale).clamp(min=0)  # art is 0.92 of its picture
     shift = room * (2 * torch.rand(2, n, generator=generator) - 1)
     side = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
