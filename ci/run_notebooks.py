@@ -1,7 +1,8 @@
 """Execute the notebooks with papermill and collect their pictures: `make course`.
 
-Each notebook runs in a fresh kernel and is written to build/. One that fails is named with its cell and error, and the
-others still run. build/index.html shows the pictures of all of them.
+Each notebook runs in a fresh kernel and is written to build/: one after the other, or, on a computer with several
+GPUs, one at a time on each of them. One that fails is named with its cell and error, and is not tried again; the others
+still run. build/index.html shows the pictures of all of them.
 
     python ci/run_notebooks.py                              all of them
     python ci/run_notebooks.py --notebooks "a1_4 a1_8"      some
@@ -10,11 +11,16 @@ others still run. build/index.html shows the pictures of all of them.
 """
 
 import argparse
+import multiprocessing
 import os
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import papermill
@@ -26,27 +32,44 @@ NOTEBOOKS, BUILD = ROOT / "notebooks", ROOT / "build"
 MAX_BYTES = 500_000  # of a committed notebook
 
 
+class Outcome(NamedTuple):
+    """Of one notebook."""
+
+    name: str
+    seconds: float
+    error: str | None  # what failed, with its cell, if anything did
+
+
 def main() -> int:
     args = parse_arguments()
     # nobody is there to move a slider or to watch a progress bar
     os.environ.update(COURSE_HEADLESS="1", TQDM_DISABLE="1")
-    warnings.filterwarnings("ignore", category=UserWarning, module="papermill")
     BUILD.mkdir(exist_ok=True)
 
-    names, started, failed = args.notebooks, time.time(), []
-    for i, name in enumerate(names, 1):
-        print(f"[{i:2d}/{len(names)}] {name:6s} ", end="", flush=True)
-        start = time.time()
-        error = execute(name, args.parameters)
-        print(f"{time.time() - start:5.1f} s  {error or 'ok'}", flush=True)
-        if error:
-            failed.append(name)
-        elif args.save:
-            save(name)
-    write_gallery(BUILD, names, failed)
-    print(f"{len(names) - len(failed)} of {len(names)} notebooks ran, in {time.time() - started:.0f} s.", end=" ")
+    started, outcomes, devices = time.time(), [], gpus()
+    total = len(args.notebooks)
+    where = f"on GPU {', '.join(devices)}" if devices else "one after the other"
+    print(f"Running {total} notebook{'s' * (total > 1)}, {where}. Each is named when it is done.", flush=True)
+    for outcome in run_all([NOTEBOOKS / f"{name}.ipynb" for name in args.notebooks], BUILD, args.parameters, devices):
+        outcomes.append(outcome)
+        progress = f"[{len(outcomes):2d}/{total}] {outcome.name:6s} {outcome.seconds:5.1f} s"
+        print(f"{progress}  {outcome.error or 'ok'}", flush=True)
+        if args.save and not outcome.error:
+            save(outcome.name)
+    failed = [outcome.name for outcome in outcomes if outcome.error]
+    write_gallery(BUILD, args.notebooks, failed)
+    print(summary(outcomes, time.time() - started), end=" ")
     print(f"Their pictures: {(BUILD / 'index.html').relative_to(ROOT)}")
     return 1 if failed else 0
+
+
+def summary(outcomes: list[Outcome], seconds: float) -> str:
+    """How many notebooks ran, which did not, and how long each took."""
+    failed = [outcome.name for outcome in outcomes if outcome.error]
+    slowest_first = sorted(outcomes, key=lambda outcome: -outcome.seconds)
+    times = ", ".join(f"{outcome.name} {outcome.seconds:.1f}" for outcome in slowest_first)
+    ran = f"{len(outcomes) - len(failed)} of {len(outcomes)} notebooks ran, in {seconds:.0f} s."
+    return f"Seconds, slowest first: {times}.\n{ran}" + (f" Failed: {', '.join(failed)}." if failed else "")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -77,24 +100,62 @@ def parse_arguments() -> argparse.Namespace:
     return args
 
 
-def execute(name: str, parameters: dict) -> str | None:
-    """Run one notebook into build/; says what failed, if anything did."""
+def gpus() -> list[str]:
+    """The CUDA devices to share the notebooks out over, by the names that CUDA_VISIBLE_DEVICES gives them."""
+    import torch  # here, since the workers import this file and need no torch
+
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return (visible.split(",") if visible else [str(i) for i in range(count)])[:count]
+
+
+def run_all(notebooks: list[Path], build: Path, parameters: dict, devices: list[str]) -> Iterator[Outcome]:
+    """Run notebooks into a folder, as many at a time as there are devices (without any, one); yields each when done."""
+    context = multiprocessing.get_context("spawn")
+    free = context.SimpleQueue()  # devices that no worker has taken
+    for device in devices:
+        free.put(device)
+    workers = max(1, len(devices))
+    with ProcessPoolExecutor(workers, context, initializer=start_worker, initargs=(free, bool(devices))) as pool:
+        futures = {pool.submit(execute, notebook, build, parameters): notebook for notebook in notebooks}
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenProcessPool as error:  # a worker was killed, and the pool with it
+                    yield Outcome(futures[future].stem, 0.0, f"FAILED: {error}")
+        except BaseException:  # Ctrl-C, for one: the kernels end with their workers, and no other notebook begins
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+def start_worker(free: multiprocessing.SimpleQueue, has_devices: bool) -> None:
+    """Once in each worker: the kernels that it starts will see one device, and no other."""
+    warnings.filterwarnings("ignore", category=UserWarning, module="papermill")
+    if has_devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = free.get()
+
+
+def execute(notebook: Path, build: Path, parameters: dict) -> Outcome:
+    """Run one notebook in a fresh kernel, and write it to the build folder."""
+    start, error = time.time(), None
     try:
         papermill.execute_notebook(
-            NOTEBOOKS / f"{name}.ipynb",
-            BUILD / f"{name}.ipynb",
+            notebook,
+            build / notebook.name,
             parameters=parameters,
             kernel_name="python3",
-            cwd=NOTEBOOKS,
+            cwd=notebook.parent,
             progress_bar=False,
             request_save_on_cell_execute=False,
             extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: a kernel warns of things no reader can help
         )
-    except papermill.PapermillExecutionError as error:
-        return f"FAILED in cell {error.cell_index} [{error.exec_count}]: {error.ename}: {error.evalue}"
-    except Exception as error:  # a kernel that died or never came up: say so, and go on with the others
-        return f"FAILED: {type(error).__name__}: {error}"
-    return None
+    except papermill.PapermillExecutionError as failure:
+        error = f"FAILED in cell {failure.cell_index} [{failure.exec_count}]: {failure.ename}: {failure.evalue}"
+    except Exception as failure:  # a kernel that died or never came up: say so, and go on with the others
+        error = f"FAILED: {type(failure).__name__}: {failure}"
+    return Outcome(notebook.stem, time.time() - start, error)
 
 
 def save(name: str) -> None:

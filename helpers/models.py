@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .denoisers import TextDenoiser, UpscaleDenoiser, guided
-from .devices import best_dtype
+from .devices import best_dtype, choose_device
 from .patch_unet import PatchUNet
 from .sampling import denoise, draw_noise, final, forward
 from .schedule import NoiseSchedule, strided_timesteps
@@ -65,7 +65,7 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
     embeddings = load_embeddings(folder)
     stage_1 = load_stage(folder, WANTED_FILES)
     stage_2 = load_stage(folder / STAGE_2, WANTED_FILES_2) if (folder / STAGE_2).is_dir() else None
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(device)
     return TextToImage(*stage_1, embeddings, stage_2).to(device)
 
 

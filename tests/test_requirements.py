@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from hosted import needed
+from lowest_versions import lowest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -25,7 +27,8 @@ def lines(file: str) -> list[tuple[str, str]]:
 REQUIREMENTS = {
     canonicalize_name(Requirement(entry).name): Requirement(entry) for entry, _ in lines("requirements.txt")
 }
-COLAB = dict(entry.split("==") for entry, _ in lines("tests/colab-versions.txt"))
+COLAB = dict(entry.split("==") for entry, _ in lines("ci/colab-versions.txt"))
+REQUIRED_ON_COLAB = [(name, version) for name, version in COLAB.items() if canonicalize_name(name) in REQUIREMENTS]
 
 
 @pytest.fixture
@@ -94,7 +97,7 @@ def sources():
 
 
 def test_every_package_that_is_imported_is_required(pyproject):
-    own = {"helpers"} | {file.stem for folder in ("ci", "tests") for file in (ROOT / folder).glob("*.py")}
+    own = {"helpers", "ci"} | {file.stem for folder in ("ci", "tests") for file in (ROOT / folder).glob("*.py")}
     third_party = {
         (DISTRIBUTIONS.get(module, canonicalize_name(module)), file.relative_to(ROOT).as_posix())
         for file, code in sources()
@@ -119,13 +122,44 @@ def test_the_search_sees_every_kind_of_import(code, wanted):
     assert imports(code) == wanted
 
 
+def test_what_a_notebook_imports_is_installed_on_colab_and_kaggle(pyproject):
+    there = {canonicalize_name(entry.name) for entry in needed((ROOT / "requirements.txt").read_text(encoding="utf-8"))}
+    imported = {
+        DISTRIBUTIONS.get(module, canonicalize_name(module))
+        for file, code in sources()
+        if file.parent.name in ("helpers", "notebooks")
+        for module in imports(code) - {"helpers", "ci"} - sys.stdlib_module_names
+    }
+    assert {"torch", "diffusers", "ipywidgets"} <= imported <= there
+    assert not {"pytest", "papermill", "jupyterlab"} & there
+
+
+# The lowest versions, for the matrix of CI
+
+
+def test_the_lowest_versions_are_the_lower_bounds():
+    entries = [Requirement(entry) for entry in lowest((ROOT / "requirements.txt").read_text(encoding="utf-8"))]
+    assert [canonicalize_name(entry.name) for entry in entries] == list(REQUIREMENTS)
+    for entry in entries:
+        (pin,) = entry.specifier
+        assert pin.operator == "==" and f">={pin.version}" in str(REQUIREMENTS[canonicalize_name(entry.name)].specifier)
+
+
+def test_only_lower_bounds_are_taken():
+    assert lowest("a>=1.0 # why\n# b>=2\nc-d<9,>=3.1\n") == ["a==1.0", "c-d==3.1"]
+
+
 # Colab has these already, and should not have to download others
 
 
-@pytest.mark.parametrize("package, version", COLAB.items())
+@pytest.mark.parametrize(
+    "package, version", [pair for pair in COLAB.items() if canonicalize_name(pair[0]) in REQUIREMENTS]
+)
 def test_colab_satisfies_the_requirement(package, version):
     assert REQUIREMENTS[canonicalize_name(package)].specifier.contains(version)
 
 
 def test_colab_has_the_large_packages():
-    assert {"torch", "torchvision", "diffusers", "transformers", "numpy", "ipywidgets"} <= set(COLAB)
+    assert {"torch", "torchvision", "diffusers", "transformers", "numpy", "ipywidgets"} <= {
+        name for name, _ in REQUIRED_ON_COLAB
+    }

@@ -1,0 +1,87 @@
+"""Write where the notebooks come from into each of them: `make badges REPO=owner/name [REF=main]`.
+
+Under the title, badges that open this repository's notebook in Colab or Kaggle. In the first code cell, the repository
+and the revision that it fetches there. Run again, it replaces both; nothing is executed, and outputs stay.
+
+    python ci/badges.py owner/name --ref v1.0       a branch or a tag
+    python ci/badges.py --clear                     no repository, no badges: for a copy that has no public home
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+TAG = "hosted"  # of the first code cell
+CELL = """\
+# On Colab and Kaggle, this cell fetches the course and installs what is missing there. Elsewhere it does nothing.
+import os
+import subprocess
+import sys
+
+repository, revision = "{repository}", "{revision}"  # written by `make badges`
+
+if os.environ.keys() & {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}}:
+    assert repository, "This copy does not know its repository: open the notebook of a fork that ran `make badges`."
+    course = os.path.expanduser("~/course")
+    if not os.path.isdir(course):
+        subprocess.run(["git", "clone", "-q", "--depth=1", "-b", revision, repository, course], check=True)
+    sys.path.insert(0, course)
+    from ci.hosted import prepare
+
+    prepare()"""
+BADGES = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{repo}/blob/{ref}/notebooks/{name}.ipynb)"
+    " [![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
+    "(https://kaggle.com/kernels/welcome?src=https://github.com/{repo}/blob/{ref}/notebooks/{name}.ipynb)"
+)
+
+
+def hosted_source(repo: str = "", ref: str = "") -> str:
+    """The first code cell of every notebook of the repository owner/name."""
+    return CELL.format(repository=f"https://github.com/{repo}" if repo else "", revision=ref)
+
+
+def title_source(source: str, name: str, repo: str = "", ref: str = "") -> str:
+    """A notebook's title cell with this repository's badges under its first line; without one, with none."""
+    bare = re.sub(r"\n\n\[!\[Open in Colab\].*", "", source)
+    title, line_end, text = bare.partition("\n")
+    return title + ("\n\n" + BADGES.format(repo=repo, ref=ref, name=name) if repo else "") + line_end + text
+
+
+def write(notebook, name: str, repo: str = "", ref: str = "") -> None:
+    """Put badges and the first code cell into a notebook, in the place of what an earlier call put there."""
+    title, *cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
+    title.source = title_source(title.source, name, repo, ref)
+    hosted = new_code_cell(hosted_source(repo, ref), id=TAG, metadata={"tags": [TAG]})
+    notebook.cells = [title, hosted, *cells]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="make badges", description=__doc__.split("\n\n")[0])
+    parser.add_argument("repo", nargs="?", default="", help="owner/name on GitHub")
+    parser.add_argument("--ref", default="main", help="the branch or tag that the notebooks are opened at")
+    parser.add_argument("--clear", action="store_true", help="no repository, no badges")
+    args = parser.parse_args(arguments)
+    if not args.clear and not re.fullmatch(r"[\w.-]+/[\w.-]+", args.repo):
+        parser.error(f"REPO is {args.repo!r}; wanted owner/name, the repository on GitHub: make badges REPO=owner/name")
+    if not re.fullmatch(r"[\w][\w./-]*", args.ref) or re.fullmatch(r"[0-9a-f]{40}", args.ref):
+        parser.error(f"REF is {args.ref!r}; wanted a branch or a tag, which git can clone")
+    repo, ref = ("", "") if args.clear else (args.repo, args.ref)
+
+    files = sorted(NOTEBOOKS.glob("*.ipynb"))
+    for file in files:
+        notebook = nbformat.read(file, as_version=4)
+        write(notebook, file.stem, repo, ref)
+        nbformat.write(notebook, file)
+    what = f"open {repo} at {ref}" if repo else "know no repository and have no badges"
+    print(f"{len(files)} notebooks {what}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

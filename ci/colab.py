@@ -1,0 +1,110 @@
+"""Do the notebooks run on Colab? An imitation of it: `make colab`, a part of `make test-all`.
+
+build/colab is an environment with Colab's versions and without the kit. The notebooks carry badges, lie in a folder of
+their own, and their first cell clones the last commit of this repository, which git finds here in GitHub's place.
+
+    python ci/colab.py                       every notebook
+    python ci/colab.py --notebooks a1_1      one
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+import badges
+import nbformat
+from run_notebooks import BUILD, NOTEBOOKS, ROOT, run_all
+
+VERSIONS = ROOT / "ci" / "colab-versions.txt"
+ENVIRONMENT = BUILD / "colab"
+FREEZE = ENVIRONMENT / "freeze.txt"  # what was installed before any notebook ran
+REPO, REF = "somebody/a-fork", "main"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--notebooks", default="", help="names such as 'a1_4 a1_8'; all by default")
+    args = parser.parse_args()
+    names = args.notebooks.split() or sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+
+    python = environment()
+    with tempfile.TemporaryDirectory() as folder:
+        notebooks = open_on_colab(names, Path(folder), python)
+        failed = 0
+        for outcome in run_all(notebooks, Path(folder), {}, []):
+            fetched = first_output(Path(folder) / f"{outcome.name}.ipynb")
+            print(f"{outcome.name:6s} {outcome.seconds:5.1f} s  {outcome.error or 'ok'}  {fetched}", flush=True)
+            failed += outcome.error is not None
+    changed = sorted(set(FREEZE.read_text().splitlines()) - installed(python))
+    if changed:
+        print(f"the first cell changed what was preinstalled: {', '.join(changed)}")
+    print(f"{len(names) - failed} passed, {failed + len(changed)} failed")
+    return 1 if failed or changed else 0
+
+
+def environment() -> Path:
+    """The Python of an environment in which is what Colab has, and nothing that a notebook installed there before."""
+    python = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not FREEZE.is_file():
+        venv.create(ENVIRONMENT, clear=True, with_pip=True)
+        pip(python, "install", "-r", str(VERSIONS))
+        FREEZE.write_text("\n".join(sorted(installed(python))))
+    added = installed(python) - set(FREEZE.read_text().splitlines())
+    if added:
+        pip(python, "uninstall", "--yes", *(entry.partition("==")[0] for entry in sorted(added)))
+    return python
+
+
+def pip(python: Path, *arguments: str) -> str:
+    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def installed(python: Path) -> set[str]:
+    """name==version of every package."""
+    return set(pip(python, "freeze").splitlines())
+
+
+def open_on_colab(names: list[str], folder: Path, python: Path) -> list[Path]:
+    """The notebooks as a badge opens them; this process's environment variables become those of a Colab runtime."""
+    content = folder / "content"
+    content.mkdir()
+    for name in names:
+        notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+        badges.write(notebook, name, REPO, REF)
+        nbformat.write(notebook, content / f"{name}.ipynb")
+
+    served = folder / "served.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", served], check=True)
+    subprocess.run(["git", "-C", ROOT, "push", "--quiet", served, f"HEAD:refs/heads/{REF}"], check=True)
+
+    kernel = folder / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
+
+    os.environ.pop("PYTHONPATH", None)  # helpers/ comes from the clone, or not at all
+    os.environ.update(
+        COLAB_RELEASE_TAG="imitated",
+        HOME=str(folder),
+        JUPYTER_PATH=str(folder),
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0=f"url.{served.as_uri()}.insteadOf",
+        GIT_CONFIG_VALUE_0=f"https://github.com/{REPO}",
+    )
+    return [content / f"{name}.ipynb" for name in names]
+
+
+def first_output(file: Path) -> str:
+    """What the first code cell printed."""
+    cells = [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
+    return " ".join(output.text.strip() for output in cells[0].outputs if output.output_type == "stream")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

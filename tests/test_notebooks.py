@@ -1,0 +1,42 @@
+"""Every notebook begins alike: its title, the cell for Colab and Kaggle, its parameters."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from badges import TAG, hosted_source, title_source
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+AGAIN = "`python ci/badges.py --clear` (or, in a fork, `make badges REPO=owner/name`) writes it"
+
+
+def read(file):
+    return nbformat.read(file, as_version=4).cells
+
+
+def home(source):
+    """The repository owner/name and the revision that a first cell names."""
+    return re.search(r'repository, revision = "(?:https://github\.com/)?(.*?)", "(.*?)"', source).groups()
+
+
+def test_there_are_notebooks():
+    assert len(NOTEBOOKS) > 10
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_the_first_cells_come_in_the_same_order(file):
+    title, hosted, parameters = read(file)[:3]
+    assert title.cell_type == "markdown" and title.source.startswith("# ")
+    assert hosted.metadata.get("tags") == [TAG], f"{file.name} has no first cell for Colab and Kaggle: {AGAIN}"
+    assert parameters.metadata.get("tags") == ["parameters"]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_all_come_from_one_repository_and_their_badges_lead_there(file):
+    title, hosted = read(file)[:2]
+    repo, ref = home(hosted.source)
+    assert hosted.source == hosted_source(repo, ref), f"the first cell of {file.name} is an old one: {AGAIN}"
+    assert title.source == title_source(title.source, file.stem, repo, ref)
+    assert (repo, ref) == home(read(NOTEBOOKS[0])[1].source)
+    assert not hosted.outputs
