@@ -1,9 +1,10 @@
 """How the bundled model, Mini-IF, was made. Every step is a command, from the pictures to the weights:
 
-    python -m helpers.mini_if.art        fetch the open icon art, and turn it into pictures
-    python -m helpers.mini_if.dataset    from these, the cached training set
-    python -m helpers.mini_if.sheets     contact sheets of both, to be looked at
-    python -m helpers.mini_if.training   train stage I
+    python -m helpers.mini_if.art         fetch the open icon art, and turn it into pictures
+    python -m helpers.mini_if.dataset     from these, the cached training set
+    python -m helpers.mini_if.sheets      contact sheets of both, to be looked at
+    python -m helpers.mini_if.training    train stage I
+    python -m helpers.mini_if.evaluation  measure how good it is
 
 Its own floors, ground floor first:
 
@@ -14,4 +15,6 @@ Its own floors, ground floor first:
     dataset     training examples
     sheets      contact sheets
     training    stage I, learning
+    reader      a judge, that learned from the real art
+    evaluation  what it says of samples
 """
