@@ -374,7 +374,7 @@ GUESSING = {"top 1": 1 / 310}
 WANTED = """\
 | | real pictures | first | chance |
 |---|---|---|---|
-| trained: concept recognised | 100% | 12% | 0.3% |
+| trained: concept recognised | 100 % | 12 % | 0.3 % |
 | trained: Fréchet distance | 0.10 | 1.23 |  |
 
 real pictures: The art.
@@ -387,7 +387,7 @@ def test_the_table_has_real_pictures_first_and_chance_last():
 
 
 def test_shares_and_distances_are_numbers():
-    assert [number("top 1", 0.004), number("top 5", 0.9), number("nearest", 0.9)] == ["0.4%", "90%", "0.90"]
+    assert [number("both", 0.00026), number("top 5", 0.9), number("nearest", 0.9)] == ["0.03 %", "90 %", "0.90"]
 
 
 def test_what_is_kept_goes_into_the_card_and_can_be_read_again(small, tmp_path):

@@ -155,7 +155,7 @@ class Sampler:
         timesteps = strided_timesteps(self.steps, denoiser.schedule.T)
         options = {"timesteps": timesteps, "threshold": dynamic_threshold, "generator": generator}
         painted = []
-        for part, n in tqdm(parts, desc=what):
+        for part, n in tqdm(parts, desc=what, leave=False):
             x0 = final(sample(guided(denoiser, self.gamma), part, batch_size=n, **options), progress=False)
             painted.append(x0.clamp(-1, 1).cpu())
         return torch.cat(painted)
@@ -211,7 +211,8 @@ def in_top(k: int, scores: Tensor, wanted: Tensor) -> Tensor:
 
 
 def share(booleans: Tensor) -> float:
-    return booleans.float().mean().item()
+    """How many are true, from 0 to 1."""
+    return booleans.double().mean().item()
 
 
 def diversity(pictures: Tensor) -> float:
@@ -253,9 +254,9 @@ class Judge:
         flat, flat_rows = pictures.flatten(0, 1), rows.repeat(len(pictures))
         features = look(self.reader, flat).features
         return self.recognition(flat, flat_rows) | {
-            "distance": frechet_distance(features, self.real_features(rows)),
-            "diversity": diversity(pictures),
-            "nearest": self.nearest(flat)[0].mean().item(),
+            "distance": round(frechet_distance(features, self.real_features(rows)), 2),
+            "diversity": round(diversity(pictures), 4),
+            "nearest": round(self.nearest(flat)[0].mean().item(), 4),
         }
 
     def illusions(self, seen: list[tuple[Tensor, Tensor]]) -> dict[str, dict[str, float]]:
@@ -333,9 +334,8 @@ def keep(evaluations: dict[str, dict], dataset: Dataset, folder: Path) -> None:
         raise ValueError(f"{card} has no <!-- evaluation --> … <!-- until here -->; wanted a place for the table.")
     written = table(evaluations, chance(dataset))
     card.write_text(re.sub(marks, lambda m: f"{m[1]}\n{written}\n\n{m[2]}", text, flags=re.DOTALL), encoding="utf-8")
-    (folder / "evaluation.json").write_text(
-        json.dumps(evaluations, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(evaluations, indent=1, ensure_ascii=False)
+    (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
 
 
 def table(evaluations: dict[str, dict], guessing: dict[str, float]) -> str:
@@ -354,7 +354,7 @@ def table(evaluations: dict[str, dict], guessing: dict[str, float]) -> str:
 def number(key: str, value: float) -> str:
     if key in DISTANCES:
         return f"{value:.2f}"
-    return f"{value:.0%}" if value >= 0.01 else f"{value:.1%}"
+    return f"{100 * value:.0f} %" if value >= 0.01 else f"{100 * value:.1g} %"
 
 
 # ---- sheets -------------------------------------------------------------------------------------------------------
@@ -370,7 +370,9 @@ def enlarge(model: TextToImage, pictures: Tensor, text: Tensor) -> Tensor:
     """Pictures (N, 3, 64, 64) by the model's stage II: (N, 3, 256, 256)."""
     generator = torch.Generator().manual_seed(0)
     parts = list(zip(pictures.split(BATCH), text.split(BATCH)))
-    return torch.cat([model.upscale(*part, generator=generator).cpu() for part in tqdm(parts, desc="stage II")])
+    return torch.cat(
+        [model.upscale(*part, generator=generator).cpu() for part in tqdm(parts, desc="stage II", leave=False)]
+    )
 
 
 def illusion_sheet(painted: list[Tensor]) -> Picture:
@@ -425,8 +427,9 @@ def evaluate(model: TextToImage, judge: Judge, sampler: Sampler, out: Path, note
     for kind, rows in pairs_of(dataset).items():
         pictures = sampler.samples(model, dataset, rows.repeat(SEEDS[kind]), what=kind)
         figures[kind] = judge.figures(pictures.unflatten(0, (SEEDS[kind], len(rows))), rows)
-        shown.append(pictures[:16])
-        shown_rows.append(rows[:16])
+        some = torch.arange(0, len(rows), max(1, len(rows) // 16))[:16]
+        shown.append(pictures[some])
+        shown_rows.append(rows[some])
     nearest_sheet(judge, torch.cat(shown), torch.cat(shown_rows)).save(out / "nearest.png")
 
     painted = sampler.illusions(model, dataset)
