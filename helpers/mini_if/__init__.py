@@ -6,6 +6,7 @@
     python -m helpers.mini_if.training    train stage I
     python -m helpers.mini_if.upscaling   train stage II
     python -m helpers.mini_if.sharpness   how much better it is than Lanczos
+    python -m helpers.mini_if.evaluation  measure how good it is
 
 Its own floors, ground floor first:
 
@@ -18,4 +19,6 @@ Its own floors, ground floor first:
     training    stage I, learning
     upscaling   stage II, learning
     sharpness   stage II beside Lanczos
+    reader      a judge, that learned from the real art
+    evaluation  what it says of samples
 """

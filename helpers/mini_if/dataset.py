@@ -168,9 +168,9 @@ class Dataset:
         self.held_out = torch.tensor([entry.held_out for entry in self.entries])
         course = torch.tensor([entry.course for entry in self.entries])
 
-        pair = self.label * len(self.styles) + self.style
+        self.pair = self.label * len(self.styles) + self.style
         # a style with two sets, or a scene with four variants, is not shown more often for that
-        self.weight = (1 + course.double()) / pair.bincount()[pair]
+        self.weight = (1 + course.double()) / self.pair.bincount()[self.pair]
 
         own = [[text_index[text] for text in captions(entry.called, entry.style)] for entry in self.entries]
         self.caption_count = torch.tensor([len(numbers) for numbers in own])
@@ -186,7 +186,10 @@ class Dataset:
     def examples(self, n: int, generator: torch.Generator, *, held_out: bool = False) -> Examples:
         """n examples, drawn and composed anew: of the pairs that are trained, or of those that are held out."""
         check_integer(n, "n", 1)
-        rows = self.draw(n, generator, held_out=held_out)
+        return self.compose(self.draw(n, generator, held_out=held_out), generator)
+
+    def compose(self, rows: Tensor, generator: torch.Generator) -> Examples:
+        """An example of each of some cached pictures, (n,) indices."""
         foreground = self.pictures[rows] / 255  # (n, 4, H, H)
         foreground = place(foreground, self.size, self.full[rows], generator)
         foreground = tint(foreground, self.style[rows] == self.styles.index("lithograph"), generator)

@@ -324,7 +324,7 @@ class Run:
         """Write the averaged weights, fp16, as a model that load_model reads: into model/, which is replaced whole."""
         partial, folder = self.folder / "model.partial", self.folder / "model"
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(BUNDLED["mini-if"], partial, ignore=shutil.ignore_patterns("*.md"))
+        shutil.copytree(BUNDLED["mini-if"], partial, ignore=shutil.ignore_patterns("*.md", "evaluation.json"))
         self.save_stage(copy.deepcopy(self.average).to(torch.float16, memory_format=torch.contiguous_format), partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)

@@ -1,0 +1,487 @@
+"""Mini-IF's evaluation: figures against hand-computed cases, and the whole of it on made-up art."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from test_mini_if_data import encoded, made_up
+from toys import Toy, seeded
+
+from helpers.mini_if import dataset as dataset_module
+from helpers.mini_if import evaluation as module
+from helpers.mini_if import reader as reader_module
+from helpers.mini_if.art import SIZE
+from helpers.mini_if.captions import captions
+from helpers.mini_if.concepts import CONCEPTS, STYLES, read_held_out
+from helpers.mini_if.dataset import Dataset
+from helpers.mini_if.evaluation import (
+    ILLUSIONS,
+    REAL,
+    Illusion,
+    Judge,
+    Sampler,
+    asked,
+    batches,
+    chance,
+    diversity,
+    in_top,
+    keep,
+    nearest,
+    number,
+    on_white,
+    read_kept,
+    real_pictures,
+    row_of,
+    sheet_prompts,
+    table,
+    usual_captions,
+)
+from helpers.mini_if.reader import ArtReader, load_reader, look, soften, train_reader
+from helpers.mini_if.scenes import SCENES
+from helpers.models import load_model
+from helpers.training import TrainingError, write_tensors
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+NAMES = ("apple", "dog", "house", "bear", "kite", "lemon", "taxi")  # the last two are held out in a style
+
+
+def drawn(icons: str, concept: str) -> np.ndarray:
+    """A concept is a shape, which stays when it is flipped; a set is a colour."""
+    i = NAMES.index(concept) if concept in NAMES else 0
+    image = made_up(icons, "any")
+    y, x = np.mgrid[:SIZE, :SIZE] / SIZE - 0.5
+    kept = (abs(y), abs(x), -abs(y), -abs(x), abs(x) + abs(y), -abs(x) - abs(y), abs(abs(x) - abs(y)))[i]
+    image[kept > np.median(kept)] = 0
+    return image
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mini-if-data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset_module, "CONCEPTS", {name: CONCEPTS[name] for name in NAMES})
+        patch.setattr(dataset_module, "SCENES", (SCENES[1],))
+        patch.setattr(dataset_module, "SCENE_VARIANTS", 1)
+        dataset_module.build(folder, drawn, encoded)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(folder):
+    return Dataset(folder)
+
+
+@pytest.fixture(scope="module")
+def reader(small):
+    return train_reader(small, steps=80, batch_size=32, hidden=8, lr=1e-2)
+
+
+@pytest.fixture(scope="module")
+def judge(small, reader):
+    return Judge(small, reader)
+
+
+@pytest.fixture(autouse=True)
+def less(monkeypatch):
+    monkeypatch.setattr(module, "REFERENCE", 200)
+
+
+# ---- the reader ---------------------------------------------------------------------------------------------------
+
+
+def test_the_reader_learns(small, judge):
+    rows = small.draw(200, seeded(5))
+    recognition = judge.recognition(real_pictures(small, rows, seed=6), rows)
+    assert recognition["top 1"] > 0.7 and recognition["style"] > 0.7
+    others = rows.roll(1)
+    assert judge.recognition(real_pictures(small, rows, seed=6), others)["top 1"] < 0.4
+
+
+def test_the_reader_is_never_shown_what_is_held_out(small, monkeypatch):
+    shown = []
+    compose = small.compose
+    monkeypatch.setattr(small, "compose", lambda rows, g: shown.append(rows) or compose(rows, g))
+    train_reader(small, steps=20, batch_size=32, hidden=1)
+    shown = torch.cat(shown)
+    assert len(shown) == 640 and not small.held_out[shown].any()
+
+
+def test_the_same_seed_gives_the_same_reader(small):
+    one, same, other = (train_reader(small, steps=2, batch_size=4, hidden=1, seed=seed) for seed in (1, 1, 2))
+    weights = [next(reader.parameters()) for reader in (one, same, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_softened_pictures_are_blurred_or_sharp_and_noisy(small):
+    pictures = small.examples(8, seeded()).pictures.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+    soft = soften(pictures, seeded(1))
+    assert torch.equal(soft, soften(pictures, seeded(1)))
+
+    def detail(x) -> torch.Tensor:
+        """Large steps between neighbours: edges, not noise."""
+        return (x.diff(dim=-1).abs() > 0.6).float().sum()
+
+    assert detail(soft[4:]) < 0.7 * detail(pictures[4:]) and detail(soft[:4]) > 0.8 * detail(pictures[:4])
+    assert 0 < (soft - pictures)[:4].std() < 0.1
+
+
+def test_some_softened_pictures_are_grey():
+    red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand(300, 3, 16, 16)
+    means = soften(red, seeded()).mean(dim=(2, 3))  # (300, 3)
+    grey = (means + 1 / 3).abs().amax(dim=1) < 0.1
+    assert 80 <= grey.sum() <= 120
+    assert ((means - red[:, :, 0, 0]).abs().amax(dim=1) < 0.1)[~grey].all()
+
+
+def test_pictures_are_read_as_they_are_shown(reader, small):
+    pictures = small.examples(4, seeded()).pictures
+    loud = 5 * pictures
+    assert torch.equal(look(reader, loud).labels, look(reader, loud.clamp(-1, 1)).labels)
+    with pytest.raises(ValueError, match=r"wanted \(N, 3, 64, 64\)"):
+        look(reader, torch.zeros(2, 3, 32, 32))
+
+
+def test_a_reader_is_made_once(small, tmp_path, monkeypatch):
+    made = []
+
+    def train(dataset) -> ArtReader:
+        made.append(dataset)
+        return ArtReader(len(small.labels), len(small.styles))
+
+    monkeypatch.setattr(reader_module, "train_reader", train)
+    one, again = (load_reader(small, tmp_path / "reader.safetensors") for _ in range(2))
+    assert made == [small] and not again.training
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values()))
+
+
+def test_another_data_sets_reader_is_refused(small, tmp_path):
+    file = tmp_path / "reader.safetensors"
+    write_tensors({"w": torch.zeros(1)}, file, {"data": "something else"})
+    with pytest.raises(TrainingError, match=r"learned something else; wanted .* Delete it"):
+        load_reader(small, file)
+
+
+# ---- what is asked for --------------------------------------------------------------------------------------------
+
+
+def test_pairs_of_concepts_are_asked_for_each_once(small):
+    trained, held_out = asked(small, held_out=False), asked(small, held_out=True)
+    pairs = {(small.entries[row].label, small.entries[row].style) for row in held_out.tolist()}
+    assert pairs == {("taxi", "lithograph"), ("lemon", "drawing")} <= read_held_out()
+    assert len(trained) == len(NAMES) * len(STYLES) - 2
+    assert {small.entries[row].label for row in trained.tolist()} == set(NAMES)  # and no scene
+    assert not small.held_out[trained].any()
+    some = asked(small, held_out=False, n=9)
+    assert len(set(some.tolist())) == 9 and torch.equal(some, asked(small, held_out=False, n=9))
+
+
+def test_a_prompt_finds_its_picture(small):
+    entry = small.entries[row_of(small, "an icon of a red apple")]
+    assert (entry.label, entry.style) == ("apple", "flat illustration")
+    with pytest.raises(ValueError, match="no picture of the training set is called 'a photo of a xylophone'"):
+        row_of(small, "a photo of a xylophone")
+
+
+def test_the_usual_caption_is_asked(small):
+    row = row_of(small, "a 3d render of a red apple")
+    assert small.texts[usual_captions(small, torch.tensor([row]))] == "a photo of an apple"
+
+
+def test_illusions_are_twelve_of_known_things():
+    things = [*CONCEPTS.values(), *SCENES]
+    known = {text for thing in things for style in STYLES for text in captions(thing.called, style)}
+    held_out = {text for name, style in read_held_out() for text in captions(CONCEPTS[name].called, style)}
+    prompts = {prompt for illusion in ILLUSIONS for prompt in illusion.prompts}
+    assert prompts <= known and not prompts & held_out
+    assert [illusion.kind == "hybrid" for illusion in ILLUSIONS] == [False] * 6 + [True] * 6
+
+
+def test_the_sheet_shows_every_prompt_of_the_course():
+    prompts = sheet_prompts()
+    assert len(prompts) == 64 and "" not in prompts
+    assert {"a pencil", "a man wearing a hat", "a photo of the amalfi cost"} <= set(prompts)
+
+
+# ---- pictures -----------------------------------------------------------------------------------------------------
+
+
+def test_real_pictures_show_their_pairs_from_any_of_its_sets(small, monkeypatch):
+    rows = torch.tensor([row_of(small, "a flat illustration of a dog"), row_of(small, "a photo of an apple")] * 40)
+    drawn = []
+    compose = small.compose
+    monkeypatch.setattr(small, "compose", lambda rows, g: drawn.extend(rows.tolist()) or compose(rows, g))
+    pictures = real_pictures(small, rows, seed=0)
+    assert pictures.shape == (80, 3, 64, 64)
+    assert {(small.entries[row].label, small.entries[row].icons) for row in drawn[0::2]} == {
+        ("dog", "fluent-flat"),
+        ("dog", "twemoji"),
+    }
+    assert {(small.entries[row].label, small.entries[row].icons) for row in drawn[1::2]} == {("apple", "fluent-3d")}
+    assert torch.equal(pictures, real_pictures(small, rows, seed=0))
+    assert not torch.equal(pictures, real_pictures(small, rows, seed=1))
+
+
+def test_samples_depend_on_the_seed_only(monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 2)
+    sampler, cond = Sampler(steps=3), torch.randn(5, 3, generator=seeded())
+    one, same, other = (sampler.paint(Toy(), cond, seed=seed) for seed in (1, 1, 2))
+    assert one.shape == (5, 3, 16, 16) and one.abs().max() <= 1
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    assert not torch.equal(one[0], one[2])  # another batch, other noise
+
+
+def test_conditions_go_to_their_pictures_part_by_part(monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 2)
+    x = torch.arange(5.0)[:, None]
+    assert [(part.flatten().tolist(), n) for part, n in batches(x)] == [([0, 1], 2), ([2, 3], 2), ([4], 1)]
+    assert [tuple(leaf.flatten().tolist() for leaf in part) for part, _ in batches((x, -x))] == [
+        ([0, 1], [0, -1]),
+        ([2, 3], [-2, -3]),
+        ([4], [-4]),
+    ]
+
+
+def test_illusions_are_seen_in_two_ways():
+    x = torch.rand(2, 3, 64, 64, generator=seeded()) * 2 - 1
+    upright, flipped = Illusion("flip", ("a", "b")).seen(x)
+    assert torch.equal(upright, x) and torch.equal(flipped, x.flip(-2))
+    far, near = Illusion("hybrid", ("far", "near")).seen(x)
+    assert torch.equal(near, x) and far.std() < 0.3 * x.std()
+
+
+def test_illusions_are_painted_from_both_prompts():
+    cond = (torch.ones(1, 3), -torch.ones(1, 3))
+    for kind in ("flip", "hybrid"):
+        denoiser = Illusion(kind, ("a", "b")).denoiser(Toy(image_shape=(3, 64, 64)))
+        one, other = (Sampler(steps=2).paint(denoiser, c) for c in (cond, cond[::-1]))
+        assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"gamma": math.nan}])
+def test_samplers_that_cannot_be(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Sampler(**wrong)
+
+
+# ---- figures ------------------------------------------------------------------------------------------------------
+
+
+def test_in_top():
+    scores = torch.tensor([[0.1, 0.5, 0.4], [0.9, 0.05, 0.05], [0.2, 0.3, 0.5]])
+    wanted = torch.tensor([2, 0, 0])
+    assert in_top(1, scores, wanted).tolist() == [False, True, False]
+    assert in_top(2, scores, wanted).tolist() == [True, True, False]
+
+
+def test_diversity_is_the_mean_difference_of_two_seeds():
+    pictures = torch.zeros(3, 2, 3, 4, 4)  # seeds, pairs
+    pictures[1, 0], pictures[2, 0] = 0.3, 0.6  # differences 0.3, 0.6 and 0.3; none for the other pair
+    assert diversity(pictures) == pytest.approx((0.3 + 0.6 + 0.3) / 6)
+    with pytest.raises(ValueError, match="wanted at least two seeds"):
+        diversity(pictures[:1])
+
+
+def test_nearest_by_direction():
+    others = torch.tensor([[1.0, 0.0], [0.0, 2.0], [-1.0, 0.0]])
+    distance, which = nearest(torch.tensor([[10.0, 0.0], [3.0, 4.0]]), others)
+    assert which.tolist() == [0, 1]
+    torch.testing.assert_close(distance, torch.tensor([0.0, 0.2]))
+
+
+def test_chance(small):
+    assert len(small.labels) == 8
+    assert chance(small) == {"top 1": 1 / 8, "top 5": 5 / 8, "style": 1 / 5, "both": (5 / 8) ** 2}
+
+
+def test_figures_tell_real_pictures_from_noise_and_from_all_alike(judge, small):
+    rows, seeds = asked(small, held_out=False), 3
+    real = real_pictures(small, rows.repeat(seeds), seed=5).unflatten(0, (seeds, -1))
+    noise = torch.rand(real.shape, generator=seeded()) * 2 - 1
+    alike = real[:1].expand_as(real)
+    good, bad, dull = (judge.figures(pictures, rows) for pictures in (real, noise, alike))
+    assert good["top 1"] > 0.7 > 0.4 > bad["top 1"]
+    assert bad["distance"] > 5 * good["distance"]
+    assert good["diversity"] > 0.1 and dull["diversity"] == 0
+    assert bad["nearest"] > 1.3 * good["nearest"]
+
+
+def test_the_nearest_training_picture_is_a_trained_one_of_the_same_thing(judge, small):
+    rows = asked(small, held_out=False)
+    _, which = judge.nearest(real_pictures(small, rows, seed=9))
+    assert (small.label[which] == small.label[rows]).float().mean() > 0.7
+    _, held_out = judge.nearest(real_pictures(small, asked(small, held_out=True).repeat(20), seed=9))
+    assert not small.held_out[held_out].any()
+
+
+def test_a_nearest_picture_is_shown_on_white(small):
+    shown = on_white(small, row_of(small, "a photo of an apple"))
+    colour = torch.tensor(made_up("fluent-3d", "any")[20, 20, :3]) / 127.5 - 1
+    assert shown.shape == (3, 64, 64) and (shown[:, 4, 32] == 1).all()
+    torch.testing.assert_close(shown[:, 20, 32], colour, atol=0.02, rtol=0)
+
+
+@pytest.fixture
+def two_illusions(monkeypatch):
+    illusions = (
+        Illusion("flip", ("a photo of an apple", "a photo of a dog")),
+        Illusion("hybrid", ("a photo of a bear", "a photo of a house")),
+    )
+    monkeypatch.setattr(module, "ILLUSIONS", illusions)
+    return illusions
+
+
+def test_views_are_recognised_one_by_one(judge, small, two_illusions, monkeypatch):
+    apple, dog, bear, house = (
+        small.labels.index(small.entries[row_of(small, f"a photo of {name}")].label)
+        for name in ("an apple", "a dog", "a bear", "a house")
+    )
+
+    def told(reader, pictures):  # pictures that say themselves which label is seen, and which second
+        best, second = pictures[:, 0, 0, 0].long(), pictures[:, 1, 0, 0].long()
+        scores = -torch.arange(100.0).expand(len(pictures), 100).clone()
+        scores[:, :90] -= 100
+        scores[torch.arange(len(pictures)), second] = 1
+        scores[torch.arange(len(pictures)), best] = 2
+        return SimpleNamespace(labels=scores)
+
+    def saying(*pairs):
+        pictures = torch.zeros(len(pairs), 3, 64, 64)
+        pictures[:, :2] = torch.tensor(pairs).view(-1, 2, 1, 1)
+        return pictures
+
+    monkeypatch.setattr(module, "look", told)
+    figures = judge.illusions(
+        [
+            (saying((apple, dog), (dog, apple)), saying((dog, apple), (bear, house))),
+            (saying((bear, dog), (bear, dog)), saying((house, dog), (dog, house))),
+        ]
+    )
+    assert figures["anagrams"] == {"top 1": 0.5, "top 5": 0.75, "both": 0.5}
+    assert figures["hybrids"] == {"top 1": 0.75, "top 5": 1.0, "both": 1.0}
+
+
+# ---- the table ----------------------------------------------------------------------------------------------------
+
+EVALUATIONS = {
+    "first": {"figures": {"trained": {"top 1": 0.123, "distance": 1.234}}, "note": "34 steps."},
+    REAL: {"figures": {"trained": {"top 1": 1.0, "distance": 0.1}}, "note": "The art."},
+}
+GUESSING = {"top 1": 1 / 310}
+WANTED = """\
+| | real pictures | first | chance |
+|---|---|---|---|
+| trained: concept recognised | 100 % | 12 % | 0.3 % |
+| trained: Fréchet distance | 0.10 | 1.23 |  |
+
+real pictures: The art.
+
+first: 34 steps."""
+
+
+def test_the_table_has_real_pictures_first_and_chance_last():
+    assert table(EVALUATIONS, GUESSING) == WANTED
+
+
+def test_shares_and_distances_are_numbers():
+    assert [number("both", 0.00026), number("top 5", 0.9), number("nearest", 0.9)] == ["0.03 %", "90 %", "0.90"]
+
+
+def test_what_is_kept_goes_into_the_card_and_can_be_read_again(small, tmp_path):
+    card = tmp_path / "README.md"
+    card.write_text("before\n<!-- evaluation -->\nold \\1\n<!-- until here -->\nafter\n", encoding="utf-8")
+    assert read_kept(tmp_path) == {}
+    keep(EVALUATIONS, small, tmp_path)
+    keep(EVALUATIONS, small, tmp_path)
+    assert read_kept(tmp_path) == EVALUATIONS
+    written = table(EVALUATIONS, chance(small))
+    assert card.read_text(encoding="utf-8") == (
+        f"before\n<!-- evaluation -->\n\n{written}\n\n<!-- until here -->\nafter\n"
+    )
+
+
+def test_a_card_without_a_place_for_the_table(small, tmp_path):
+    (tmp_path / "README.md").write_text("a card\n")
+    with pytest.raises(ValueError, match="wanted a place for the table"):
+        keep(EVALUATIONS, small, tmp_path)
+    assert read_kept(tmp_path) == {}
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+class Painter(Sampler):
+    """Paints nothing but noise, at once."""
+
+    def paint(self, denoiser, cond, *, seed=0, what=""):
+        n = len(cond[0]) if isinstance(cond, tuple) else len(cond)
+        return torch.rand(n, 3, 64, 64, generator=seeded(seed)) * 2 - 1
+
+
+def test_the_command_says_measures_and_paints(folder, small, reader, two_illusions, tmp_path, monkeypatch, capsys):
+    card = tmp_path / "README.md"
+    card.write_text("<!-- evaluation -->\n<!-- until here -->\n", encoding="utf-8")
+    monkeypatch.setattr(module, "KEPT", tmp_path)
+    monkeypatch.setattr(module, "Sampler", Painter)
+    monkeypatch.setattr(module, "SEEDS", {"trained": 2, "held out": 40})  # few pictures have no covariance
+    monkeypatch.setattr(module, "sheet_prompts", lambda: ["a pencil", "a rocket ship"])
+    monkeypatch.setattr(module, "load_reader", lambda dataset, file: reader)
+    arguments = ["--data", str(folder), "--out", str(tmp_path / "sheets"), "--steps", "7"]
+    module.main(arguments)
+    assert "| | real pictures | this model | chance |" in capsys.readouterr().out
+    assert sorted(file.name for file in (tmp_path / "sheets").iterdir()) == [
+        "illusions.png",
+        "nearest.png",
+        "samples-256.png",
+        "samples-64.png",
+    ]
+    assert not (tmp_path / "evaluation.json").exists()
+
+
+def test_figures_with_a_name_are_kept(folder, reader, two_illusions, tmp_path, monkeypatch):
+    card = tmp_path / "README.md"
+    card.write_text("<!-- evaluation -->\n<!-- until here -->\n", encoding="utf-8")
+    about = {"figures": {"trained": {"top 1": 0.5}}, "note": ""}
+    monkeypatch.setattr(module, "KEPT", tmp_path)
+    monkeypatch.setattr(module, "load_reader", lambda dataset, file: reader)
+    monkeypatch.setattr(module, "evaluate_real", lambda judge: about)
+    monkeypatch.setattr(module, "evaluate", lambda model, judge, sampler, out, note: about | {"note": note})
+    for name in ("first weights", "second weights"):
+        module.main(["--data", str(folder), "--name", name, "--note", f"The {name}."])
+    kept = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert list(kept) == [REAL, "first weights", "second weights"]
+    assert "The second weights." in card.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--data", "nowhere"], r"python -m helpers.mini_if.dataset"),
+        (["--model", "nowhere"], "there is no model 'nowhere'"),
+        (["--steps", "0"], "steps is 0"),
+    ],
+)
+def test_the_command_says_what_is_missing(folder, reader, arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr(module, "load_reader", lambda dataset, file: reader)
+    monkeypatch.setattr(module, "evaluate_real", lambda judge: {})
+    with pytest.raises(SystemExit) as stopped:
+        module.main([*(["--data", str(folder)] if "--data" not in arguments else []), *arguments])
+    assert stopped.value.code == 1
+    assert said in capsys.readouterr().err
+
+
+def test_the_bundled_card_has_a_place_for_the_table(small, tmp_path):
+    (tmp_path / "README.md").write_text((module.KEPT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+    keep(EVALUATIONS, small, tmp_path)
+    assert WANTED.splitlines()[0] in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_model_is_judged_by_its_own_text_states(small, monkeypatch):
+    model, given = load_model(device="cpu"), []
+    monkeypatch.setattr(Sampler, "paint", lambda self, denoiser, cond, **options: given.append(cond))
+    row = row_of(small, "a photo of an apple")
+    Sampler().samples(model, small, torch.tensor([row]))
+    assert torch.equal(given[0], encoded(["a photo of an apple"], 384).float())
