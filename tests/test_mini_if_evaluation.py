@@ -77,7 +77,7 @@ def small(folder):
 
 @pytest.fixture(scope="module")
 def reader(small):
-    return train_reader(small, steps=80, batch_size=32, hidden=8, lr=1e-2)
+    return train_reader(small, steps=120, batch_size=32, hidden=8, lr=1e-2)
 
 
 @pytest.fixture(scope="module")
