@@ -3,7 +3,7 @@
 From the ground floor up; a module imports only from those above it in this list:
 
     validate      what was given, what was wanted: the checks behind every clear error
-    devices       the precision that a processor is good at
+    devices       which processor computes, and at which precision
     schedule      the noise schedule, and the timesteps that a sampler visits
     patch_unet    Mini-IF's network, stage I
     upscale_unet  the network of its stage II, which enlarges

@@ -1,8 +1,45 @@
-"""What a processor computes in. Decided by what it says of itself, never by timing: a seed must mean the same twice."""
+"""Which processor computes, and in what. Decided by what it says of itself, never by timing: a seed must mean the same
+twice."""
 
+import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+
+
+def choose_device(asked: str | torch.device | None = None) -> torch.device:
+    """The device that was asked for; by default a CUDA GPU if there is one, else the CPU.
+
+    Apple's GPU computes only if it is asked for, as "mps": which operations it has differs between releases of PyTorch,
+    and the kit has not been run on one. Where a device cannot run the networks' operations, a UserWarning says so, and
+    the CPU takes its place. Raises a ValueError for what is no device.
+    """
+    if asked is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f'device is {asked!r}; wanted "cpu", "cuda", "cuda:1", "mps" …') from error
+    try:
+        try_operations(device)
+    except (RuntimeError, AssertionError) as error:  # no such device, or an operation that it lacks
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        hint = " (PYTORCH_ENABLE_MPS_FALLBACK=1, set before Python starts, may help)" if device.type == "mps" else ""
+        warnings.warn(f"{device} cannot run the networks: {reason}{hint}. The CPU computes instead.", stacklevel=2)
+        return torch.device("cpu")
+    return device
+
+
+def try_operations(device: torch.device) -> None:
+    """Run what the networks are made of, on next to nothing. Raises whatever the device raises."""
+    x = torch.zeros(1, 4, 4, 4, device=device).contiguous(memory_format=torch.channels_last)
+    x = F.conv2d(x, torch.zeros(4, 4, 3, 3, device=device), padding=1)
+    x = F.gelu(F.batch_norm(F.group_norm(F.silu(x), 2), None, None, training=True))
+    x = F.conv_transpose2d(F.avg_pool2d(x, 2), torch.zeros(4, 4, 2, 2, device=device), stride=2)
+    x = F.interpolate(F.pixel_shuffle(F.pixel_unshuffle(x, 2), 2), scale_factor=2.0, mode="nearest")
+    F.scaled_dot_product_attention(*[x.flatten(2)] * 3).cpu()  # waits until it is done
 
 
 def best_dtype(device: str | torch.device) -> torch.dtype:
@@ -13,16 +50,15 @@ def best_dtype(device: str | torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cpu" and cpu_has_bf16() else torch.float32
 
 
-def bf16_autocast(device: str | torch.device) -> torch.autocast:
+def bf16_autocast(device: str | torch.device) -> AbstractContextManager:
     """A context in which convolutions run in bf16 where the device has it, else in fp32. The weights stay fp32.
 
     bf16 has the range of fp32, so that, unlike in fp16, no gradient is too small for it and nothing needs scaling.
     """
     device = torch.device(device)
-    if device.type == "cuda":
-        enabled = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        enabled = device.type == "cpu" and cpu_has_bf16()
+    if device.type not in ("cuda", "cpu"):
+        return nullcontext()  # PyTorch 2.4 has no autocast at all for Apple's GPU
+    enabled = cpu_has_bf16() if device.type == "cpu" else torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from .data import DATA, DataError, mnist
-from .devices import bf16_autocast
+from .devices import bf16_autocast, choose_device
 from .sampling import draw_noise, forward
 from .schedule import NoiseSchedule
 from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
@@ -391,7 +391,10 @@ class Run:
         folder: Path | None,
     ):
         self.recipe, self.images, self.labels, self.folder = recipe, images, labels, folder
-        self.accelerator = Accelerator(mixed_precision="no")  # bf16_autocast does that, and wraps nothing
+        # accelerate would take Apple's GPU unasked; with ACCELERATE_TORCH_DEVICE=mps it is asked for
+        on_cpu = choose_device().type == "cpu" and "ACCELERATE_TORCH_DEVICE" not in os.environ
+        # no mixed precision: bf16_autocast does that, and wraps nothing
+        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
         processes = self.accelerator.num_processes
         if recipe.batch_size % processes:
             raise ValueError(f"batch_size is {recipe.batch_size}; wanted a multiple of {processes}, the processes.")
