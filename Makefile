@@ -8,7 +8,7 @@ NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
 
-.PHONY: course test test-all lab bench notebooks pictures embeddings images digits lint clean
+.PHONY: course test test-all deepfloyd-double memory lab bench notebooks pictures embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -18,9 +18,18 @@ test: $(READY)
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
 		--nbval-sanitize-with=ci/nbval_sanitize.cfg notebooks
 
-# slower proofs: the notebooks notice mistakes in the library
-test-all: test
+# slower proofs: the notebooks run on DeepFloyd's structure; they notice mistakes in the library
+test-all: test deepfloyd-double
 	$(BIN)/python ci/planted_errors.py
+
+# two notebooks on DeepFloyd IF in small, random and fetched from a double of the hub
+deepfloyd-double: $(READY)
+	$(BIN)/python tests/hub_double.py $(BIN)/python ci/run_notebooks.py --notebooks "a0 a1_5" --model deepfloyd \
+		--parameters "steps=4 many_steps=8"
+
+# for the README: what memory DeepFloyd IF needs
+memory: $(READY)
+	$(BIN)/python ci/memory_table.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

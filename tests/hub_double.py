@@ -2,10 +2,16 @@
 
 It can refuse as the hub does, and break off. Source of the answers and headers: huggingface_hub's `utils/_http.py`
 and `file_download.py`, which read them.
+
+    python tests/hub_double.py command …      with the two stages of "deepfloyd" in small, for as long as it runs
 """
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -121,3 +127,22 @@ def etag(file: Path) -> str:
     """The hub's, for a small file: git's hash of it."""
     data = file.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def main() -> int:
+    """Run a command for which this is the hub, with nothing in its cache."""
+    from tiny_if import save_tiny_if
+
+    names = ("DeepFloyd/IF-I-XL-v1.0", "DeepFloyd/IF-II-L-v1.0")
+    with tempfile.TemporaryDirectory() as folder:
+        stages = Path(folder) / "I", Path(folder) / "II"
+        save_tiny_if(*stages)
+        with Hub(dict(zip(names, stages)), gated=True) as hub:
+            own = {"HF_ENDPOINT": hub.url, "HF_HOME": f"{folder}/home", "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0"}
+            status = subprocess.run(sys.argv[1:], env=os.environ | own).returncode
+            print(f"{len(hub.downloads)} files were downloaded")
+            return status or not hub.downloads
+
+
+if __name__ == "__main__":
+    sys.exit(main())
