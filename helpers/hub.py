@@ -46,7 +46,9 @@ def fetch(name: str, patterns: tuple[str, ...]) -> Path:
 def explain(name: str, error: Exception) -> str:
     """Why the hub did not give a model, and what to do."""
     page = f"https://huggingface.co/{name}"
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    # older versions say only in the cause that the hub has answered
+    statuses = [getattr(getattr(e, "response", None), "status_code", None) for e in (error, error.__cause__)]
+    status = next((status for status in statuses if status is not None), None)
     if isinstance(error, GatedRepoError) and status == 401:
         return (
             f"the hub gives {name} only to those who have accepted its licence, and it does not know who you are. "
