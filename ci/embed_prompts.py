@@ -8,7 +8,8 @@ import json
 
 from safetensors.torch import save_file
 
-from helpers.models import BUNDLED, EMBEDDINGS, ENCODER_WIDTH, encode
+from helpers.models import BUNDLED
+from helpers.prompts import EMBEDDINGS, ENCODER_WIDTH, encode
 
 folder = BUNDLED["mini-if"]
 prompts = json.loads((folder.parent.parent / "prompts.json").read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .devices import bf16_autocast
+from .memory import execution_device
 from .schedule import NoiseSchedule
 from .unet import CLASSES
 from .validate import check_batch, check_number, check_timestep
@@ -62,7 +63,7 @@ class TextDenoiser(Denoiser):
 
     @property
     def device(self) -> torch.device:
-        return next(self.unet.parameters()).device
+        return execution_device(self.unet)
 
     def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
         self.check_text(cond)
@@ -73,7 +74,8 @@ class TextDenoiser(Denoiser):
         weight = next(self.unet.parameters())  # (diffusers' unet.dtype would search all modules, at every step)
         # Mini-IF's network takes the picture in fp32 and casts only its insides; IF's wants its own dtype
         sample = sample.to(getattr(self.unet, "picture_dtype", weight.dtype))
-        out = self.unet(sample, t, encoder_hidden_states=text.to(weight), **more).sample.float()  # (B, 2C, H, W)
+        text = text.to(sample.device, weight.dtype)
+        out = self.unet(sample, t, encoder_hidden_states=text, **more).sample.float()  # (B, 2C, H, W)
         return Prediction(*out.chunk(2, dim=1))
 
     def unconditional(self, cond: Tensor) -> Tensor:

@@ -3,10 +3,12 @@ twice."""
 
 import warnings
 from contextlib import AbstractContextManager, nullcontext
+from importlib import metadata
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from packaging.version import Version
 
 
 def choose_device(asked: str | torch.device | None = None) -> torch.device:
@@ -48,6 +50,12 @@ def best_dtype(device: str | torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.float16
     return torch.bfloat16 if device.type == "cpu" and cpu_has_bf16() else torch.float32
+
+
+def load_in(dtype: torch.dtype, library: str) -> dict[str, torch.dtype]:
+    """The argument of `from_pretrained` that asks for a precision: torch_dtype, which newer versions call dtype."""
+    since = {"diffusers": "0.42", "transformers": "4.56"}[library]
+    return {"dtype" if Version(metadata.version(library)) >= Version(since) else "torch_dtype": dtype}
 
 
 def bf16_autocast(device: str | torch.device) -> AbstractContextManager:

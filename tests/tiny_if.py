@@ -1,0 +1,130 @@
+"""DeepFloyd IF in small: every kind of block and every flag of IF-I-XL, IF-II-L and their T5, with few channels and
+random weights, saved as the hub has them. Made in seconds, for tests; never stored.
+
+The flags are those of the published configs, as diffusers' scripts/convert_if.py derives them.
+
+    python tests/tiny_if.py folder      for `make course MODEL=folder`
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from diffusers import DDPMScheduler, IFPipeline, IFSuperResolutionPipeline, UNet2DConditionModel
+from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+
+WIDTH = 64  # of the text states; 4096 in IF
+BOTH = {
+    "out_channels": 6,
+    "attention_head_dim": 16,  # 64 in IF
+    "norm_num_groups": 8,  # 32
+    "cross_attention_norm": "group_norm",
+    "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+    "resnet_time_scale_shift": "scale_shift",
+    "act_fn": "gelu",
+    "encoder_hid_dim": WIDTH,
+    "encoder_hid_dim_type": "text_proj",
+    "addition_embed_type": "text",
+    "addition_embed_type_num_heads": 64,
+}
+STAGE_1 = BOTH | {
+    "in_channels": 3,
+    "block_out_channels": (16, 32, 48, 64),  # times 44 in IF-I-XL: (704, 1408, 2112, 2816)
+    "layers_per_block": 3,
+    "cross_attention_dim": 64,
+    "down_block_types": ("ResnetDownsampleBlock2D", *["SimpleCrossAttnDownBlock2D"] * 3),
+    "up_block_types": (*["SimpleCrossAttnUpBlock2D"] * 3, "ResnetUpsampleBlock2D"),
+}
+STAGE_2 = BOTH | {
+    "in_channels": 6,
+    "block_out_channels": (8, 16, 24, 32, 32),
+    "layers_per_block": (2, 2, 3, 5, 5),
+    "cross_attention_dim": 32,
+    "down_block_types": (*["ResnetDownsampleBlock2D"] * 3, *["SimpleCrossAttnDownBlock2D"] * 2),
+    "up_block_types": (*["SimpleCrossAttnUpBlock2D"] * 2, *["ResnetUpsampleBlock2D"] * 3),
+    "class_embed_type": "timestep",
+    "time_embedding_act_fn": "gelu",
+    "time_embedding_dim": 32,
+    "only_cross_attention": True,
+    "resnet_skip_time_act": True,
+    "resnet_out_scale_factor": 1 / 0.7071,
+    "mid_block_scale_factor": 1 / 0.7071,
+}
+
+
+def save_tiny_if(stage_1: Path, stage_2: Path, size: int = 64, variant: str | None = "fp16") -> None:
+    """Both stages, each with text encoder and tokenizer, for pictures of so many pixels and four times as many."""
+    torch.manual_seed(0)
+    parts = {
+        "tokenizer": tokenizer(),
+        "text_encoder": text_encoder(),
+        "safety_checker": None,
+        "feature_extractor": None,
+    }
+    parts |= {"watermarker": None, "requires_safety_checker": False}
+    cosine = {"beta_schedule": "squaredcos_cap_v2"}
+    learned = cosine | {"variance_type": "learned_range", "thresholding": True, "dynamic_thresholding_ratio": 0.95}
+    first = IFPipeline(
+        unet=UNet2DConditionModel(sample_size=size, **STAGE_1),
+        scheduler=DDPMScheduler(**learned, sample_max_value=1.5),
+        **parts,
+    )
+    second = IFSuperResolutionPipeline(
+        unet=UNet2DConditionModel(sample_size=4 * size, **STAGE_2),
+        scheduler=DDPMScheduler(**learned, sample_max_value=1.0),
+        image_noising_scheduler=DDPMScheduler(**cosine),
+        **parts,
+    )
+    for pipeline, folder in ((first, stage_1), (second, stage_2)):
+        if variant == "fp16":
+            torch.nn.Module.to(pipeline.unet, torch.float16)
+            torch.nn.Module.to(pipeline.text_encoder, torch.float16)
+        pipeline.save_pretrained(folder, variant=variant)
+
+
+def text_encoder() -> T5EncoderModel:
+    config = {"d_model": WIDTH, "d_ff": 96, "d_kv": 8, "num_heads": 4, "num_layers": 2, "vocab_size": 60}
+    return T5EncoderModel(T5Config(**config, feed_forward_proj="gated-gelu")).eval()
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """One token for each character, and </s> at the end, as T5's own ends a text."""
+    characters = "▁abcdefghijklmnopqrstuvwxyz0123456789.,-'"
+    vocabulary = [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], *([c, -1.0] for c in characters)]
+    special = [
+        {"id": i, "content": vocabulary[i][0], "special": True}
+        | dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        for i in range(3)
+    ]
+    ending = [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}]
+    words = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+    description = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": special,
+        "normalizer": None,
+        "pre_tokenizer": words,
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": ending,
+            "pair": [*ending, {"Sequence": {"id": "B", "type_id": 0}}, ending[1]],
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}},
+        },
+        "decoder": words,
+        "model": {"type": "Unigram", "unk_id": 2, "vocab": vocabulary, "byte_fallback": False},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tokenizer.json"
+        file.write_text(json.dumps(description), encoding="utf-8")
+        return PreTrainedTokenizerFast(tokenizer_file=str(file), pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    save_tiny_if(folder, folder / "stage_2")
+    shutil.rmtree(folder / "stage_2" / "text_encoder")
+    print(json.dumps({"model": str(folder)}))
