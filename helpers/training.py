@@ -458,24 +458,11 @@ class Run:
     def load(self) -> None:
         """Go on from resume.safetensors."""
         file = self.folder / RESUME
-        tensors, identity = read_tensors(file)
-        for what, wanted in self.identity.items():
-            if identity.get(what) != wanted:
-                raise TrainingError(
-                    f"{file} belongs to another run: its {what} is {identity.get(what)}; wanted {wanted}. "
-                    "Train in another folder, or delete this one."
-                )
+        tensors = read_run(file, self.identity)
         try:
             weights = {name[8:]: value for name, value in tensors.items() if name.startswith("network.")}
             load_weights(self.network, weights, file)
-            for name, parameter in self.network.named_parameters():
-                # in the parameter's own memory layout, in which Adam's arithmetic rounds as it would have
-                exp_avg, exp_avg_sq = torch.empty_like(parameter), torch.empty_like(parameter)
-                with torch.no_grad():
-                    exp_avg.copy_(tensors[f"adam.{name}.exp_avg"])
-                    exp_avg_sq.copy_(tensors[f"adam.{name}.exp_avg_sq"])
-                step = tensors[f"adam.{name}.step"]
-                self.optimizer.state[parameter] = {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+            load_adam(self.optimizer, self.network, tensors)
             self.generator.set_state(tensors["generator"])
             self.order = tensors["order"]
             self.epoch, self.step = tensors["counters"].tolist()
@@ -595,6 +582,31 @@ def write_tensors(tensors: dict[str, Tensor], file: Path, about: dict[str, str])
         partial.unlink(missing_ok=True)
         old = "The old one is intact." if file.exists() else "There is no older one."
         raise TrainingError(f"{file} cannot be written: {error.strerror or error}. {old}") from error
+
+
+def read_run(file: Path, identity: dict[str, str]) -> dict[str, Tensor]:
+    """The tensors of a run's resume file, if it is that of the run with this identity."""
+    tensors, found = read_tensors(file)
+    for what, wanted in identity.items():
+        if found.get(what) != wanted:
+            raise TrainingError(
+                f"{file} belongs to another run: its {what} is {found.get(what)}; wanted {wanted}. "
+                "Train in another folder, or delete this one."
+            )
+    return tensors
+
+
+def load_adam(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Give Adam the state that the tensors "adam.<parameter>.<what>" hold; a KeyError names one that is missing."""
+    for name, parameter in network.named_parameters():
+        # in the parameter's own memory layout, in which Adam's arithmetic rounds as it would have
+        moments = {what: torch.empty_like(parameter).detach() for what in ("exp_avg", "exp_avg_sq")}
+        for what, value in moments.items():
+            value.copy_(tensors[f"adam.{name}.{what}"])
+        step = tensors[f"adam.{name}.step"]
+        if optimizer.defaults.get("fused"):
+            step = step.to(parameter.device)
+        optimizer.state[parameter] = {"step": step, **moments}
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -38,7 +38,7 @@ from ..prompts import load_embeddings
 from ..sampling import draw_noise, dynamic_threshold, final, forward, sample
 from ..schedule import NoiseSchedule, strided_timesteps
 from ..show import grid
-from ..training import RESUME, TrainingError, load_weights, read_tensors, write_tensors
+from ..training import RESUME, TrainingError, load_adam, load_weights, read_run, read_tensors, write_tensors
 from ..validate import check_integer, check_number
 from .dataset import DATA, Dataset, DatasetError
 
@@ -296,26 +296,14 @@ class Run:
     def load(self) -> None:
         """Go on from resume.safetensors."""
         file = self.folder / RESUME
-        tensors, identity = read_tensors(file)
-        for what, wanted in self.identity.items():
-            if identity.get(what) != wanted:
-                raise TrainingError(
-                    f"{file} belongs to another run: its {what} is {identity.get(what)}; wanted {wanted}. "
-                    "Train in another folder, or delete this one."
-                )
+        tensors = read_run(file, self.identity)
         try:
             for prefix, network in (("network.", self.network), ("average.", self.average)):
                 weights = {
                     name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)
                 }
                 load_weights(network, weights, file)
-            for name, parameter in self.network.named_parameters():
-                # in the parameter's own memory layout, in which AdamW's arithmetic rounds as it would have
-                moments = {key: torch.empty_like(parameter).detach() for key in ("exp_avg", "exp_avg_sq")}
-                for key, value in moments.items():
-                    value.copy_(tensors[f"adam.{name}.{key}"])
-                step = tensors[f"adam.{name}.step"].to(self.device)
-                self.optimizer.state[parameter] = {"step": step, **moments}
+            load_adam(self.optimizer, self.network, tensors)
             self.step = int(tensors["step"])
             self.tally = tensors["tally"]
             self.history = tensors["history"].tolist()
