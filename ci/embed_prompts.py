@@ -4,15 +4,13 @@ With them the notebooks run without the 90 MB text encoder. Each prompt is a key
 the value.
 """
 
-import json
-
 from safetensors.torch import save_file
 
 from helpers.models import BUNDLED
-from helpers.prompts import EMBEDDINGS, ENCODER_WIDTH, encode
+from helpers.prompts import EMBEDDINGS, ENCODER_WIDTH, course_prompts, encode
 
 folder = BUNDLED["mini-if"]
-prompts = json.loads((folder.parent.parent / "prompts.json").read_text(encoding="utf-8"))
+prompts = course_prompts()
 states = encode(prompts, ENCODER_WIDTH)
 save_file(dict(zip(prompts, states.unbind())), folder / EMBEDDINGS)
 print(f"{len(prompts)} prompts, {(folder / EMBEDDINGS).stat().st_size / 1e6:.1f} MB: {folder / EMBEDDINGS}")

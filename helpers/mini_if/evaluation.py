@@ -37,11 +37,11 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
-from ..data import DATA as COURSE_DATA
 from ..denoisers import Cond, Denoiser, guided
 from ..illusions import anagram, hybrid, views
 from ..metrics import frechet_distance
 from ..models import BUNDLED, ModelError, TextToImage, load_model
+from ..prompts import course_prompts
 from ..sampling import dynamic_threshold, final, sample
 from ..schedule import strided_timesteps
 from ..show import Picture, grid
@@ -362,8 +362,7 @@ def number(key: str, value: float) -> str:
 
 def sheet_prompts(n: int = 64) -> list[str]:
     """The course's prompts, which are also the seed report's, again and again."""
-    prompts = json.loads((COURSE_DATA / "prompts.json").read_text(encoding="utf-8"))
-    return list(itertools.islice(itertools.cycle(filter(None, prompts)), n))
+    return list(itertools.islice(itertools.cycle(filter(None, course_prompts())), n))
 
 
 def enlarge(model: TextToImage, pictures: Tensor, text: Tensor) -> Tensor:

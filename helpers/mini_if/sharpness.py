@@ -7,7 +7,6 @@ course's prompts), to be looked at.
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -16,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data import DATA as COURSE_DATA
 from ..denoisers import guided
 from ..hub import ModelError
 from ..models import TextToImage, lanczos, load_model, upscale
+from ..prompts import course_prompts
 from ..sampling import dynamic_threshold, final, sample
 from ..schedule import strided_timesteps
 from ..show import grid
@@ -137,7 +136,7 @@ def run_command(args: argparse.Namespace) -> None:
         print(f"{way:10}{psnr:8.2f}{sharpness:12.2f}{distance:8.3f}")
     show({**enlarged, "real": real}, titles, args.out / "upscaled-art.png")
 
-    prompts = [prompt for prompt in json.loads((COURSE_DATA / "prompts.json").read_text("utf-8")) if prompt][:SHOWN]
+    prompts = [prompt for prompt in course_prompts() if prompt][:SHOWN]
     small = paint(model, prompts).cpu()
     show(
         {way: enlarge(small, model.embed(prompts)) for way, enlarge in ways.items()},

@@ -14,7 +14,6 @@ import argparse
 import copy
 import functools
 import inspect
-import json
 import math
 import shutil
 import time
@@ -28,14 +27,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ..data import DATA as COURSE_DATA
 from ..denoisers import TextDenoiser, guided
 from ..devices import bf16_autocast
 from ..hub import ModelError
 from ..models import BUNDLED, load_network
 from ..patch_unet import PatchUNet, VUNet
-from ..prompts import load_embeddings
-from ..sampling import draw_noise, dynamic_threshold, final, forward, sample
+from ..prompts import course_prompts, load_embeddings
+from ..sampling import abar_at, draw_noise, dynamic_threshold, final, forward, sample
 from ..schedule import NoiseSchedule, strided_timesteps
 from ..show import grid
 from ..training import RESUME, TrainingError, load_adam, load_weights, read_run, read_tensors, write_tensors
@@ -223,7 +221,7 @@ class Run:
         x_t, _ = forward(x0, t, self.schedule.alphas_cumprod, noise=eps)
         with bf16_autocast(self.device):
             v_hat, var = model(x_t, t, *cond)
-        abar_t = self.schedule.alphas_cumprod.to(self.device)[t].view(-1, 1, 1, 1)
+        abar_t = abar_at(t, self.schedule.alphas_cumprod, x_t)
         x0_hat = abar_t.sqrt() * x_t - (1 - abar_t).sqrt() * v_hat.float()
         mse = ((v_hat.float() - v_target(x0, eps, abar_t)) ** 2).mean(dim=(1, 2, 3))
         return mse, variance_loss(var.float(), x0 - x0_hat, t, self.schedule), t
@@ -326,7 +324,7 @@ class Run:
 
     def save_samples(self, gamma: float = 5.0, steps: int = 20) -> None:
         """Paint the course's prompts from the same noise as ever, into samples/."""
-        prompts = [prompt for prompt in json.loads((COURSE_DATA / "prompts.json").read_text("utf-8")) if prompt]
+        prompts = [prompt for prompt in course_prompts() if prompt]
         embeddings = load_embeddings(BUNDLED["mini-if"])
         denoiser = TextDenoiser(self.average.eval(), self.schedule, embeddings[""][None].float())
         cond = torch.stack([embeddings[prompt] for prompt in prompts]).float()

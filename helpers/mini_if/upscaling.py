@@ -39,7 +39,6 @@ class UpscaleRecipe(Recipe):
     """
 
     lr: float = 1e-3
-    batch_size: int = 16
     ema: float = 0.998
     channels: tuple[int, ...] = (80, 96, 128)
     crop: int = 128
