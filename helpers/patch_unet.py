@@ -6,8 +6,8 @@ weights suffice:
 
 - every 2×2 patch becomes one pixel with 12 channels, so the convolutions work on a quarter of the places;
 - fixed sine and cosine channels say where a patch is, which a small convolutional network cannot know by itself;
-- a layout hint, made from the mean text state and the time, is added to the coarsest features: text that only
-  scales channels cannot say *where* something goes.
+- a drafter reads the text and says roughly what is wanted, as a picture of one pixel for each patch, which lies beside
+  x_t: text that only scales channels cannot say *where* something goes.
 """
 
 import functools
@@ -26,7 +26,7 @@ from .schedule import NoiseSchedule
 
 PATCH = 2
 POSITIONS = 8  # sin and cos of pi k z / 2, for z = x, y and k = 1, 2
-TIME_FREQUENCIES = 32
+DRAFT = 4  # red, green, blue (premultiplied) and alpha
 
 
 class VUNet(UNet2DConditionModel):
@@ -34,9 +34,22 @@ class VUNet(UNet2DConditionModel):
 
     v = √abar_t eps - √(1 - abar_t) x0 (Salimans & Ho 2022, section 4, arXiv:2202.00512) weighs the noisy end, where
     the concept is decided, more than eps does. From outside it is eps, as IF promises, so no sampler needs to know.
+
+    v contains the noise of every single pixel, which a few channels can hardly hold. Most of it comes to the output
+    past the network, as skip(t) x_t, with the factor that leaves the network least to do if x0 varies by `detail`
+    round what is known of it (Karras et al. 2022, appendix B.6, arXiv:2206.00364, in the letters of v).
     """
 
+    detail: float  # that variance
     picture_dtype = torch.float32  # of x_t and of the prediction, whatever the weights are: eps is solved from both
+
+    def past(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """What comes to v past the network: x_t (B, C, H, W) at timesteps t (B,), times skip(t)."""
+        abar = alphas_cumprod_at(t, self.config.T, x_t)
+        return (abar * (1 - abar)).sqrt() * (1 - self.detail) / (1 - abar + self.detail * abar) * x_t
+
+    def freeze(self) -> None:
+        """Mark the weights that training leaves alone. Here there are none."""
 
     def hand_out(self, v: Tensor, var: Tensor, x_t: Tensor, t: Tensor, return_dict: bool):
         """v and the variance channels (B, C, H, W) at timesteps t (B,) -> .sample (B, 2C, H, W): eps and variance."""
@@ -52,6 +65,48 @@ class VUNet(UNet2DConditionModel):
         return json.dumps({k: v for k, v in config.items() if k in own or k.startswith("_")}, indent=2) + "\n"
 
 
+class Drafter(nn.Module):
+    """Text states (B, 77, text_dim) -> drafts (B, 4, grid, grid): what pictures called so look like, on average.
+
+    It learns before the rest, by plain regression from captions to pictures, and stays as it is from then on.
+
+    Args:
+        text_dim: width of the text states.
+        hidden: width of its three hidden layers.
+        grid: height and width of a draft.
+    """
+
+    def __init__(self, text_dim: int, hidden: int, grid: int):
+        super().__init__()
+        self.grid = grid
+        # of the mean text state, over all captions: it varies little, and more in some directions than in others
+        self.register_buffer("mean", torch.zeros(text_dim))
+        self.register_buffer("std", torch.ones(text_dim))
+        self.layers = nn.Sequential(
+            nn.Linear(text_dim, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, DRAFT * grid**2),
+        )
+
+    def forward(self, text: Tensor) -> Tensor:
+        return self.layers(self.standardised(text)).view(-1, DRAFT, self.grid, self.grid)
+
+    def standardised(self, text: Tensor) -> Tensor:
+        """The mean text state of each text (B, 77, text_dim), with mean 0 and variance 1 over captions: (B, text_dim)."""
+        return (text.mean(dim=1) - self.mean) / self.std
+
+
+class Nearest(nn.Module):
+    """Features (B, C, H, W) -> (B, C, 2H, 2W), each four times."""
+
+    def forward(self, features: Tensor, *_) -> Tensor:
+        return F.interpolate(features, scale_factor=2.0)
+
+
 class PatchUNet(VUNet):
     """Mini-IF's stage I: (x_t, t, text) -> (B, 6, 64, 64), predicted eps and the variance channels.
 
@@ -60,9 +115,11 @@ class PatchUNet(VUNet):
         in_channels, out_channels: of the pictures, and of the prediction (eps and variance).
         block_out_channels, layers_per_block, attention_head_dim, norm_num_groups: of the inner UNet.
         text_dim: width of the text states.
-        layout_dim: hidden width of the layout hint.
+        draft_dim: hidden width of the drafter.
         T: number of timesteps of the cosine schedule.
     """
+
+    detail = 0.1  # what neighbouring pixels and the text leave open
 
     @register_to_config
     def __init__(
@@ -75,7 +132,7 @@ class PatchUNet(VUNet):
         attention_head_dim: int = 48,
         norm_num_groups: int = 8,
         text_dim: int = 384,
-        layout_dim: int = 240,
+        draft_dim: int = 640,
         T: int = 1000,
     ):
         outer = {"sample_size": sample_size, "in_channels": in_channels, "out_channels": out_channels}
@@ -84,7 +141,7 @@ class PatchUNet(VUNet):
         plain_levels = len(block_out_channels) - 1  # attention only where the grid is coarsest
         super().__init__(
             sample_size=sample_size // PATCH,
-            in_channels=in_channels * PATCH**2 + POSITIONS,
+            in_channels=in_channels * PATCH**2 + POSITIONS + 2 * DRAFT,
             out_channels=out_channels * PATCH**2,
             block_out_channels=block_out_channels,
             layers_per_block=layers_per_block,
@@ -102,14 +159,10 @@ class PatchUNet(VUNet):
         )
         self.register_to_config(**outer)  # what the outside sees is the picture, not the patches
 
-        grid = sample_size // PATCH
-        coarsest = grid // 2**plain_levels
-        self.layout_shape = (width, coarsest, coarsest)
-        self.layout = nn.Sequential(
-            nn.Linear(text_dim + 2 * TIME_FREQUENCIES, layout_dim),
-            nn.SiLU(),
-            nn.Linear(layout_dim, width * coarsest * coarsest),
-        )
+        self.drafter = Drafter(text_dim, draft_dim, sample_size // PATCH)
+        # In diffusers' way up, a ResNet as wide as the coarser level works at the finer one: a third of all the work.
+        for block in self.up_blocks[:-1]:
+            block.upsamplers = nn.ModuleList([Nearest()])
 
     def forward(self, sample: Tensor, timestep, encoder_hidden_states: Tensor, return_dict: bool = True, **kwargs):
         """x_t (B, 3, 64, 64), t (one or B of them), text (B, 77, text_dim) -> .sample (B, 6, 64, 64) of x_t's dtype."""
@@ -124,34 +177,16 @@ class PatchUNet(VUNet):
         text = text.to(dtype)
         patches = F.pixel_unshuffle(sample, PATCH)  # (B, 12, 32, 32)
         positions = patch_positions(patches.shape[-1]).to(patches)
-        patches = torch.cat([patches, positions.expand(B, -1, -1, -1)], dim=1)  # (B, 20, 32, 32)
-        out = (
-            super()
-            .forward(
-                patches.to(dtype),
-                t,
-                text,
-                # diffusers adds a hint after the middle block only together with hints for every skip: zeros
-                mid_block_additional_residual=self.layout_hint(text, t),
-                down_block_additional_residuals=(0.0,) * self.skips,
-                **kwargs,
-            )
-            .sample
-        )  # (B, 24, 32, 32)
-        return F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)
+        draft = self.drafter(text).to(patches)  # (B, 4, 32, 32)
+        # as it is and mirrored, for pictures are trained both ways, and no convolution can turn a whole one round
+        patches = torch.cat([patches, positions.expand(B, -1, -1, -1), draft, draft.flip(-1)], dim=1)
+        out = super().forward(patches.to(dtype), t, text, **kwargs).sample  # (B, 24, 32, 32)
+        v, var = F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)
+        return self.past(sample, t) + v, var
 
-    def layout_hint(self, text: Tensor, t: Tensor) -> Tensor:
-        """What the text as a whole says about where things go: (B, width, 8, 8)."""
-        frequencies = torch.logspace(0, math.log10(200), TIME_FREQUENCIES, device=t.device)
-        angles = t[:, None] / self.config.T * frequencies  # (B, 32)
-        time = torch.cat([angles.sin(), angles.cos()], dim=1).to(text.dtype)
-        return self.layout(torch.cat([text.mean(dim=1), time], dim=1)).view(-1, *self.layout_shape)
-
-    @property
-    def skips(self) -> int:
-        """How many skip connections the way down leaves for the way up."""
-        levels, per_level = len(self.config.block_out_channels), self.config.layers_per_block
-        return levels * (per_level + 1)  # conv_in, the ResNets, and a downsampling after all but the last level
+    def freeze(self) -> None:
+        """The drafter has learned before."""
+        self.drafter.requires_grad_(False)
 
 
 # Fixed numbers, kept outside the module: they stay exact in fp32 when its weights become half precision.

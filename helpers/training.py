@@ -599,6 +599,8 @@ def read_run(file: Path, identity: dict[str, str]) -> dict[str, Tensor]:
 def load_adam(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Give Adam the state that the tensors "adam.<parameter>.<what>" hold; a KeyError names one that is missing."""
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         # in the parameter's own memory layout, in which Adam's arithmetic rounds as it would have
         moments = {what: torch.empty_like(parameter).detach() for what in ("exp_avg", "exp_avg_sq")}
         for what, value in moments.items():

@@ -7,9 +7,6 @@ trained on crops and used on whole pictures, so it must not know where it is: co
 positions. What the picture shows is in the low-resolution one already; the text tells mostly the style, and for that
 one vector is enough, which is added to the time embedding.
 
-v contains the noise of every single pixel, which a few channels can hardly hold. Most of it comes to the output past
-the network, as skip(t) x_t, with the factor that leaves the network least to do if x0 varies by DETAIL round what is
-known of it (Karras et al. 2022, "Elucidating the Design Space", appendix B.6, arXiv:2206.00364, in the letters of v).
 """
 
 import torch
@@ -18,10 +15,9 @@ from diffusers import ModelMixin, UNet2DConditionModel  # noqa: F401  (diffusers
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor
 
-from .patch_unet import VUNet, alphas_cumprod_at
+from .patch_unet import VUNet
 
 PATCH = 4
-DETAIL = 0.004  # variance of what the low-resolution picture does not tell: what Lanczos gets wrong in the art
 
 
 class UpscaleUNet(VUNet):
@@ -35,6 +31,8 @@ class UpscaleUNet(VUNet):
         text_dim: width of the text states.
         T: number of timesteps of the cosine schedule.
     """
+
+    detail = 0.004  # what Lanczos gets wrong in the art
 
     @register_to_config
     def __init__(
@@ -95,9 +93,7 @@ class UpscaleUNet(VUNet):
             text: states (B, 77, text_dim).
         """
         dtype = self.conv_in.weight.dtype
-        abar = alphas_cumprod_at(t, self.config.T, x_t)
-        skip = (abar * (1 - abar)).sqrt() * (1 - DETAIL) / (1 - abar + DETAIL * abar)
         patches = F.pixel_unshuffle(torch.cat([x_t, low], dim=1), PATCH).to(dtype)  # (B, 96, H / 4, W / 4)
         out = super().forward(patches, t, text.to(dtype), class_labels=level, **kwargs).sample
         v, var = F.pixel_shuffle(out.to(x_t.dtype), PATCH).chunk(2, dim=1)
-        return skip * x_t + v, var
+        return self.past(x_t, t) + v, var

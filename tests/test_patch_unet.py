@@ -26,11 +26,16 @@ def inputs():
     return torch.randn(2, 3, 64, 64, generator=generator), torch.randn(2, 77, 384, generator=generator)
 
 
+class FourTimes(torch.nn.Module):
+    def forward(self, x, *_):
+        return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+
 def recompute(unet, x_t, t, text):
     """The same prediction, from the description alone, on a plain diffusers UNet with the same weights."""
     inner = UNet2DConditionModel(
         sample_size=32,
-        in_channels=20,
+        in_channels=28,
         out_channels=24,
         block_out_channels=(32, 64, 192),
         layers_per_block=1,
@@ -46,11 +51,13 @@ def recompute(unet, x_t, t, text):
         addition_embed_type="text",
         addition_embed_type_num_heads=6,
     ).eval()
+    for block in inner.up_blocks[:-1]:
+        block.upsamplers = torch.nn.ModuleList([FourTimes()])
     weights = unet.state_dict()
-    layout = {key: weights.pop(key) for key in list(weights) if key.startswith("layout.")}
+    drafter = {key: weights.pop(key) for key in list(weights) if key.startswith("drafter.")}
     inner.load_state_dict(weights)
 
-    patches = torch.empty(len(x_t), 20, 32, 32)
+    patches = torch.empty(len(x_t), 28, 32, 32)
     for c in range(3):
         for i in range(2):
             for j in range(2):
@@ -61,16 +68,20 @@ def recompute(unet, x_t, t, text):
         patches[:, 12 + n] = values[None, :]  # x, along a row
         patches[:, 16 + n] = values[:, None]  # y
 
-    angles = torch.tensor([t / 1000 * 200 ** (i / 31) for i in range(32)]).expand(len(x_t), -1)
-    hint = torch.cat([text.mean(1), angles.sin(), angles.cos()], dim=1)
-    hint = F.silu(hint @ layout["layout.0.weight"].T + layout["layout.0.bias"])
-    hint = (hint @ layout["layout.2.weight"].T + layout["layout.2.bias"]).view(-1, 192, 8, 8)
+    draft = (text.mean(1) - drafter["drafter.mean"]) / drafter["drafter.std"]
+    for n in (0, 2, 4):
+        draft = F.silu(draft @ drafter[f"drafter.layers.{n}.weight"].T + drafter[f"drafter.layers.{n}.bias"])
+    draft = draft @ drafter["drafter.layers.6.weight"].T + drafter["drafter.layers.6.bias"]
+    patches[:, 20:24] = draft.view(-1, 4, 32, 32)
+    patches[:, 24:] = patches[:, 20:24, :, torch.arange(31, -1, -1)]
 
-    zeros = [torch.zeros(1)] * 6
-    out = inner(patches, t, text, mid_block_additional_residual=hint, down_block_additional_residuals=zeros).sample
-    v, var = F.pixel_shuffle(out, 2).chunk(2, dim=1)
+    v, var = F.pixel_shuffle(inner(patches, t, text).sample, 2).chunk(2, dim=1)
     angle = [math.cos((u / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2 for u in range(1001)]
     abar = math.prod(1 - min(1 - angle[u + 1] / angle[u], 0.999) for u in range(t + 1))
+    abar = torch.tensor(abar, dtype=torch.float32).item()  # as a number of 32 bits, whose 1 - abar the network has
+    # of x0 = mean + 0.1**0.5 times a standard normal, x_t tells v up to this multiple of x_t (and a constant)
+    cov = abar**0.5 * (1 - abar) ** 0.5 * (1 - 0.1)
+    v = v + cov / (0.1 * abar + 1 - abar) * x_t
     return abar**0.5 * v + (1 - abar) ** 0.5 * x_t, var
 
 
@@ -102,18 +113,23 @@ def test_a_timestep_for_each_picture_equals_one_picture_at_a_time(unet, inputs):
         torch.testing.assert_close(together[i : i + 1], unet(x_t[i : i + 1], t, text[i : i + 1]).sample)
 
 
-def test_the_layout_hint_tells_texts_and_times_apart(unet, inputs):
-    text = inputs[1]
-    early, late = (unet.layout_hint(text, torch.tensor([t, t])) for t in (900, 100))
-    assert early.shape == (2, 192, 8, 8)
-    assert not torch.allclose(early[0], early[1])
-    assert not torch.allclose(early, late)
+def test_drafts_tell_texts_apart(unet, inputs):
+    drafts = unet.drafter(inputs[1])
+    assert drafts.shape == (2, 4, 32, 32)
+    assert not torch.allclose(drafts[0], drafts[1])
+
+
+def test_training_leaves_the_drafter_alone(unet):
+    free = PatchUNet().requires_grad_(True)
+    free.freeze()
+    frozen = {name for name, weights in free.named_parameters() if not weights.requires_grad}
+    assert frozen == {name for name, _ in free.named_parameters() if name.startswith("drafter.")} != set()
 
 
 def test_the_config_speaks_of_pictures_and_not_of_patches(unet):
     config = unet.config
     assert (config.in_channels, config.out_channels, config.sample_size) == (3, 6, 64)
-    assert (unet.conv_in.in_channels, unet.conv_out.out_channels) == (20, 24)
+    assert (unet.conv_in.in_channels, unet.conv_out.out_channels) == (28, 24)
 
 
 def test_save_and_load_keeps_every_bit_and_warns_of_nothing(unet, inputs, tmp_path, caplog, recwarn):
@@ -134,7 +150,7 @@ def test_save_and_load_keeps_every_bit_and_warns_of_nothing(unet, inputs, tmp_pa
 
 def test_another_size_survives_saving_and_loading(tmp_path):
     shape = {"sample_size": 32, "block_out_channels": (16, 24), "layers_per_block": 2, "attention_head_dim": 8}
-    small = PatchUNet(**shape, text_dim=24, layout_dim=8, T=50)
+    small = PatchUNet(**shape, text_dim=24, draft_dim=8, T=50)
     small.save_pretrained(tmp_path)
     again = PatchUNet.from_pretrained(tmp_path).eval()
     assert again(torch.randn(1, 3, 32, 32), 49, torch.randn(1, 77, 24)).sample.shape == (1, 6, 32, 32)

@@ -3,6 +3,7 @@
     python -m helpers.mini_if.art         fetch the open icon art, and turn it into pictures
     python -m helpers.mini_if.dataset     from these, the cached training set
     python -m helpers.mini_if.sheets      contact sheets of both, to be looked at
+    python -m helpers.mini_if.drafts      teach its drafter: roughly what a caption asks for
     python -m helpers.mini_if.training    train stage I
     python -m helpers.mini_if.upscaling   train stage II
     python -m helpers.mini_if.sharpness   how much better it is than Lanczos
@@ -17,6 +18,7 @@ Its own floors, ground floor first:
     dataset     training examples
     sheets      contact sheets
     training    stage I, learning
+    drafts      its drafter, which learns first
     upscaling   stage II, learning
     sharpness   stage II beside Lanczos
     reader      a judge, that learned from the real art

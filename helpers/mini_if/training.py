@@ -2,8 +2,8 @@
 
 Here are the loop, the loss and stage I; stage II, in upscaling.py, says only what differs.
 
-    python -m helpers.mini_if.training --out runs/mini-if
-    accelerate launch --multi_gpu -m helpers.mini_if.training --out runs/mini-if
+    python -m helpers.mini_if.training --out runs/mini-if --init runs/mini-if-start
+    accelerate launch --multi_gpu -m helpers.mini_if.training --out runs/mini-if --init runs/mini-if-start
 
 The same command again goes on where the run stopped, even after kill -9. In the folder: resume.safetensors, all that
 the next step depends on; samples/, a grid of the course's prompts every so often; model/, the averaged weights in IF
@@ -179,8 +179,9 @@ class Run:
         start = functools.reduce(lambda crc, w: zlib.crc32(w.numpy(), crc), network.state_dict().values(), 0)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
-        self.network.requires_grad_(True)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.lr, betas=(0.9, 0.99), fused=True)
+        self.network.requires_grad_(True).freeze()
+        learning = [weights for weights in self.network.parameters() if weights.requires_grad]
+        self.optimizer = torch.optim.AdamW(learning, lr=recipe.lr, betas=(0.9, 0.99), fused=True)
         self.schedule = NoiseSchedule.cosine(network.config.T)
         self.step = 0  # how many are done
         self.tally = torch.zeros(2, LEVELS, dtype=torch.double)  # sum and number of the losses since the last row
@@ -358,7 +359,7 @@ def main(arguments: list[str] | None = None, run_class: type[Run] = Run) -> None
     parser = argparse.ArgumentParser(prog=f"python -m helpers.mini_if.{module}", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
-    parser.add_argument("--init", type=Path, help="a model in IF format to start from, such as data/models/mini-if")
+    parser.add_argument("--init", type=Path, help="a folder with the unet/ to start from, such as data/models/mini-if")
     for field in fields(run_class.recipe_class):  # --steps, --lr, …
         many = {"type": int, "nargs": "+"} if field.name == "channels" else {"type": field.type}
         parser.add_argument(f"--{field.name.replace('_', '-')}", **many, help=f"default: {field.default}")

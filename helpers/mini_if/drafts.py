@@ -1,0 +1,119 @@
+"""Mini-IF's drafter, learning: from captions alone to what pictures called so look like on average.
+
+    python -m helpers.mini_if.drafts --out runs/mini-if-start
+
+It comes first, and takes a minute. Each draft is the mean of all pictures that it may be of, since that is what the
+squared error asks for: sharp where they agree, blurred where they differ. In the folder: unet/, a network that knows
+nothing else yet, from which stage I's training starts; and drafts.png, to be looked at.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..devices import bf16_autocast
+from ..patch_unet import DRAFT, Drafter
+from ..show import Picture, grid
+from ..training import TrainingError
+from ..validate import check_integer
+from .dataset import DATA, Dataset, DatasetError
+from .training import EMPTY, Recipe
+
+STEPS = 2500
+BATCH = 128
+LR = 2e-3
+WARMUP = 50  # steps
+P_EMPTY = 0.05
+LEAST_STD = 0.05  # of a direction of the text states: some hardly vary
+
+
+def targets(pictures: Tensor, size: int) -> Tensor:
+    """Cached pictures (N, 4, H, H) uint8, premultiplied -> (N, 4, size, size) in [-1, 1]."""
+    return 2 * F.avg_pool2d(pictures / 255, pictures.shape[-1] // size) - 1
+
+
+def standardise(drafter: Drafter, dataset: Dataset) -> None:
+    """Let the drafter know the mean and the spread of the mean text state over the usual captions."""
+    states = dataset.states[dataset.caption[:, 0].unique()].float().mean(dim=1)  # (captions, 384)
+    std, drafter.mean = torch.std_mean(states, dim=0)
+    drafter.std = std.clamp(min=LEAST_STD)
+
+
+def learn(
+    drafter: Drafter, dataset: Dataset, *, steps: int = STEPS, seed: int = 0, progress: bool = True
+) -> list[float]:
+    """Teach a drafter the trained pairs of a data set, whose pictures are as large as stage I's; returns the losses."""
+    check_integer(steps, "steps", 1)
+    standardise(drafter, dataset)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(drafter.requires_grad_(True).parameters(), lr=LR)
+    losses = []
+    for step in tqdm(range(steps), desc="drafts", disable=not progress, mininterval=5):
+        rows = dataset.draw(BATCH, generator)
+        empty = torch.rand(BATCH, generator=generator) < P_EMPTY
+        text = dataset.states[dataset.draw_captions(rows, generator).masked_fill(empty, EMPTY)].float()
+        with bf16_autocast(text.device):
+            drafts = drafter(text)
+        loss = F.mse_loss(drafts.float(), targets(dataset.pictures[rows], drafter.grid))
+        for group in optimizer.param_groups:  # up at first, down to 0 from half-way on
+            group["lr"] = LR * min(1, (step + 1) / WARMUP, 2 * (steps - step) / steps)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    drafter.requires_grad_(False)
+    return losses
+
+
+def error(drafter: Drafter, dataset: Dataset, *, held_out: bool) -> float:
+    """The mean squared error of drafts for the usual captions, of the trained pairs or the held-out ones."""
+    rows = (dataset.held_out if held_out else ~dataset.held_out).nonzero()[:, 0]
+    drafts = drafter(dataset.states[dataset.caption[rows, 0]].float())
+    return F.mse_loss(drafts, targets(dataset.pictures[rows], drafter.grid)).item()
+
+
+def sheet(drafter: Drafter, dataset: Dataset, n: int = 24) -> Picture:
+    """Pictures and their drafts, on white: of trained pairs above, of held-out ones below."""
+    rows = [which.nonzero()[:, 0] for which in (~dataset.held_out, dataset.held_out)]
+    rows = torch.cat([some[torch.linspace(0, len(some) - 1, n).long()] for some in rows])
+    captions = dataset.caption[rows, 0]
+    pictures, drafts = targets(dataset.pictures[rows], drafter.grid), drafter(dataset.states[captions].float())
+    # rows of the sheet: trained pictures, their drafts, held-out ones, theirs
+    cells = [on_white(x) for pair in zip(pictures.split(n), drafts.split(n)) for x in pair]
+    titles = [dataset.texts[caption] for caption in captions]
+    titles = titles[:n] + [""] * n + titles[n:] + [""] * n
+    return grid([picture for row in cells for picture in row], titles, columns=n, cell=64)
+
+
+def on_white(pictures: Tensor) -> Tensor:
+    """Premultiplied pictures (N, 4, H, W) in [-1, 1] -> (N, 3, H, W) in [-1, 1]."""
+    rgb, alpha = pictures.split([DRAFT - 1, 1], dim=1)
+    return (rgb + 1 - alpha).clamp(-1, 1)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Teach a new network's drafter, and leave it for stage I's training to start from."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.drafts", description=main.__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the network")
+    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--steps", type=int, default=STEPS, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(arguments)
+    try:
+        dataset = Dataset(args.data)
+        network = Recipe().new_network(args.seed)
+        learn(network.drafter, dataset, steps=args.steps, seed=args.seed)
+        network.save_pretrained(args.out / "unet")
+        sheet(network.drafter, dataset).save(args.out / "drafts.png")
+    except (TrainingError, DatasetError, ValueError) as trouble:
+        parser.exit(1, f"{trouble}\n")
+    errors = [error(network.drafter, dataset, held_out=held_out) for held_out in (False, True)]
+    print("mean squared error: {:.3f} on trained pairs, {:.3f} on held-out ones".format(*errors))
+
+
+if __name__ == "__main__":
+    main()
