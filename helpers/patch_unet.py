@@ -96,7 +96,7 @@ class Drafter(nn.Module):
         return self.layers(self.standardised(text)).view(-1, DRAFT, self.grid, self.grid)
 
     def standardised(self, text: Tensor) -> Tensor:
-        """The mean text state of each text (B, 77, text_dim), with mean 0 and variance 1 over captions: (B, text_dim)."""
+        """The mean text state of texts (B, 77, text_dim), with mean 0 and variance 1 over captions: (B, text_dim)."""
         return (text.mean(dim=1) - self.mean) / self.std
 
 
