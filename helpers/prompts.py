@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .devices import load_in
-from .hub import DEEPFLOYD, ModelError, fetch, is_hub_name
+from .hub import DEEPFLOYD, ModelError, deepfloyd, fetch, is_hub_name
 from .memory import GB
 
 EMBEDDINGS = "prompt_embeddings.safetensors"
@@ -119,7 +119,7 @@ def t5_folder(name: str | Path) -> Path:
         if not (folder / "text_encoder" / "config.json").is_file():
             raise ModelError(f"{folder} has no text_encoder")
         return folder
-    name = DEEPFLOYD.get(str(name), (str(name),))[0]
+    name, _ = deepfloyd(str(name)) or (str(name), None)
     folder = fetch(name, T5_FILES)
     return folder if has_weights(folder) else fetch(name, T5_FILES + T5_FILES_WITHOUT_VARIANT)
 

@@ -87,6 +87,15 @@ def test_a_hub_name_has_its_stage_ii_in_a_folder(hub, logged_in, tiny_if, tmp_pa
     assert load_model("somebody/both", "cpu").stage_2.image_shape == (3, 64, 64)
 
 
+def test_the_hubs_own_name_of_stage_i_brings_its_stage_ii_along(hub, logged_in):
+    assert load_model(XL, "cpu").stage_2.image_shape == (3, 64, 64)
+
+
+def test_a_stage_ii_alone_is_no_model(hub, logged_in):
+    with pytest.raises(ModelError, match=rf"{II_L} is a stage II.*wanted the name of a stage I, such as {XL}"):
+        load_model(II_L, "cpu")
+
+
 # How the hub refuses
 
 

@@ -1,7 +1,7 @@
 """DeepFloyd IF in small: every kind of block and every flag of IF-I-XL, IF-II-L and their T5, with few channels and
 random weights, saved as the hub has them. Made in seconds, for tests; never stored.
 
-The flags are those of the published configs, as diffusers' scripts/convert_if.py derives them.
+The flags are those of the published configs; ci/memory_table.py says where these can be read.
 
     python tests/tiny_if.py folder      for `make course MODEL=folder`
 """
@@ -40,15 +40,14 @@ STAGE_1 = BOTH | {
 }
 STAGE_2 = BOTH | {
     "in_channels": 6,
-    "block_out_channels": (8, 16, 24, 32, 32),
+    "block_out_channels": (8, 16, 32, 48, 64),  # times 20 in IF-II-L: (160, 320, 640, 960, 1280)
     "layers_per_block": (2, 2, 3, 5, 5),
-    "cross_attention_dim": 32,
+    "cross_attention_dim": 64,
     "down_block_types": (*["ResnetDownsampleBlock2D"] * 3, *["SimpleCrossAttnDownBlock2D"] * 2),
     "up_block_types": (*["SimpleCrossAttnUpBlock2D"] * 2, *["ResnetUpsampleBlock2D"] * 3),
     "class_embed_type": "timestep",
     "time_embedding_act_fn": "gelu",
-    "time_embedding_dim": 32,
-    "only_cross_attention": True,
+    "time_embedding_dim": 64,
     "resnet_skip_time_act": True,
     "resnet_out_scale_factor": 1 / 0.7071,
     "mid_block_scale_factor": 1 / 0.7071,
