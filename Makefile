@@ -56,12 +56,18 @@ newest:
 colab: $(READY)
 	$(BIN)/python ci/colab.py --notebooks "$(NOTEBOOKS)"
 
-# a short training by two processes on this computer's CPU
+# short trainings by two processes on this computer's CPU: Part B's, and Mini-IF's stage I on made-up art
+TWO_PROCESSES = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(BIN)/accelerate launch --multi_gpu --num_processes 2
+
 launch: $(READY)
 	rm -rf build/launch
-	ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(BIN)/accelerate launch --multi_gpu --num_processes 2 \
-		-m helpers.training class-conditional-faster --hidden 4 --epochs 2 --pictures 256 --out build/launch
-	test -f build/launch/epoch-02.safetensors
+	$(TWO_PROCESSES) -m helpers.training class-conditional-faster --hidden 4 --epochs 2 --pictures 256 \
+		--out build/launch/digits
+	test -f build/launch/digits/epoch-02.safetensors
+	$(BIN)/python tests/small_training_set.py build/launch/art
+	$(TWO_PROCESSES) -m helpers.mini_if.training --channels 8 16 48 --steps 20 --data build/launch/art \
+		--out build/launch/mini-if
+	test -f build/launch/mini-if/model/unet/config.json
 
 # two notebooks on DeepFloyd IF in small, random and fetched from a double of the hub
 deepfloyd-double: $(READY)
