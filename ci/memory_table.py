@@ -1,14 +1,19 @@
 """What memory DeepFloyd IF needs, by plan: `make memory` prints the README's table.
 
-Computed from the architectures, built on the meta device (helpers/memory.py). Where they come from:
+Computed from the architectures, built on the meta device (helpers/memory.py). The configs are gated; but fine-tuned
+models keep them, and what others printed of the files tells the rest:
 
-IF-I. Blocks and flags: diffusers' scripts/convert_if.py. IF-I-XL's config.json has block_out_channels (704, 1408, 2112,
-2816), 3 layers in each and cross_attention_dim 2816, as a public summary of it says. That makes 4.30 billion weights;
-4.3 are published. Those of L and M are gated, and were not found: of the widths that were tried in the same
-proportions, 320 (935 M) and 192 (372 M) come nearest to the published 900 M and 400 M.
-IF-II. From the same script: layers (2, 2, 3, 5, 5), cross-attention without self-attention in the two lowest levels,
-and the flags. The channels were not found. Of those that give the published 1.2 B and 450 M, these are the widest at
-full resolution, where most memory goes: the table rather says too much.
+IF-I-XL. Its config.json is that of https://huggingface.co/lucostiguy11/dreambooth_if. 4,304,695,110 weights; 4.3
+billion are published.
+IF-II-L. Likewise https://huggingface.co/williamberman/dreambooth_me_upscale. 1,243,277,190 weights; 1.2 billion are
+published, and 2.5 GB in fp16.
+IF-I-M. Inferred: XL's proportions with 192 channels make 371,605,830 weights. OpenVINO's notebook on it prints 1417.56
+MiB in fp32, which are 371.60 million
+(https://github.com/openvinotoolkit/openvino_notebooks/tree/latest/notebooks/deepfloyd-if).
+IF-II-M. Inferred: L's proportions with 96 channels and no self-attention make 460,997,382 weights. The same notebook
+prints 1758.82 MiB, which are 461.06 million; with self-attention it would be 482.5 million.
+IF-I-L. A guess: of XL's proportions (channels in multiples of 64, the heads' width), those with 320 channels make
+935,365,830 weights and come nearest to the published 900 million.
 
 load_model reads the config that it has downloaded, and assumes nothing of this.
 """
@@ -31,8 +36,8 @@ CHANNELS = {
     "IF-I-M": (192, 384, 576, 768),
     "IF-I-L": (320, 640, 960, 1280),
     "IF-I-XL": (704, 1408, 2112, 2816),
-    "IF-II-M": (160, 320, 480, 640, 640),
-    "IF-II-L": (256, 512, 1024, 1024, 1024),
+    "IF-II-M": (96, 192, 384, 576, 768),
+    "IF-II-L": (160, 320, 640, 960, 1280),
 }
 T5_XXL = {"d_model": 4096, "d_ff": 10240, "d_kv": 64, "num_heads": 64, "num_layers": 24, "vocab_size": 32128}
 
@@ -43,7 +48,8 @@ def architecture(name: str) -> dict:
     config = FULL | {"block_out_channels": channels, "cross_attention_dim": channels[-1]}
     if name.startswith("IF-I-"):
         return STAGE_1 | config | {"sample_size": 64}
-    return STAGE_2 | config | {"sample_size": 256, "time_embedding_dim": channels[-1]}
+    own = {"time_embedding_dim": channels[-1], "only_cross_attention": name == "IF-II-M"}
+    return STAGE_2 | config | {"sample_size": 256} | own
 
 
 def main() -> None:

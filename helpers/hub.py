@@ -12,7 +12,8 @@ from huggingface_hub import constants, get_token, snapshot_download
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 LICENCE = "https://huggingface.co/spaces/DeepFloyd/deepfloyd-if-license"
-# the hub's names of stage I and stage II; the sizes: 400 M and 450 M, 900 M and 1.2 B, 4.3 B and 1.2 B weights
+# the hub's names of stage I and of the stage II that goes with it; 400 M and 450 M, 900 M and 1.2 B, 4.3 B and 1.2 B
+# weights
 DEEPFLOYD = {
     "deepfloyd-m": ("DeepFloyd/IF-I-M-v1.0", "DeepFloyd/IF-II-M-v1.0"),
     "deepfloyd-l": ("DeepFloyd/IF-I-L-v1.0", "DeepFloyd/IF-II-L-v1.0"),
@@ -24,6 +25,11 @@ LOG_IN = "run `hf auth login`, or set HF_TOKEN to a token from https://huggingfa
 
 class ModelError(RuntimeError):
     """A model, or a part of it, that cannot be loaded, and what to do about it."""
+
+
+def deepfloyd(name: str) -> tuple[str, str] | None:
+    """The hub's names of DeepFloyd IF's stages I and II, by a size's name here or by stage I's there; else None."""
+    return DEEPFLOYD.get(name) or next((stages for stages in DEEPFLOYD.values() if stages[0] == name), None)
 
 
 def is_hub_name(name: str) -> bool:

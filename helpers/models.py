@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .denoisers import TextDenoiser, UpscaleDenoiser, guided
 from .devices import best_dtype, choose_device, load_in
-from .hub import DEEPFLOYD, LICENCE, ModelError, fetch, is_hub_name
+from .hub import DEEPFLOYD, LICENCE, ModelError, deepfloyd, fetch, is_hub_name
 from .memory import Plan, choose_plan, footprint, place
 from .patch_unet import PatchUNet
 from .prompts import EMBEDDINGS, course_prompts, encode_and_remember, load_embeddings, remembered
@@ -51,33 +51,48 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
     and for a GPU that is too small; it says what to do.
     """
     device = choose_device(device)
-    folder, folder_2 = find_stages(str(name))
-    embeddings, encode = text_states(str(name), folder)
-    stages = [load_stage(folder, WANTED_FILES)]
-    if folder_2 is not None:
-        stages.append(load_stage(folder_2, WANTED_FILES_2))
+    folders = find_stages(str(name))
+    embeddings, encode = text_states(str(name), folders[0])
+    plan = plan_for(folders, device)
+    stages = []
+    for folder, wanted in zip(folders, (WANTED_FILES, WANTED_FILES_2)):
+        stages.append(load_stage(folder, wanted))
+        # on a GPU at once: main memory need not hold two networks
+        place([stages[-1][0]], device, best_dtype(device), plan)
     model = TextToImage(*stages[0], embeddings, *stages[1:], encode=encode)
-    plan = plan_for(model.networks, device)
-    if str(name) in DEEPFLOYD or str(name).startswith("DeepFloyd/"):
+    if str(name).startswith("DeepFloyd/") or str(name) in DEEPFLOYD:
         print(f"DeepFloyd IF: the course runs no safety checker and adds no watermark. Its licence: {LICENCE}")
         print(f"Memory: {plan}." if device.type == "cuda" else f"It computes on the {device.type}, which takes long.")
     return model.to(device, plan)
 
 
-def find_stages(name: str) -> tuple[Path, Path | None]:
-    """The folders of a model's stages I and II (None if it has none), from the hub if need be."""
-    if name in DEEPFLOYD:
-        stage_1, stage_2 = DEEPFLOYD[name]
-        return fetch_stage(stage_1, WANTED_FILES), fetch_stage(stage_2, WANTED_FILES_2)
+def find_stages(name: str) -> list[Path]:
+    """The folders of a model's stage I and, if it has one, stage II, with all their files; from the hub if need be."""
     folder = BUNDLED.get(name, Path(name))
-    if not folder.is_dir() and is_hub_name(name):
+    if folder.is_dir():
+        folders = [folder, folder / STAGE_2]
+    elif deepfloyd(name):
+        stage_1, stage_2 = deepfloyd(name)
+        folders = [fetch_stage(stage_1, WANTED_FILES), fetch_stage(stage_2, WANTED_FILES_2)]
+    elif is_hub_name(name):
         folder = fetch_stage(name, WANTED_FILES_2, inner=("", f"{STAGE_2}/"))
-    if not folder.is_dir():
+        folders = [folder, folder / STAGE_2]
+    else:
         raise ModelError(
             f"there is no model {name!r}; wanted {', '.join(map(repr, [*BUNDLED, *DEEPFLOYD]))}, a name on the hub "
             "(owner/name), or the path of a folder in diffusers' IF format."
         )
-    return folder, folder / STAGE_2 if (folder / STAGE_2).is_dir() else None
+    folders = [folder for folder in folders if folder.is_dir()]
+    for folder, wanted in zip(folders, (WANTED_FILES, WANTED_FILES_2)):
+        missing = [file for file in wanted if not has_file(folder, file)]
+        if missing:
+            raise ModelError(f"{folder} is incomplete: it has no {', '.join(missing)}. Fetch the folder again.")
+    if has_file(folders[0], WANTED_FILES_2[-1]):
+        raise ModelError(
+            f"{name} is a stage II, which enlarges what another network has painted; wanted the name of a stage I, "
+            f"such as {DEEPFLOYD['deepfloyd'][0]}."
+        )
+    return folders
 
 
 def fetch_stage(name: str, wanted: tuple[str, ...], inner: tuple[str, ...] = ("",)) -> Path:
@@ -118,10 +133,7 @@ def has_text_encoder(folder: Path) -> bool:
 
 
 def load_stage(folder: Path, wanted: tuple[str, ...]) -> tuple:
-    """The network in a folder with all the wanted files, and its noise schedules: one for each scheduler."""
-    missing = [file for file in wanted if not has_file(folder, file)]
-    if missing:
-        raise ModelError(f"{folder} is incomplete: it has no {', '.join(missing)}. Fetch the folder again.")
+    """The network in a folder, and its noise schedules: one for each scheduler among the wanted files."""
     schedules = [load_schedule(folder / file) for file in wanted if file.endswith("scheduler_config.json")]
     return load_network(folder / "unet"), *schedules
 
@@ -139,16 +151,21 @@ def load_schedule(file: Path) -> NoiseSchedule:
         raise ModelError(f"{file} is damaged: {error}") from error
 
 
+def network_class(folder: Path) -> tuple[type[UNet2DConditionModel], dict]:
+    """What an IF-format `unet` folder has the weights of: the network's class and its config."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return NETWORKS[config["_class_name"]], config
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder / 'config.json'} is not the config of one of {', '.join(NETWORKS)}.") from error
+
+
 def load_network(folder: Path) -> UNet2DConditionModel:
     """The network of an IF-format `unet` folder, with every weight in its place: in fp16 if there is such a file.
 
     Not in fp32 then: the largest would not fit into the main memory of a free Colab machine.
     """
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        network = NETWORKS[config["_class_name"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder / 'config.json'} is not the config of one of {', '.join(NETWORKS)}.") from error
+    network, _ = network_class(folder)
     options = {"use_safetensors": True, "output_loading_info": True}
     if any(folder.glob("*fp16*.safetensors")):
         options |= {"variant": "fp16", **load_in(torch.float16, "diffusers")}
@@ -164,13 +181,14 @@ def load_network(folder: Path) -> UNet2DConditionModel:
     return unet.eval().requires_grad_(False)
 
 
-def plan_for(networks: list[UNet2DConditionModel], device: torch.device) -> Plan:
-    """Where a model's networks wait. Only those of DeepFloyd IF are large enough to ask."""
-    large = [unet for unet in networks if type(unet) is UNet2DConditionModel]
+def plan_for(folders: list[Path], device: torch.device) -> Plan:
+    """Where the networks of a model's stages wait. Only those of DeepFloyd IF are large enough to ask."""
+    networks = [network_class(folder / "unet") for folder in folders]
+    large = [(network, config) for network, config in networks if network is UNet2DConditionModel]
     if device.type != "cuda" or not large:
         return Plan.ALL
     free, _ = torch.cuda.mem_get_info(device)
-    return choose_plan([footprint(type(unet), unet.config, best_dtype(device)) for unet in large], free)
+    return choose_plan([footprint(network, config, best_dtype(device)) for network, config in large], free)
 
 
 class TextToImage:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .devices import load_in
-from .hub import DEEPFLOYD, ModelError, fetch, is_hub_name
+from .hub import DEEPFLOYD, ModelError, deepfloyd, fetch, is_hub_name
 from .memory import GB
 
 EMBEDDINGS = "prompt_embeddings.safetensors"
@@ -114,14 +114,17 @@ def read_dictionary(file: str | Path) -> dict[str, Tensor]:
 
 def t5_folder(name: str | Path) -> Path:
     """The folder of a model in IF's format with its text encoder in it, from the hub if it is not one already."""
-    if Path(name).is_dir():
-        folder = Path(name)
-        if not (folder / "text_encoder" / "config.json").is_file():
-            raise ModelError(f"{folder} has no text_encoder")
-        return folder
-    name = DEEPFLOYD.get(str(name), (str(name),))[0]
-    folder = fetch(name, T5_FILES)
-    return folder if has_weights(folder) else fetch(name, T5_FILES + T5_FILES_WITHOUT_VARIANT)
+    folder = Path(name)
+    if not folder.is_dir():
+        name, _ = deepfloyd(str(name)) or (str(name), None)
+        folder = fetch(name, T5_FILES)
+        folder = folder if has_weights(folder) else fetch(name, T5_FILES + T5_FILES_WITHOUT_VARIANT)
+    if not (folder / "text_encoder" / "config.json").is_file():
+        raise ModelError(f"{folder} has no text_encoder")
+    # without its file, transformers would make up a tokenizer that knows no words
+    if not any((folder / "tokenizer" / file).is_file() for file in ("spiece.model", "tokenizer.json")):
+        raise ModelError(f"{folder} has no tokenizer/spiece.model")
+    return folder
 
 
 def has_weights(folder: Path) -> bool:
@@ -141,7 +144,10 @@ def encode_t5(prompts: list[str], name: str | Path) -> Tensor:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
     except (ImportError, OSError, ValueError) as error:
-        raise ModelError(f"the tokenizer in {folder} does not load: try `pip install sentencepiece`.") from error
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"the tokenizer in {folder} does not load ({reason}): try `pip install sentencepiece protobuf`."
+        ) from error
     check_lengths(tokenizer, texts)
     encoder = load_t5(folder / "text_encoder")
     states = []

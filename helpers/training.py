@@ -340,6 +340,13 @@ def _train(run: "Run", save_every: float) -> Iterator[Progress]:
         yield progress
 
 
+def new_accelerator() -> Accelerator:
+    """What knows this process's device and the other processes, if accelerate launched several."""
+    # accelerate would take Apple's GPU unasked; with ACCELERATE_TORCH_DEVICE=mps it is asked for
+    on_cpu = choose_device().type == "cpu" and "ACCELERATE_TORCH_DEVICE" not in os.environ
+    return Accelerator(cpu=on_cpu, mixed_precision="no")  # bf16_autocast does that, and wraps nothing
+
+
 class SumOverProcesses(torch.autograd.Function):
     """x, summed over all processes; so is its gradient on the way back, since every process used the sum."""
 
@@ -391,10 +398,7 @@ class Run:
         folder: Path | None,
     ):
         self.recipe, self.images, self.labels, self.folder = recipe, images, labels, folder
-        # accelerate would take Apple's GPU unasked; with ACCELERATE_TORCH_DEVICE=mps it is asked for
-        on_cpu = choose_device().type == "cpu" and "ACCELERATE_TORCH_DEVICE" not in os.environ
-        # no mixed precision: bf16_autocast does that, and wraps nothing
-        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
+        self.accelerator = new_accelerator()
         processes = self.accelerator.num_processes
         if recipe.batch_size % processes:
             raise ValueError(f"batch_size is {recipe.batch_size}; wanted a multiple of {processes}, the processes.")
@@ -653,7 +657,7 @@ def run_command(args: argparse.Namespace) -> None:
         check_integer(args.pictures, "pictures", 1, len(data))
         data = TensorDataset(*data[: args.pictures])
     steps = train(recipe.new_network(args.seed), recipe, data, folder=args.out, seed=args.seed)
-    report = functools.partial(print, flush=True) if Accelerator().is_main_process else lambda *_: None
+    report = functools.partial(print, flush=True) if new_accelerator().is_main_process else lambda *_: None
     report(f"{recipe}, in {args.out}")
     report_progress(steps, recipe, report)
 

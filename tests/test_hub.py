@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 from hub_double import OTHER_TOKEN, TOKEN, Hub
-from huggingface_hub import constants, file_download
+from huggingface_hub import constants, file_download, utils
 
 from helpers import models
 from helpers.denoisers import guided
@@ -27,10 +27,22 @@ def hub(tiny_if, user_cache, monkeypatch):
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        new_sessions()
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(user_cache / "no-token"))
         monkeypatch.delenv("HF_TOKEN", raising=False)
         monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)  # between two attempts
         yield hub
+        new_sessions()
+
+
+def go_offline(monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    new_sessions()
+
+
+def new_sessions():
+    """Before huggingface_hub 1.0, a session remembers whether it was made offline."""
+    getattr(utils, "reset_sessions", lambda: None)()
 
 
 @pytest.fixture
@@ -67,7 +79,7 @@ def test_one_word_loads_both_stages_and_encodes_the_courses_prompts(hub, logged_
 
 def test_without_a_network_the_cache_serves(hub, logged_in, monkeypatch):
     load_model("deepfloyd", "cpu")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    go_offline(monkeypatch)
     assert load_model("deepfloyd", "cpu").upscaler == "diffusion model, stage II"
 
 
@@ -85,6 +97,15 @@ def test_a_hub_name_has_its_stage_ii_in_a_folder(hub, logged_in, tiny_if, tmp_pa
     hub.models["somebody/both"] = folder = shutil.copytree(tiny_if[0], tmp_path / "both")
     shutil.copytree(tiny_if[1], folder / "stage_2")
     assert load_model("somebody/both", "cpu").stage_2.image_shape == (3, 64, 64)
+
+
+def test_the_hubs_own_name_of_stage_i_brings_its_stage_ii_along(hub, logged_in):
+    assert load_model(XL, "cpu").stage_2.image_shape == (3, 64, 64)
+
+
+def test_a_stage_ii_alone_is_no_model(hub, logged_in):
+    with pytest.raises(ModelError, match=rf"{II_L} is a stage II.*wanted the name of a stage I, such as {XL}"):
+        load_model(II_L, "cpu")
 
 
 # How the hub refuses
@@ -132,7 +153,7 @@ def test_an_absent_hub_and_an_empty_cache_say_what_is_missing(hub, monkeypatch, 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(ModelError, match=rf"{XL} is not, or only partly, in the cache.*the hub cannot be reached"):
         load_model("deepfloyd")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    go_offline(monkeypatch)
     with pytest.raises(ModelError, match=rf"{user_cache / 'hub'}.*HF_HUB_OFFLINE is set"):
         load_model("deepfloyd")
 
@@ -141,9 +162,18 @@ def test_a_download_that_broke_off_and_an_absent_hub_say_so(hub, logged_in, monk
     hub.breaks = ".safetensors"
     with pytest.raises(ModelError):
         load_model("deepfloyd")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    go_offline(monkeypatch)
     with pytest.raises(ModelError, match=r"only partly, in the cache|is incomplete"):
         load_model("deepfloyd")
+
+
+def test_an_absent_hub_and_a_cache_without_the_text_encoder_say_what_to_run(hub, logged_in, monkeypatch, user_cache):
+    load_model("deepfloyd", "cpu")
+    shutil.rmtree(next(user_cache.glob("hub/models--*I-XL*/snapshots/*/text_encoder")))
+    go_offline(monkeypatch)
+    model = load_model("deepfloyd", "cpu")  # the course's prompts are kept
+    with pytest.raises(ModelError, match=r"no text states are kept for 'a zebra'.*helpers\.prompts deepfloyd"):
+        model.embed("a zebra")
 
 
 def test_a_full_disk_says_where_to_make_room():

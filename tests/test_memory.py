@@ -1,17 +1,19 @@
 """Memory plans: what they are expected to need, which is chosen, and that each computes the same."""
 
+import shutil
+
 import pytest
 import torch
-from accelerate.hooks import CpuOffload
 from diffusers import UNet2DConditionModel
-from tiny_if import STAGE_1
+from memory_table import CHANNELS, architecture
 from toys import seeded
 
 from helpers import memory, models
 from helpers.denoisers import guided
 from helpers.hub import ModelError
 from helpers.memory import GB, Footprint, LiveBytes, Plan, choose_plan, execution_device, expected_peak, footprint
-from helpers.models import load_network
+from helpers.models import load_model, load_network
+from helpers.prompts import course_prompts, remember
 
 
 @pytest.fixture
@@ -52,13 +54,16 @@ def test_a_footprint_is_the_networks_own(networks):
         assert 3 * picture < tensors < 60 * picture  # skip connections keep several alive, but not all
 
 
-def test_the_published_sizes_of_if_i_are_those_of_its_architecture():
-    """Widths of 704 give the published 4.3 billion weights: STAGE_1 has IF-I-XL's blocks."""
-    xl = STAGE_1 | {"block_out_channels": (704, 1408, 2112, 2816), "cross_attention_dim": 2816}
-    xl |= {"encoder_hid_dim": 4096, "attention_head_dim": 64, "norm_num_groups": 32, "sample_size": 64}
+@pytest.mark.parametrize(
+    "name, millions",
+    [("IF-I-M", 371.60), ("IF-I-L", 900), ("IF-I-XL", 4300), ("IF-II-M", 461.06), ("IF-II-L", 1240)],
+)
+def test_the_architectures_have_as_many_weights_as_others_count(name, millions):
+    """ci/memory_table.py says who; to as many digits as they print."""
     with torch.device("meta"):
-        weights = sum(p.numel() for p in UNet2DConditionModel(**xl).parameters())
-    assert round(weights / 1e9, 1) == 4.3
+        weights = sum(p.numel() for p in UNet2DConditionModel(**architecture(name)).parameters())
+    assert weights / 1e6 == pytest.approx(millions, rel=0.04 if name == "IF-I-L" else 0.003)
+    assert CHANNELS[name][-1] % 64 == 0  # the width of a head
 
 
 # Which plan
@@ -84,14 +89,18 @@ def test_a_gpu_that_is_too_small_is_told_what_is_needed():
         choose_plan([LARGE, SMALL], 4 * GB)
 
 
-def test_a_gpus_free_memory_decides_and_a_cpu_is_not_asked(networks, monkeypatch):
+def test_while_they_change_places_the_gpu_has_the_weights_of_all():
+    assert expected_peak(Plan.NETWORK, [LARGE, LARGE]) / GB == 1 + 9 + 9
+
+
+def test_a_gpus_free_memory_decides_and_a_cpu_is_not_asked(tiny_if, networks, monkeypatch):
     sizes = [footprint(type(network), network.config, torch.float16) for network in networks]
     for plan in Plan:
         free = expected_peak(plan, sizes)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 16 * GB))
-        assert models.plan_for(networks, torch.device("cuda")) == plan
+        assert models.plan_for(tiny_if, torch.device("cuda")) == plan
     monkeypatch.delattr(torch.cuda, "mem_get_info")
-    assert models.plan_for(networks, torch.device("cpu")) == Plan.ALL
+    assert models.plan_for(tiny_if, torch.device("cpu")) == Plan.ALL
 
 
 # The plans at work (the "GPU" is the CPU, which accelerate's hooks treat alike)
@@ -126,19 +135,61 @@ def test_every_plan_computes_the_same(model, plan):
     assert torch.equal(both()[0], wanted[0])
 
 
-def test_one_network_at_a_time_sends_the_other_away(model, monkeypatch):
-    model.to("cpu", Plan.NETWORK)
-    hooks = [next(h for h in hooks_of(unet) if isinstance(h, CpuOffload)) for unet in model.networks]
-    assert hooks[0].prev_module_hook.model is model.networks[1]
-    assert hooks[1].prev_module_hook.model is model.networks[0]
+class Network(torch.nn.Linear):
+    """It notes in `moves` where it is sent, and believes to be there."""
+
+    def __init__(self, name, moves):
+        super().__init__(1, 1)
+        self.name, self.moves = name, moves
+
+    def to(self, device):
+        self.moves.append(f"{self.name} to {torch.device(device).type}")
+        return super().to(device)
+
+    def parameters(self, recurse=True):
+        there = [move.split()[-1] for move in self.moves if move.startswith(self.name)]
+        return iter([torch.empty(1, device="meta" if there and there[-1] == "meta" else "cpu")])
 
 
-def hooks_of(network):
-    hook = network._hf_hook
-    return getattr(hook, "hooks", [hook])
+def test_one_network_at_a_time_comes_before_the_other_goes(monkeypatch):
+    """So that main memory never holds both. (The "GPU" is the meta device, from which nothing comes back by itself.)"""
+    monkeypatch.setattr(torch.nn.Linear, "to", lambda network, device: network)
+    moves, gpu = [], torch.device("meta")
+    networks = [Network("I", moves), Network("II", moves)]
+    hooks = [memory.OneAtATime(gpu, [other for other in networks if other is not network]) for network in networks]
+    for i in (0, 0, 1, 1, 0):
+        hooks[i].pre_forward(networks[i])
+    assert moves == ["I to meta", "II to meta", "I to cpu", "I to meta", "II to cpu"]
+
+
+def test_the_first_network_leaves_main_memory_before_the_second_is_loaded(tiny_if, user_cache, tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny_if[0], tmp_path / "both")
+    shutil.copytree(tiny_if[1], folder / models.STAGE_2)
+    remember(dict.fromkeys(course_prompts(), torch.zeros(77, 64)), folder)
+    loaded, where = [], []
+
+    def spy(unet_folder):
+        where.append([execution_place(network) for network in loaded])
+        loaded.append(load_network(unet_folder))
+        return loaded[-1]
+
+    monkeypatch.setattr(models, "load_network", spy)
+    monkeypatch.setattr(models, "choose_device", lambda device: torch.device("meta"))  # the "GPU"
+    for plan, there in ((Plan.ALL, "meta"), (Plan.NETWORK, "meta"), (Plan.LAYER, "cpu")):
+        loaded.clear(), where.clear()
+        monkeypatch.setattr(models, "plan_for", lambda *_, plan=plan: plan)
+        monkeypatch.setattr(models.TextToImage, "to", lambda model, *_: model)  # (from meta, nothing comes back)
+        load_model(folder)
+        assert where == [[], [there]], plan
+
+
+def execution_place(network):
+    """Where a network's weights are; accelerate keeps those of its layers aside."""
+    hook = getattr(network.conv_in, "_hf_hook", None)
+    return next(network.parameters()).device.type if hook is None else hook.weights_map["weight"].device.type
 
 
 def test_a_network_computes_where_its_hook_says(networks):
     memory.place(networks, torch.device("meta"), torch.float32, Plan.NETWORK)  # (nothing runs)
-    assert next(networks[0].parameters()).device.type == "cpu"
-    assert execution_device(networks[0]) == torch.device("meta")
+    assert [next(network.parameters()).device.type for network in networks] == ["meta", "cpu"]
+    assert execution_device(networks[1]) == torch.device("meta")

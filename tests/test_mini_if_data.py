@@ -1,20 +1,19 @@
 """Mini-IF's training set: what it knows, what it is called, what an example looks like. On made-up art, without npm."""
 
-import hashlib
 import io
 import json
 import tarfile
-import zlib
 from collections import Counter
 
 import numpy as np
 import pytest
+import small_training_set
 import torch
 from PIL import Image
+from small_training_set import encoded, made_up
 from toys import seeded
 
 from helpers.data import DATA
-from helpers.mini_if import dataset as module
 from helpers.mini_if.art import (
     MARGIN,
     SETS,
@@ -31,7 +30,7 @@ from helpers.mini_if.art import (
 )
 from helpers.mini_if.captions import WEAK, captions
 from helpers.mini_if.concepts import CONCEPTS, HELD_OUT_PER_STYLE, STYLES, Concept, choose_held_out, read_held_out
-from helpers.mini_if.dataset import Dataset, DatasetError, backgrounds, build, place, tint
+from helpers.mini_if.dataset import SCENE_VARIANTS, Dataset, DatasetError, backgrounds, place, tint
 from helpers.mini_if.scenes import PALETTES, SCENERY, SCENES, Canvas, paper
 from helpers.mini_if.sheets import concept_sheets, example_sheet
 
@@ -53,32 +52,10 @@ SEED_PROMPTS = [
 ]
 
 
-def made_up(icons: str, concept: str) -> np.ndarray:
-    """A square in a colour of its own, with a hole, as large as art is."""
-    colour = hashlib.sha256(f"{icons} {concept}".encode()).digest()[:3]
-    image = np.zeros((SIZE, SIZE, 4), np.uint8)
-    image[MARGIN:-MARGIN, MARGIN:-MARGIN] = (*(colour if icons != "fluent-contrast" else (0, 0, 0)), 255)
-    image[100:140, 100:140] = 0
-    return brush_strokes(image) if icons == "noto-oil" else image
-
-
-def encoded(texts: list[str], width: int) -> torch.Tensor:
-    """Text states that tell one text from another."""
-    return torch.stack([torch.full((77, width), zlib.crc32(text.encode()) % 1000 / 1000) for text in texts]).half()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A small training set: six concepts, two of which are held out in a style, and two scenes."""
     folder = tmp_path_factory.mktemp("mini-if-data")
-    pairs = sorted(read_held_out())
-    photo, litho = (next(name for name, style in pairs if style == wanted) for wanted in ("photo", "lithograph"))
-    with pytest.MonkeyPatch.context() as patch:
-        names = ["dog", "skull", "deer", "door", photo, litho]
-        patch.setattr(module, "CONCEPTS", {name: CONCEPTS[name] for name in names})
-        patch.setattr(module, "SCENES", (SCENES[1], SCENES[3]))
-        patch.setattr(module, "SCENE_VARIANTS", 2)
-        build(folder, made_up, encoded)
+    small_training_set.make(folder)
     return folder
 
 
@@ -136,7 +113,7 @@ def test_no_scene_shows_a_held_out_pair():
         return made_up(icons, concept)
 
     for scene in SCENES:
-        for variant in range(module.SCENE_VARIANTS):
+        for variant in range(SCENE_VARIANTS):
             scene.picture(art, "noto", variant)
     assert shown <= SCENERY <= set(CONCEPTS)
     assert not SCENERY & {concept for concept, _ in read_held_out()}

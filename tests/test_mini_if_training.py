@@ -1,9 +1,11 @@
 """Mini-IF's training: the losses against closed forms, and a run that stops and goes on."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
+from processes import launch_two
 from toys import seeded
 
 from helpers.mini_if import training
@@ -110,6 +112,37 @@ def test_a_run_goes_on_to_the_last_bit(tmp_path, monkeypatch):
     for name in wanted:  # (a noise level that no step has met yet has no mean loss)
         torch.testing.assert_close(given[name], wanted[name], rtol=0, atol=0, equal_nan=True)
     assert loss_history(tmp_path / "killed").shape == (1, 1 + LEVELS)
+
+
+class BothShares(Run):
+    """One process that learns from what two would."""
+
+    def batch(self):
+        self.processes = 2  # of whose shares each is
+        return tuple(torch.cat(parts) for parts in zip(self.share(0), self.share(1)))
+
+
+def train_small(folder):
+    training.bf16_autocast = lambda device: nullcontext()
+    training.REPORT = 1
+    list(new_run(folder).train())
+
+
+def test_two_processes_learn_what_one_does_from_both_shares(tmp_path, monkeypatch):
+    """The same losses at every step and noise level, and networks that say the same."""
+    launch_two(train_small, tmp_path / "two")
+    monkeypatch.setattr(training, "bf16_autocast", lambda device: nullcontext())
+    monkeypatch.setattr(training, "REPORT", 1)
+    one = BothShares(SMALL.new_network(), SMALL, Pictures(), tmp_path / "one")
+    list(one.train())
+    two = new_run(tmp_path / "two", replace(SMALL, steps=7))
+    assert two.step == len(two.history) == 6
+    torch.testing.assert_close(*(torch.tensor(run.history) for run in (two, one)), rtol=1e-5, atol=1e-5, equal_nan=True)
+    x_t, text, t = torch.randn(2, 3, 64, 64, generator=seeded()), torch.randn(2, 77, 384), torch.tensor([3, 800])
+    with torch.no_grad():
+        said = [run.average.eval().predict_v(x_t, t, text)[0] for run in (two, one)]
+    torch.testing.assert_close(*said, rtol=0, atol=1e-4)
+    assert next(two.train()).step == 7  # and one process may go on with it
 
 
 def test_another_seed_is_another_run(tmp_path):

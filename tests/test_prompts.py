@@ -53,6 +53,27 @@ def test_the_states_are_those_of_diffusers_own_pipeline(tiny_if):
     assert (ours[0] - ours[2]).abs().max() > 0.1
 
 
+def test_the_tokenizers_files_are_those_that_the_hub_has(tiny_if):
+    """Nothing faster: transformers has to make what it wants from T5's SentencePiece model."""
+    files = {"spiece.model", "special_tokens_map.json", "tokenizer_config.json"}
+    assert {file.name for folder in tiny_if for file in (folder / "tokenizer").iterdir()} == files
+
+
+def test_a_tokenizer_that_does_not_load_says_what_to_install(tiny_if, tmp_path):
+    folder = shutil.copytree(tiny_if[0], tmp_path / "model")
+    model = folder / "tokenizer" / "spiece.model"
+    model.write_bytes(model.read_bytes()[:100])
+    with pytest.raises(ModelError, match=r"tokenizer in .* does not load .*pip install sentencepiece protobuf"):
+        encode_t5(TEXTS, folder)
+
+
+def test_a_tokenizer_without_its_file_is_not_made_up(tiny_if, tmp_path):
+    folder = shutil.copytree(tiny_if[0], tmp_path / "model")
+    (folder / "tokenizer" / "spiece.model").unlink()
+    with pytest.raises(ModelError, match=r"has no tokenizer/spiece\.model"):
+        encode_t5(TEXTS, folder)
+
+
 def test_more_prompts_than_one_batch_come_in_order(tiny_if):
     many = [f"a photo of {i}" for i in range(prompts.T5_BATCH + 2)]
     torch.testing.assert_close(encode_t5(many, tiny_if[0])[-1:], encode_t5(many[-1:], tiny_if[0]), atol=0.02, rtol=0)

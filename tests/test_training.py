@@ -1,11 +1,8 @@
 """Part B's training loop: against a loop written a second time, through kill -9, and on a full disk."""
 
 import json
-import multiprocessing
-import os
 import random
 import resource
-import socket
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,6 +10,7 @@ from itertools import islice
 
 import pytest
 import torch
+from processes import launch_two, start
 from safetensors.torch import load_file, save_file
 from torch.utils.data import TensorDataset
 
@@ -281,21 +279,12 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(unet.state_dict().values(), again.state_dict().values()))
 
 
-# processes are forked from a server that has imported the library once, and has no threads yet
-server = multiprocessing.get_context("forkserver")
-server.set_forkserver_preload(["helpers.training"])
 LONG = replace(class_conditional, hidden=4, epochs=4, batch_size=16)
 
 
 def train_in_a_process(folder):
     torch.set_num_threads(1)
     list(train(LONG.new_network(), LONG, digits(160), folder=folder, save_every=0))
-
-
-def start(target, *args):
-    process = server.Process(target=target, args=args)
-    process.start()
-    return process
 
 
 def test_killed_three_times_it_ends_with_the_same_bits(tmp_path):
@@ -325,28 +314,28 @@ def test_killed_three_times_it_ends_with_the_same_bits(tmp_path):
 # ---- several processes
 
 
-def train_one_of_two(rank, port, folder):
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-    torch.set_num_threads(1)
+def train_small(folder):
     training.bf16_autocast = lambda device: nullcontext()
     recipe = replace(class_conditional, **SMALL)
     list(train(recipe.new_network(), recipe, digits(), folder=folder))
-    torch.distributed.destroy_process_group()
 
 
 def test_two_processes_learn_what_one_does(tmp_path, fp32):
     """Equal losses for equal global batches: the same noise, and BatchNorm over both shares together."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    both = [start(train_one_of_two, rank, port, tmp_path) for rank in (0, 1)]
+    launch_two(train_small, tmp_path)
     recipe = replace(class_conditional, **SMALL)
     losses = [s.loss for s in train(recipe.new_network(), recipe, digits())]
-    for process in both:
-        process.join()
-        assert process.exitcode == 0
     torch.testing.assert_close(loss_history(tmp_path), torch.tensor(losses), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("asked, on_cpu", [(None, True), ("mps", False)])
+def test_apples_gpu_trains_only_when_asked(asked, on_cpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("ACCELERATE_TORCH_DEVICE", raising=False)
+    if asked:
+        monkeypatch.setenv("ACCELERATE_TORCH_DEVICE", asked)
+    monkeypatch.setattr(training, "Accelerator", lambda cpu, mixed_precision: cpu)
+    assert training.new_accelerator() is on_cpu
 
 
 # ---- what goes wrong

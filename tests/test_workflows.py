@@ -50,6 +50,13 @@ def test_the_token_goes_to_one_step_of_the_gpu_workflow():
     assert "secrets." not in step["run"] and "inputs." not in step["run"]  # text from outside is no shell code
 
 
+def test_the_gpu_workflow_has_what_deepfloyd_needs():
+    """The Makefile hands EXTRAS to pip."""
+    assert WORKFLOWS["gpu"]["env"]["EXTRAS"] == "[deepfloyd]"
+    assert '-e ".$(EXTRAS)"' in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "deepfloyd = [" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
 def test_the_gpu_workflow_keeps_what_failed():
     steps = WORKFLOWS["gpu"]["jobs"]["course"]["steps"]
     (upload,) = [step for step in steps if "upload-artifact" in step.get("uses", "")]

@@ -1,7 +1,7 @@
 """DeepFloyd IF in small: every kind of block and every flag of IF-I-XL, IF-II-L and their T5, with few channels and
 random weights, saved as the hub has them. Made in seconds, for tests; never stored.
 
-The flags are those of the published configs, as diffusers' scripts/convert_if.py derives them.
+The flags are those of the published configs; ci/memory_table.py says where these can be read.
 
     python tests/tiny_if.py folder      for `make course MODEL=folder`
 """
@@ -9,12 +9,14 @@ The flags are those of the published configs, as diffusers' scripts/convert_if.p
 import json
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
+import sentencepiece
 import torch
 from diffusers import DDPMScheduler, IFPipeline, IFSuperResolutionPipeline, UNet2DConditionModel
-from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+from transformers import AutoTokenizer, T5Config, T5EncoderModel
+
+from helpers.prompts import course_prompts
 
 WIDTH = 64  # of the text states; 4096 in IF
 BOTH = {
@@ -40,15 +42,14 @@ STAGE_1 = BOTH | {
 }
 STAGE_2 = BOTH | {
     "in_channels": 6,
-    "block_out_channels": (8, 16, 24, 32, 32),
+    "block_out_channels": (8, 16, 32, 48, 64),  # times 20 in IF-II-L: (160, 320, 640, 960, 1280)
     "layers_per_block": (2, 2, 3, 5, 5),
-    "cross_attention_dim": 32,
+    "cross_attention_dim": 64,
     "down_block_types": (*["ResnetDownsampleBlock2D"] * 3, *["SimpleCrossAttnDownBlock2D"] * 2),
     "up_block_types": (*["SimpleCrossAttnUpBlock2D"] * 2, *["ResnetUpsampleBlock2D"] * 3),
     "class_embed_type": "timestep",
     "time_embedding_act_fn": "gelu",
-    "time_embedding_dim": 32,
-    "only_cross_attention": True,
+    "time_embedding_dim": 64,
     "resnet_skip_time_act": True,
     "resnet_out_scale_factor": 1 / 0.7071,
     "mid_block_scale_factor": 1 / 0.7071,
@@ -58,8 +59,9 @@ STAGE_2 = BOTH | {
 def save_tiny_if(stage_1: Path, stage_2: Path, size: int = 64, variant: str | None = "fp16") -> None:
     """Both stages, each with text encoder and tokenizer, for pictures of so many pixels and four times as many."""
     torch.manual_seed(0)
+    save_tokenizer(stage_1 / "tokenizer")
     parts = {
-        "tokenizer": tokenizer(),
+        "tokenizer": AutoTokenizer.from_pretrained(stage_1 / "tokenizer"),
         "text_encoder": text_encoder(),
         "safety_checker": None,
         "feature_extractor": None,
@@ -83,6 +85,8 @@ def save_tiny_if(stage_1: Path, stage_2: Path, size: int = 64, variant: str | No
             torch.nn.Module.to(pipeline.unet, torch.float16)
             torch.nn.Module.to(pipeline.text_encoder, torch.float16)
         pipeline.save_pretrained(folder, variant=variant)
+        shutil.rmtree(folder / "tokenizer")  # today's transformers writes more than the hub has
+        save_tokenizer(folder / "tokenizer")
 
 
 def text_encoder() -> T5EncoderModel:
@@ -90,37 +94,24 @@ def text_encoder() -> T5EncoderModel:
     return T5EncoderModel(T5Config(**config, feed_forward_proj="gated-gelu")).eval()
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """One token for each character, and </s> at the end, as T5's own ends a text."""
-    characters = "▁abcdefghijklmnopqrstuvwxyz0123456789.,-'"
-    vocabulary = [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], *([c, -1.0] for c in characters)]
-    special = [
-        {"id": i, "content": vocabulary[i][0], "special": True}
-        | dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-        for i in range(3)
-    ]
-    ending = [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}]
-    words = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
-    description = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": special,
-        "normalizer": None,
-        "pre_tokenizer": words,
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": ending,
-            "pair": [*ending, {"Sequence": {"id": "B", "type_id": 0}}, ending[1]],
-            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}},
-        },
-        "decoder": words,
-        "model": {"type": "Unigram", "unk_id": 2, "vocab": vocabulary, "byte_fallback": False},
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "tokenizer.json"
-        file.write_text(json.dumps(description), encoding="utf-8")
-        return PreTrainedTokenizerFast(tokenizer_file=str(file), pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
+def save_tokenizer(folder: Path) -> None:
+    """T5's own files, as the hub has them: a SentencePiece model, here of single letters, and two lists of names."""
+    lines = [*course_prompts(), "abcdefghijklmnopqrstuvwxyz0123456789.,-'"]
+    letters = set("".join(lines).lower().replace(" ", "▁"))
+    folder.mkdir(parents=True, exist_ok=True)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(line.lower() for line in lines),
+        model_prefix=str(folder / "spiece"),
+        vocab_size=len(letters) + 3,  # and <pad>, </s>, <unk>
+        character_coverage=1.0,
+        **{"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1, "minloglevel": 2},
+    )
+    (folder / "spiece.vocab").unlink()
+    names = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    names["additional_special_tokens"] = [f"<extra_id_{i}>" for i in range(100)]
+    (folder / "special_tokens_map.json").write_text(json.dumps(names))
+    more = {"tokenizer_class": "T5Tokenizer", "extra_ids": 100, "model_max_length": 512}
+    (folder / "tokenizer_config.json").write_text(json.dumps(names | more))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Here are the loop, the loss and stage I; stage II, in upscaling.py, says only wh
     python -m helpers.mini_if.training --out runs/mini-if --init runs/mini-if-start
     accelerate launch --multi_gpu -m helpers.mini_if.training --out runs/mini-if --init runs/mini-if-start
 
+The second line is for several GPUs; helpers/training.py says how to start two processes on one CPU.
 The same command again goes on where the run stopped, even after kill -9. In the folder: resume.safetensors, all that
 the next step depends on; samples/, a grid of the course's prompts every so often; model/, the averaged weights in IF
 format: `make course MODEL=runs/mini-if/model` runs every notebook on them.
@@ -24,7 +25,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ..denoisers import TextDenoiser, guided
@@ -36,7 +36,16 @@ from ..prompts import course_prompts, load_embeddings
 from ..sampling import abar_at, draw_noise, dynamic_threshold, final, forward, sample
 from ..schedule import NoiseSchedule, strided_timesteps
 from ..show import grid
-from ..training import RESUME, TrainingError, load_adam, load_weights, read_run, read_tensors, write_tensors
+from ..training import (
+    RESUME,
+    TrainingError,
+    load_adam,
+    load_weights,
+    new_accelerator,
+    read_run,
+    read_tensors,
+    write_tensors,
+)
 from ..validate import check_integer, check_number
 from .dataset import DATA, Dataset, DatasetError
 
@@ -170,7 +179,7 @@ class Run:
 
     def __init__(self, network: VUNet, recipe: Recipe, dataset: Dataset, folder: Path, seed: int = 0):
         self.recipe, self.dataset, self.folder, self.seed = recipe, dataset, Path(folder), seed
-        self.accelerator = Accelerator(mixed_precision="no")  # bf16_autocast does that, and wraps nothing
+        self.accelerator = new_accelerator()
         self.processes, self.device = self.accelerator.num_processes, self.accelerator.device
         if recipe.batch_size % self.processes:
             raise ValueError(
@@ -196,12 +205,17 @@ class Run:
             self.load()
 
     def batch(self) -> tuple[Tensor, ...]:
-        """This process's share of the next step: x0 and eps (B, C, H, W), t (B,), text states (B, 77, 384), and what
-        else the network is told.
+        """This process's share of the next step."""
+        return self.share(self.accelerator.process_index)
 
-        Everything random follows from seed, step and process: there is no state of a generator to be saved.
+    def share(self, process: int) -> tuple[Tensor, ...]:
+        """A process's share of the next step: x0 and eps (B, C, H, W), t (B,), text states (B, 77, 384), and what else
+        the network is told.
+
+        Everything random follows from seed, step and process: there is no state of a generator to be saved. So each
+        process composes its own pictures only, and a run on another number of processes sees others.
         """
-        name = f"seed {self.seed}, step {self.step}, process {self.accelerator.process_index}"
+        name = f"seed {self.seed}, step {self.step}, process {process}"
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))  # (it knows 32 bits of its seed)
         n = self.recipe.batch_size // self.processes
         x0, captions, more = self.draw(n, generator)
