@@ -82,6 +82,7 @@ class Explorer:
             control.observe(self.redraw, names="value")
         status = ipywidgets.HBox([self.bar, self.message], layout={"flex_flow": "row wrap", "min_height": "2.4em"})
         self.box = ipywidgets.VBox([*controls.values(), status, self.picture])
+        self.box.add_class("explorer")
 
     def redraw(self, change=None) -> None:
         self.newest.ask(values_of(self.controls))
