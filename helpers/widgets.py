@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import ipywidgets
+import traitlets
 from IPython.display import display
 from tqdm.auto import tqdm
 
@@ -67,12 +68,18 @@ def values_of(controls: dict[str, ipywidgets.Widget]) -> dict:
     return {name: control.value for name, control in controls.items()}
 
 
+class Image(ipywidgets.Image):
+    """A picture whose `tooltip` says in words what it shows."""
+
+    description = traitlets.Unicode("").tag(sync=True)  # the browser's side of ipywidgets 8 asks for it then
+
+
 class Explorer:
     """Controls, and the picture that follows them; see `play`."""
 
     def __init__(self, draw: Callable, controls: dict[str, ipywidgets.Widget]):
         self.draw, self.controls = draw, controls
-        self.picture = ipywidgets.Image(format="png", layout={"align_self": "flex-start", "max_width": "100%"})
+        self.picture = Image(format="png", layout={"align_self": "flex-start", "max_width": "100%"})
         self.bar = ipywidgets.IntProgress(layout={"width": "12em", "visibility": "hidden"})
         self.message = ipywidgets.HTML()
         self.first, self.count = None, 0  # of the Steps that the bar counts
@@ -81,8 +88,11 @@ class Explorer:
             arrange(control, name)
             control.observe(self.redraw, names="value")
         status = ipywidgets.HBox([self.bar, self.message], layout={"flex_flow": "row wrap", "min_height": "2.4em"})
-        self.box = ipywidgets.VBox([*controls.values(), status, self.picture])
-        self.box.add_class("explorer")
+        # side by side where the window is wide enough for both
+        columns = [ipywidgets.VBox(list(controls.values())), ipywidgets.VBox([status, self.picture])]
+        self.box = ipywidgets.HBox(columns, layout={"flex_flow": "row wrap"})
+        for part, name in [(self.box, "explorer"), (self.bar, "explorer-bar"), (self.message, "explorer-message")]:
+            part.add_class(name)
 
     def redraw(self, change=None) -> None:
         self.newest.ask(values_of(self.controls))

@@ -72,7 +72,7 @@ def live(monkeypatch):
 def parts(displayed):
     """The picture, the message and the bar of the one box that was displayed."""
     (box,) = displayed
-    status, shown = box.children[-2:]
+    status, shown = box.children[1].children
     bar, message = status.children
     return shown, message, bar
 
@@ -138,7 +138,7 @@ def test_live_it_draws_at_once_and_shows_the_controls(draw, displayed, live):
     assert bytes(shown.value) == picture(250).png
     assert shown.tooltip == picture(250).alt
     assert message.value == "" and bar.layout.visibility == "hidden"
-    assert slider in displayed[0].children
+    assert displayed[0].children[0].children == (slider,)
     assert slider.description == "t"
 
 
