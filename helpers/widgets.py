@@ -58,10 +58,10 @@ def play(draw: Callable[..., Picture | Iterator], **controls: ipywidgets.Widget)
 def stages(draw: Callable, values: dict) -> Iterator:
     """What a draw function gives for some values, one after the other."""
     drawn = draw(**values)
-    if isinstance(drawn, Iterator):
-        yield from drawn
-    else:
-        yield drawn
+    for stage in drawn if isinstance(drawn, Iterator) else [drawn]:
+        if not isinstance(stage, (Picture, Step, Progress)):
+            raise TypeError(f"draw gave a {type(stage).__name__}; wanted a picture, such as show.grid(…), or a Step.")
+        yield stage
 
 
 def values_of(controls: dict[str, ipywidgets.Widget]) -> dict:
@@ -204,8 +204,8 @@ class Prompt(ipywidgets.Combobox):
         self.text_to_image = text_to_image
 
     def remark(self) -> str:
-        """A sentence about the prompt, or nothing."""
-        found = self.text_to_image.nearest(self.value)
+        """A sentence about the prompt, or nothing. The course's own prompts need none."""
+        found = None if self.value in self.options else self.text_to_image.nearest(self.value)
         if found is None or found[1] >= FAR:
             return ""
         return (

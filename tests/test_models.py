@@ -26,6 +26,7 @@ from helpers.patch_unet import PatchUNet
 from helpers.sampling import dynamic_threshold, final, sample
 from helpers.schedule import strided_timesteps
 from helpers.upscale_unet import UpscaleUNet
+from helpers.widgets import FAR
 
 FOLDER = models.BUNDLED["mini-if"]
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -255,6 +256,10 @@ def test_the_nearest_known_thing_is_found_by_meaning(model, prompt):
 def test_the_same_words_are_as_near_as_can_be_and_nonsense_is_far(model):
     assert model.nearest("a photo of a panda")[1] == pytest.approx(1, abs=1e-4)
     assert model.nearest("quantum chromodynamics")[1] < 0.5 < model.nearest("a rocket ship")[1]
+
+
+def test_all_that_the_course_asks_for_is_near_to_something(model):
+    assert min(model.nearest(prompt)[1] for prompt in PROMPTS if prompt) > FAR
 
 
 def test_a_model_that_lists_nothing_has_no_nearest_thing(plain_if):

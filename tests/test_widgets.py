@@ -18,6 +18,7 @@ def picture(number: float, size: int = 4) -> show.Picture:
 
 
 def step(t: int, s: int | None) -> Step:
+    """Without tensors: a bar has no use for them."""
     return Step(t, s, None, None, None, None)
 
 
@@ -123,6 +124,15 @@ def test_headless_it_makes_no_widgets_of_its_own_and_no_thread(draw, displayed, 
 def test_headless_an_error_is_raised_and_fails_the_notebook(draw, displayed, nobody):
     with pytest.raises(ValueError, match="t is <13>"):
         widgets.play(draw, t=ipywidgets.IntSlider(13, 0, 999))
+    assert displayed == []
+
+
+@pytest.mark.parametrize(
+    "drawn", [None, "a picture", iter([picture(1), None])], ids=["nothing", "text", "nothing more"]
+)
+def test_what_is_no_picture_is_said(drawn, displayed, nobody):
+    with pytest.raises(TypeError, match=r"draw gave a \w+; wanted a picture"):
+        widgets.play(lambda t: drawn, t=ipywidgets.IntSlider(13, 0, 999))
     assert displayed == []
 
 
@@ -339,6 +349,12 @@ def test_a_prompt_that_is_far_from_everything_is_flagged(displayed, live):
     shown, message, _ = parts(displayed)
     assert "a flag" in message.value and "0.31" in message.value and "&lt;b&gt;idea" in message.value
     assert bytes(shown.value) == picture(27).png
+
+
+def test_the_courses_own_prompts_need_no_remark():
+    model = Knows(("a cat", 0.1))
+    assert widgets.Prompt("a rocket ship", model).remark() == ""
+    assert widgets.Prompt("a rocket ship in the rain", model).remark() != ""
 
 
 def test_the_courses_prompts_are_suggested_and_any_other_is_taken():

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lab import FLAGS, ROOT, Notebook, find_browser, lab
+from lab import FLAGS, ROOT, SCREENSHOTS, WAITED, Notebook, find_browser, lab
 from playwright.sync_api import sync_playwright
 
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -55,3 +55,13 @@ def opened(browser, address):
     yield open_notebook
     for notebook in notebooks:
         notebook.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How long the first pictures took; on a busy computer, longer."""
+    for name, number in dict.fromkeys(entry[:2] for entry in WAITED):
+        seconds = sorted(entry[2] for entry in WAITED if entry[:2] == (name, number))
+        middle, slowest = seconds[len(seconds) // 2], seconds[-1]
+        terminalreporter.write_line(f"{name}-{number}: first picture after {middle:.2f} s, at most {slowest:.2f} s")
+    if WAITED:
+        terminalreporter.write_line(f"What the explorers look like: {SCREENSHOTS.relative_to(ROOT)}/")

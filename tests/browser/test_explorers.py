@@ -10,6 +10,7 @@ import pytest
 from lab import Notebook
 from PIL import Image
 
+from conftest import SCREENSHOTS, WAITED
 from helpers.show import GAP
 
 # draws in ten steps of a twentieth of a second, with a picture after the second and after the last
@@ -175,16 +176,15 @@ def test_every_control_of_a_notebook_moves_its_picture(opened, name):
     notebook.run_all()
     explorers = notebook.explorers()
     assert explorers
-    for explorer in explorers:
+    for number, explorer in enumerate(explorers, 1):
         explorer.settle()
-        moved = 0
-        for move in moves(explorer):
+        explorer.box.screenshot(path=SCREENSHOTS / f"{name}-{number}.png")
+        for moved, move in enumerate(moves(explorer), 1):
             before = explorer.pixels()
-            move()
+            WAITED.append((name, number, explorer.seconds_to_a_picture(move)))
             said = explorer.settle()
             assert said == "" or "similarity" in said, said
-            assert explorer.pixels() != before, f"control {moved} of {name} moves nothing"
-            moved += 1
+            assert explorer.pixels() != before, f"control {moved} moves nothing"
         assert moved
         assert notebook.ask(EXPLORER_THREADS) == "0"
 
@@ -286,3 +286,31 @@ def test_a_picture_can_be_uploaded_and_what_is_none_is_said(pad_notebook, pad):
     notebook.wait_for("[round(c.item(), 1) for c in pad.value[0].mean(dim=(1, 2))]", "[-1.0, 0.0, -1.0]")
     files.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
     explorer.box.get_by_text("notes.txt is not a picture").wait_for()
+
+
+# Other pages
+
+
+def test_in_a_narrow_window_nothing_is_cut_off(pad):
+    wide = pad.page.viewport_size
+    pad.page.set_viewport_size({"width": 420, "height": 800})
+    parts = pad.box.locator("canvas, img.widget-image, .drawing-bar, .widget-inline-hbox")
+    right = [part.evaluate("part => part.getBoundingClientRect().right") for part in parts.all()]
+    columns = [column.bounding_box() for column in pad.box.locator("> .widget-vbox").all()]
+    pad.page.set_viewport_size(wide)
+    assert len(right) > 6 and max(right) <= 420
+    assert columns[1]["y"] >= columns[0]["y"] + columns[0]["height"]  # the picture below the controls
+
+
+@pytest.mark.parametrize("theme, light_text", [("JupyterLab Dark", True), ("JupyterLab Light", False)])
+def test_text_is_read_on_dark_and_light_pages(pad, theme, light_text):
+    change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+    pad.page.evaluate(change, theme)
+    dark = "document.body.dataset.jpThemeLight === 'false'"
+    pad.page.wait_for_function(dark if light_text else f"!({dark})")
+    for text in (pad.box.get_by_role("button", name="undo"), pad.box.get_by_text("Without a mouse")):
+        red, green, blue = text.evaluate(
+            "text => getComputedStyle(text).color.match(/[0-9.]+/g).slice(0, 3).map(Number)"
+        )
+        assert (red + green + blue > 3 * 128) == light_text
+    pad.box.screenshot(path=SCREENSHOTS / f"{theme}.png")

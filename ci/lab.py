@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 SETTLED = 120_000  # milliseconds, on a busy computer
+SCREENSHOTS = ROOT / "build" / "explorers"
+WAITED: list[tuple[str, int, float]] = []  # notebook, which of its explorers, seconds from a change to a picture
 # prints how many explorers were computing, when none is any more
 WAIT = """
 import threading
@@ -168,6 +171,20 @@ class Explorer:
                 return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
             }"""
         )
+
+    def seconds_to_a_picture(self, move: Callable[[], object]) -> float:
+        """Move a control; how long it is until another picture is on the screen, the first of several."""
+        self.picture.evaluate(
+            """image => {
+                const start = performance.now();
+                window.another = new Promise(resolve => new MutationObserver((changes, observer) => {
+                    observer.disconnect();
+                    resolve((performance.now() - start) / 1000);
+                }).observe(image, { attributes: true, attributeFilter: ["src"] }));
+            }"""
+        )
+        move()
+        return self.page.evaluate("window.another")
 
     def handle(self, name: str) -> Locator:
         """The handle of a slider, which takes arrow keys."""
