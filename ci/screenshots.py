@@ -43,21 +43,31 @@ def colour(explorer: Explorer, name: str) -> None:
 
 PICTURES = [("explorer-sketch.png", "a1_7_1", sketch), ("explorer-mask.png", "a1_7_2", mask)]
 
-with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-    for _, name, _ in PICTURES:
-        shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
-    browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
-    with lab(Path(folder)) as address:
-        for file, name, use in PICTURES:
-            notebook = Notebook(browser, address, f"{name}.ipynb")
-            notebook.run_all()
-            (explorer,) = notebook.explorers()
-            explorer.settle()
-            use(explorer)
-            explorer.settle()
-            explorer.box.screenshot(path=DOCS / file)
-            notebook.close()
-            picture = Image.open(DOCS / file).convert("RGB").quantize(128)  # half the size, and nobody sees it
-            picture.save(DOCS / file, optimize=True)
-            print(f"docs/{file}: {name}, {(DOCS / file).stat().st_size / 1000:.0f} kB")
-    browser.close()
+
+def keep(explorer: Explorer, file: str) -> None:
+    """Its screenshot under docs/, with few colours: half the size, and nobody sees it."""
+    explorer.box.screenshot(path=DOCS / file)
+    Image.open(DOCS / file).convert("RGB").quantize(128).save(DOCS / file, optimize=True)
+    print(f"docs/{file}: {(DOCS / file).stat().st_size / 1000:.0f} kB")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        for _, name, _ in PICTURES:
+            shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
+        with lab(Path(folder)) as address:
+            for file, name, use in PICTURES:
+                notebook = Notebook(browser, address, f"{name}.ipynb")
+                notebook.run_all()
+                (explorer,) = notebook.explorers()
+                explorer.settle()
+                use(explorer)
+                explorer.settle()
+                keep(explorer, file)
+                notebook.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
