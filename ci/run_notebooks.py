@@ -149,6 +149,7 @@ def execute(notebook: Path, build: Path, parameters: dict) -> Outcome:
             cwd=notebook.parent,
             progress_bar=False,
             request_save_on_cell_execute=False,
+            store_widget_state=False,  # controls that nobody can move, and that GitHub's viewer stumbles over
             extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: a kernel warns of things no reader can help
         )
     except papermill.PapermillExecutionError as failure:

@@ -20,6 +20,7 @@ From the ground floor up; a module imports only from those above it in this list
     training      Part B's training loop
     metrics       how good drawn digits are
     show          grids, curves, animations
+    drawing       a sketch pad, and a mask painter
     widgets       controls to play with
     mini_if       how the bundled model was made; nothing imports it
 """

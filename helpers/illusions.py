@@ -1,11 +1,13 @@
 """Pictures that are two things at once: visual anagrams, and hybrids that change with the viewing distance."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
+from torchvision.transforms.functional import gaussian_blur, pad, resize
+from torchvision.transforms.functional import rotate as rotate_by
 
 from .denoisers import Combinator, Denoiser, Prediction, predict_together
 from .validate import check_integer, check_number
@@ -94,6 +96,26 @@ def find_view(view: "str | View") -> View:
     if view not in views:
         raise ValueError(f"view is {view!r}; wanted one of {', '.join(views)}, or a View.")
     return views[view]
+
+
+def turned(x: Tensor, view: str, share: float) -> Tensor:
+    """Pictures (B, C, H, W) in [-1, 1] on the way to a view, to be looked at: share 0 is as they are, 1 the view's.
+
+    A rotation turns, a flip tips over, what is nothing that a hand could do fades over.
+    """
+    check_number(share, "share", 0, 1)
+    end = find_view(view).view(x)
+    if share in (0, 1):
+        return x if share == 0 else end
+    if view.startswith("rotate_"):
+        return rotate_by(x, share * float(view.removeprefix("rotate_")), fill=1.0)
+    if view == "flip":
+        H, W = x.shape[-2:]
+        height = max(round(H * abs(math.cos(math.pi * share))), 1)  # of a card that tips over, seen from the front
+        card = resize(x if share < 0.5 else end, [height, W], antialias=True).clamp(-1, 1)
+        top = (H - height) // 2
+        return pad(card, [0, top, 0, H - height - top], fill=1.0)
+    return (1 - share) * x + share * end
 
 
 class ManyPrompts(Combinator):

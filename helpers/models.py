@@ -18,8 +18,9 @@ from .devices import best_dtype, choose_device, load_in
 from .hub import DEEPFLOYD, LICENCE, ModelError, deepfloyd, fetch, is_hub_name
 from .memory import Plan, choose_plan, footprint, place
 from .patch_unet import PatchUNet
-from .prompts import EMBEDDINGS, course_prompts, encode_and_remember, load_embeddings, remembered
+from .prompts import EMBEDDINGS, KNOWN, course_prompts, encode_and_remember, load_embeddings, load_known, remembered
 from .prompts import encode as encode_minilm
+from .prompts import nearest as nearest_of
 from .sampling import denoise, draw_noise, final, forward
 from .schedule import NoiseSchedule, strided_timesteps
 from .upscale_unet import UpscaleUNet
@@ -59,7 +60,7 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
         stages.append(load_stage(folder, wanted))
         # on a GPU at once: main memory need not hold two networks
         place([stages[-1][0]], device, best_dtype(device), plan)
-    model = TextToImage(*stages[0], embeddings, *stages[1:], encode=encode)
+    model = TextToImage(*stages[0], embeddings, *stages[1:], encode=encode, known=load_known(folders[0]))
     if str(name).startswith("DeepFloyd/") or str(name) in DEEPFLOYD:
         print(f"DeepFloyd IF: the course runs no safety checker and adds no watermark. Its licence: {LICENCE}")
         print(f"Memory: {plan}." if device.type == "cuda" else f"It computes on the {device.type}, which takes long.")
@@ -100,7 +101,7 @@ def fetch_stage(name: str, wanted: tuple[str, ...], inner: tuple[str, ...] = (""
 
     Its text encoder, of 10 GB, stays there until a prompt needs it.
     """
-    rest = (*(file for file in wanted if file != WEIGHTS), EMBEDDINGS)
+    rest = (*(file for file in wanted if file != WEIGHTS), EMBEDDINGS, KNOWN)
     folder = fetch(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FP16)))
     if has_file(folder, WEIGHTS):
         return folder
@@ -199,6 +200,7 @@ class TextToImage:
         embeddings: text states (77, width) by prompt, "" among them.
         stage_2: a network that enlarges, its schedule, and that of the low-resolution picture; None if there is none.
         encode: a function from a list of N other prompts to their states (N, 77, width); Mini-IF's encoder by default.
+        known: what it was shown in training, in words, if that can be listed.
     """
 
     def __init__(
@@ -209,9 +211,11 @@ class TextToImage:
         stage_2: tuple[UNet2DConditionModel, NoiseSchedule, NoiseSchedule] | None = None,
         *,
         encode: Callable[[list[str]], Tensor] | None = None,
+        known: tuple[str, ...] = (),
     ):
         self.text_width = unet.config["text_dim" if isinstance(unet, PatchUNet) else "encoder_hid_dim"]
         self.embeddings = embeddings
+        self.known = known
         self.encode = encode or functools.partial(encode_minilm, width=self.text_width)
         self.stage_1 = TextDenoiser(unet, schedule, empty=self.embed(""))
         self.stage_2 = None
@@ -253,6 +257,16 @@ class TextToImage:
         if unknown:
             self.embeddings.update(zip(unknown, self.encode(unknown)))
         return torch.stack([self.embeddings[prompt].float() for prompt in prompts])  # (N, 77, width)
+
+    def nearest(self, prompt: str) -> tuple[str, float] | None:
+        """What comes closest to a prompt of all that the model was shown, and how close: the cosine similarity.
+
+        None if that cannot be said: for a model that does not list what it was shown, or without the text encoder.
+        """
+        try:
+            return nearest_of(prompt, self.known) if self.known else None
+        except ModelError:
+            return None
 
     def upscale(
         self,

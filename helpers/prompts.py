@@ -18,6 +18,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from accelerate.utils import get_max_memory
 from huggingface_hub import constants
 from safetensors import SafetensorError
@@ -29,6 +30,7 @@ from .hub import DEEPFLOYD, ModelError, deepfloyd, fetch, is_hub_name
 from .memory import GB
 
 EMBEDDINGS = "prompt_embeddings.safetensors"
+KNOWN = "known.json"  # what a model was shown, in words
 COURSE = Path(__file__).resolve().parent.parent / "data" / "prompts.json"
 TOKENS = 77  # IF pads every prompt to this length and gives its network no mask
 
@@ -55,6 +57,12 @@ def load_embeddings(folder: Path) -> dict[str, Tensor]:
         return load_file(file)
     except SafetensorError as error:
         raise ModelError(f"{file} is damaged: {error}. Fetch it again, or make it with `make embeddings`.") from error
+
+
+def load_known(folder: Path) -> tuple[str, ...]:
+    """What a model was shown, in words such as "a panda"; nothing for one that does not say."""
+    file = folder / KNOWN
+    return tuple(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else ()
 
 
 def remembered(name: str) -> Path:
@@ -248,6 +256,28 @@ def encode(prompts: list[str], width: int) -> Tensor:
     check_lengths(tokenizer, prompts)
     tokens = tokenizer(prompts, padding="max_length", max_length=TOKENS, return_tensors="pt")  # (N, 77)
     return encoder(**tokens).last_hidden_state.half()
+
+
+@torch.no_grad()
+def meanings(sentences: list[str]) -> Tensor:
+    """The sentence vectors (N, 384) of all-MiniLM-L6-v2, of length 1: alike in direction where alike in meaning."""
+    tokenizer, encoder = load_encoder()
+    tokens = tokenizer(sentences, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt")
+    states, real = encoder(**tokens).last_hidden_state, tokens.attention_mask[..., None]  # (N, L, 384) and (N, L, 1)
+    return F.normalize((states * real).sum(dim=1) / real.sum(dim=1))
+
+
+@functools.cache
+def meanings_of_known(known: tuple[str, ...]) -> Tensor:
+    """Once for all prompts: a second's work."""
+    return meanings([f"a photo of {thing}" for thing in known])
+
+
+def nearest(prompt: str, known: tuple[str, ...]) -> tuple[str, float]:
+    """Which of the known things a prompt is closest to in meaning, and the cosine similarity of the two."""
+    similarities = meanings_of_known(known) @ meanings([prompt])[0]  # (N,)
+    best = similarities.argmax()
+    return known[best], similarities[best].item()
 
 
 def check_lengths(tokenizer, prompts: list[str]) -> None:

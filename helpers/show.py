@@ -143,11 +143,13 @@ def wrap(title: str, width: int) -> str:
 def curves(
     x: Sequence[float], ys: dict[str, Sequence[float]], *, xlabel: str, ylabel: str = "", marks: Sequence[float] = ()
 ) -> Picture:
-    """Curves over a common x, by label; `marks` draws thin vertical lines."""
+    """Curves over a common, rising x, by label; `marks` draws thin vertical lines, with a point on each curve."""
     figure = Figure(figsize=(7.2, 3.0), dpi=DPI)
     axes = figure.add_subplot()
     for label, y in ys.items():
-        axes.plot(x, y, label=label, linewidth=2)
+        (line,) = axes.plot(x, y, label=label, linewidth=2)
+        if len(marks):
+            axes.plot(marks, np.interp(marks, x, y), "o", color=line.get_color())
     for mark in marks:
         axes.axvline(mark, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -183,6 +185,20 @@ def grey_axes(axes: Axes) -> None:
     axes.yaxis.label.set_color(GREY)
     for side, spine in axes.spines.items():
         spine.set(color=GREY, visible=side in ("left", "bottom"))
+
+
+def stack(*pictures: Picture) -> Picture:
+    """Finished pictures, one below the other."""
+    check_some(pictures)
+    images = [Image.open(io.BytesIO(picture.png)) for picture in pictures]
+    whole = Image.new("RGBA", (max(image.width for image in images), sum(image.height for image in images)))
+    y = 0
+    for image in images:
+        whole.paste(image, (0, y))
+        y += image.height
+    buffer = io.BytesIO()
+    whole.save(buffer, format="PNG")
+    return Picture(buffer.getvalue(), "; ".join(picture.alt for picture in pictures))
 
 
 def finish(figure: Figure, alt: str) -> Picture:

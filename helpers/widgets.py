@@ -1,16 +1,28 @@
-"""What moves in a notebook: controls with a picture that follows them, and a loss that falls while one watches."""
+"""What moves in a notebook: explorers, whose picture follows their controls, and a loss that falls while one watches.
 
+An explorer computes in a thread of its own, so that the notebook stays free, and drops what a newer change overtakes.
+"""
+
+import functools
 import html
 import os
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import ipywidgets
+import traitlets
 from IPython.display import display
 from tqdm.auto import tqdm
 
+from .models import TextToImage
+from .prompts import course_prompts
+from .sampling import Step
 from .show import Picture, loss_curve
 from .training import Progress
+
+FAR = 0.55  # of a prompt's nearest relative: below this cosine similarity the model hardly knows what is meant
 
 
 def headless() -> bool:
@@ -18,35 +30,188 @@ def headless() -> bool:
     return bool(os.environ.get("COURSE_HEADLESS"))
 
 
-def play(draw: Callable[..., Picture], **controls: ipywidgets.Widget) -> None:
-    """Show `draw(name=value, …)` for the controls' values, and again after each change of one of them.
+def play(draw: Callable[..., Picture | Iterator], **controls: ipywidgets.Widget) -> None:
+    """Show what `draw(name=value, …)` draws for the controls' values, and again whenever one of them changes.
 
-    Run headlessly it draws once, at the controls' first values, and leaves a plain picture in the notebook.
-    An error shows as a sentence below the controls, and the last picture stays.
+    `draw` returns a picture. Or it is a generator: of pictures, each better than the one before, and of the Steps of a
+    sampler (or a training's Progress), which move a progress bar:
+
+        def draw(prompt, seed):
+            for stride in (11, 1):  # a quick look, then every step
+                for step in sample(…, timesteps=timesteps[::stride], …):
+                    yield step
+                yield show.grid([step.x_s])
+
+    Wherever it yields it is stopped if a control has changed in the meantime. An error shows as a sentence above the
+    picture, and the last picture stays. Run headlessly it draws once, at the controls' first values, and leaves the
+    last picture in the notebook as a plain one.
     """
     if headless():
-        display(draw(**{name: control.value for name, control in controls.items()}))
+        pictures = [stage for stage in stages(draw, values_of(controls)) if isinstance(stage, Picture)]
+        display(pictures[-1])
         return
-    at_its_own_size = ipywidgets.Layout(align_self="flex-start", max_width="100%")
-    picture, message = ipywidgets.Image(format="png", layout=at_its_own_size), ipywidgets.HTML()
+    explorer = Explorer(draw, controls)
+    display(explorer.box)
+    explorer.redraw()
 
-    def redraw(change=None) -> None:
-        message.value = "drawing …"
+
+def stages(draw: Callable, values: dict) -> Iterator:
+    """What a draw function gives for some values, one after the other."""
+    drawn = draw(**values)
+    for stage in drawn if isinstance(drawn, Iterator) else [drawn]:
+        if not isinstance(stage, (Picture, Step, Progress)):
+            raise TypeError(f"draw gave a {type(stage).__name__}; wanted a picture, such as show.grid(…), or a Step.")
+        yield stage
+
+
+def values_of(controls: dict[str, ipywidgets.Widget]) -> dict:
+    return {name: control.value for name, control in controls.items()}
+
+
+class Image(ipywidgets.Image):
+    """A picture whose `tooltip` says in words what it shows."""
+
+    description = traitlets.Unicode("").tag(sync=True)  # the browser's side of ipywidgets 8 asks for it then
+
+
+class Explorer:
+    """Controls, and the picture that follows them; see `play`."""
+
+    def __init__(self, draw: Callable, controls: dict[str, ipywidgets.Widget]):
+        self.draw, self.controls = draw, controls
+        self.picture = Image(format="png", layout={"align_self": "flex-start", "max_width": "100%"})
+        self.bar = ipywidgets.IntProgress(layout={"width": "12em", "visibility": "hidden"})
+        self.message = ipywidgets.HTML()
+        self.first, self.count = None, 0  # of the Steps that the bar counts
+        self.newest = Newest(self.compute)
+        for name, control in controls.items():
+            arrange(control, name)
+            control.observe(self.redraw, names="value")
+        status = ipywidgets.HBox([self.bar, self.message], layout={"flex_flow": "row wrap", "min_height": "2.4em"})
+        # side by side where the window is wide enough for both
+        columns = [ipywidgets.VBox(list(controls.values())), ipywidgets.VBox([status, self.picture])]
+        self.box = ipywidgets.HBox(columns, layout={"flex_flow": "row wrap"})
+        for part, name in [(self.box, "explorer"), (self.bar, "explorer-bar"), (self.message, "explorer-message")]:
+            part.add_class(name)
+
+    def redraw(self, change=None) -> None:
+        self.newest.ask(values_of(self.controls))
+
+    def compute(self, values: dict) -> Iterator[None]:
+        """Draw and show; yields wherever it may be stopped."""
+        self.first, self.bar.value, self.bar.layout.visibility = None, 0, "visible"
+        self.message.value = "computing …"
         try:
-            picture.value = draw(**{name: control.value for name, control in controls.items()}).png
-            message.value = ""
+            for stage in stages(self.draw, values):
+                yield
+                self.show(stage)
+            remarks = [control.remark() for control in self.controls.values() if hasattr(control, "remark")]
+            sentence = " ".join(filter(None, remarks))
         except Exception as error:  # whatever it is, a person at a slider wants a sentence
-            message.value = html.escape(str(error) or type(error).__name__)
+            sentence = str(error) or type(error).__name__
+        yield
+        self.message.value = f'<span role="alert">{html.escape(sentence)}</span>' if sentence else ""
+        self.bar.layout.visibility = "hidden"
 
-    for name, control in controls.items():
-        control.description = control.description or name
-        if hasattr(control, "continuous_update"):
-            control.continuous_update = False  # draw when the slider is let go, not all the way along
-        if isinstance(control, ipywidgets.Text):
-            control.layout.width = "32em"  # room for a prompt
-        control.observe(redraw, names="value")
-    display(ipywidgets.VBox([*controls.values(), message, picture]))
-    redraw()
+    def show(self, stage: Picture | Step | Progress) -> None:
+        """A picture in its place, or how far the computation has come."""
+        if isinstance(stage, Picture):
+            self.picture.value, self.picture.tooltip = stage.png, stage.alt  # ipywidgets 7 leaves the words unused
+        elif isinstance(stage, Progress):
+            self.bar.max, self.bar.value = stage.epochs * stage.steps, (stage.epoch - 1) * stage.steps + stage.step
+            self.message.value = f"epoch {stage.epoch} of {stage.epochs}, step {stage.step}"
+        else:
+            if self.first is None or stage.t >= self.first:
+                self.first, self.count = stage.t, 0  # another look begins
+            self.count += 1
+            # it counts timesteps, since nobody knows how many steps will come
+            self.bar.max, self.bar.value = self.first + 1, self.first - (-1 if stage.s is None else stage.s)
+            self.message.value = f"step {self.count}, t = {stage.t}"
+
+
+def arrange(control: ipywidgets.Widget, name: str) -> None:
+    """The label and the width of a control."""
+    if not control.has_trait("description"):
+        return
+    control.description = control.description or name
+    control.style.description_width = "7em"
+    control.layout.width, control.layout.max_width = "32em", "98%"
+
+
+class Newest:
+    """Does one thing at a time, in a thread of its own: the newest that was asked for.
+
+    `work(wish)` is a generator. What has been overtaken is closed where it yields next; what waited, and was overtaken
+    while it did, never begins. With nothing left to do the thread ends.
+    """
+
+    def __init__(self, work: Callable[[object], Iterator]):
+        self.work = work
+        self.lock = threading.Lock()  # the changes of controls may come from another thread than the last
+        self.wish, self.thread = None, None
+
+    def ask(self, wish) -> None:
+        with self.lock:
+            self.wish = wish
+            if self.thread is None:
+                self.thread = threading.Thread(target=self.run, name="explorer", daemon=True)
+                self.thread.start()
+
+    def run(self) -> None:
+        while (wish := self.next_wish()) is not None:
+            work = self.work(wish)
+            for _ in work:
+                if self.wish is not None:
+                    work.close()
+                    break
+
+    def next_wish(self):
+        with self.lock:
+            wish, self.wish = self.wish, None
+            if wish is None:
+                self.thread = None
+            return wish
+
+
+def kept(make: Callable[..., Iterator]) -> Callable[..., Iterator]:
+    """For a generator that improves what it yields: the last thing that it yields is kept, and is all that it yields
+    when it is called with the same arguments again.
+
+    So a control that only looks at a result, at a turn or a distance, has nothing to compute. The last four are kept.
+    """
+    results = OrderedDict()
+
+    @functools.wraps(make)
+    def again(*arguments):
+        if arguments not in results:
+            for result in make(*arguments):
+                yield result
+            results[arguments] = result
+            if len(results) > 4:
+                results.popitem(last=False)
+        else:
+            yield results[arguments]
+
+    return again
+
+
+class Prompt(ipywidgets.Combobox):
+    """A field for a prompt, with the course's as suggestions, that says when a model hardly knows what is meant."""
+
+    def __init__(self, value: str, text_to_image: TextToImage):
+        suggestions = [prompt for prompt in course_prompts() if prompt]
+        super().__init__(value=value, options=suggestions, placeholder="a photo of …", continuous_update=False)
+        self.text_to_image = text_to_image
+
+    def remark(self) -> str:
+        """A sentence about the prompt, or nothing. The course's own prompts need none."""
+        found = None if self.value in self.options else self.text_to_image.nearest(self.value)
+        if found is None or found[1] >= FAR:
+            return ""
+        return (
+            f"The model was shown nothing like “{self.value}”. What comes closest is “{found[0]}”, with a similarity "
+            f"of {found[1]:.2f}: expect colours and shapes rather than the thing."
+        )
 
 
 def watch(steps: Iterator[Progress], *, every: float = 1.0) -> Iterator[Progress]:

@@ -3,7 +3,7 @@ import torch
 from torchvision.transforms.functional import gaussian_blur
 from toys import Toy, seeded
 
-from helpers.illusions import View, anagram, find_view, hybrid, inner_circle, permute_patches, rotate, views
+from helpers.illusions import View, anagram, find_view, hybrid, inner_circle, permute_patches, rotate, turned, views
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ALL = {
@@ -175,3 +175,34 @@ def test_hybrid_blurs_with_the_course_s_kernel_unless_told():
 def test_a_hybrid_of_one_prompt_is_that_prompt(toy, x_t, conds):
     prediction = hybrid(toy, 7)(x_t, 300, (conds[0], conds[0]))
     torch.testing.assert_close(prediction.eps, toy(x_t, 300, conds[0]).eps, atol=1e-6, rtol=0)
+
+
+# On the way to a view
+
+
+@pytest.mark.parametrize("name", views)
+def test_a_turn_begins_with_the_picture_and_ends_with_the_view(name):
+    x = torch.rand(1, 3, 16, 16, generator=seeded()) * 2 - 1
+    assert torch.equal(turned(x, name, 0), x)
+    assert torch.equal(turned(x, name, 1), views[name].view(x))
+    half = turned(x, name, 0.5)
+    assert half.shape == x.shape and half.min() >= -1 and half.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["flip", "rotate_90", "rotate_180"])
+def test_just_before_its_end_a_turn_is_close_to_the_view(name):
+    x = torch.linspace(-1, 1, 64).view(1, 1, 64, 1).expand(1, 3, 64, 64)  # dark above, bright below
+    near = turned(x, name, 0.99)
+    middle = (slice(None), slice(None), slice(8, -8), slice(8, -8))
+    assert (near - views[name].view(x))[middle].abs().max() < 0.1
+
+
+def test_a_card_that_tips_over_is_half_as_high_at_a_third():
+    card = turned(-torch.ones(1, 3, 64, 64), "flip", 1 / 3)
+    dark = (card[0, 0] < 0).all(dim=1)
+    assert dark.sum() == 32 and dark[16:48].all()
+
+
+def test_a_share_beyond_the_end_is_refused():
+    with pytest.raises(ValueError, match=r"share is 1\.5; wanted 0 to 1"):
+        turned(torch.zeros(1, 3, 8, 8), "flip", 1.5)

@@ -20,11 +20,13 @@ from helpers.data import DATA, course_image
 from helpers.denoisers import TextDenoiser, guided
 from helpers.devices import best_dtype
 from helpers.hub import ModelError
+from helpers.mini_if.scenes import known
 from helpers.models import TextToImage, load_model
 from helpers.patch_unet import PatchUNet
 from helpers.sampling import dynamic_threshold, final, sample
 from helpers.schedule import strided_timesteps
 from helpers.upscale_unet import UpscaleUNet
+from helpers.widgets import FAR
 
 FOLDER = models.BUNDLED["mini-if"]
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -237,6 +239,39 @@ def test_the_longest_prompt_has_77_tokens_with_their_two_frames(model):
     assert model.embed("dog " * 75).shape == (1, 77, 384)
     with pytest.raises(ValueError, match="has 78 tokens; wanted at most 77"):
         model.embed("dog " * 76)
+
+
+# What the model was shown
+
+
+def test_the_shipped_list_has_everything_that_the_model_is_shown(model):
+    assert list(model.known) == known() and len(model.known) > 300
+
+
+@pytest.mark.parametrize("prompt", ["a photo of a panda", "a drawing of a panda", "a panda bear eating"])
+def test_the_nearest_known_thing_is_found_by_meaning(model, prompt):
+    assert model.nearest(prompt)[0] == "a panda"
+
+
+def test_the_same_words_are_as_near_as_can_be_and_nonsense_is_far(model):
+    assert model.nearest("a photo of a panda")[1] == pytest.approx(1, abs=1e-4)
+    assert model.nearest("quantum chromodynamics")[1] < 0.5 < model.nearest("a rocket ship")[1]
+
+
+def test_all_that_the_course_asks_for_is_near_to_something(model):
+    assert min(model.nearest(prompt)[1] for prompt in PROMPTS if prompt) > FAR
+
+
+def test_a_model_that_lists_nothing_has_no_nearest_thing(plain_if):
+    assert load_model(plain_if, "cpu").nearest("a zebra") is None
+
+
+def test_without_an_encoder_there_is_no_nearest_thing(model, monkeypatch):
+    def no_encoder():
+        raise ModelError("there is no text encoder")
+
+    monkeypatch.setattr(prompts, "load_encoder", no_encoder)
+    assert model.nearest("a zebra") is None
 
 
 # The text encoder itself

@@ -204,3 +204,32 @@ def test_an_animation_is_html_that_carries_the_gif_and_says_what_it_shows():
 def test_an_animation_without_frames_is_refused():
     with pytest.raises(ValueError, match="wanted at least one picture"):
         show.animate([], alt="nothing")
+
+
+# Pictures below one another
+
+
+def test_stacked_pictures_keep_their_pixels_and_their_words():
+    wide, small = show.grid([torch.zeros(3, 4, 4)] * 2, ["a", "b"], cell=32), show.grid([torch.ones(3, 4, 4)], cell=16)
+    stacked = show.stack(wide, small)
+    above, below, whole = (np.asarray(Image.open(io.BytesIO(p.png))) for p in (wide, small, stacked))
+    assert whole.shape == (above.shape[0] + below.shape[0], above.shape[1], 4)
+    assert (whole[: above.shape[0]] == above).all() and (whole[above.shape[0] :, : below.shape[1]] == below).all()
+    assert not whole[above.shape[0] :, below.shape[1] :].any()  # transparent
+    assert stacked.alt == f"{wide.alt}; {small.alt}"
+
+
+def test_nothing_cannot_be_stacked():
+    with pytest.raises(ValueError, match="nothing to show"):
+        show.stack()
+
+
+def test_a_mark_puts_a_point_on_each_curve(monkeypatch):
+    figures = []
+    monkeypatch.setattr(show, "finish", lambda figure, alt: figures.append(figure))
+    show.curves([0, 1, 2], {"a": [0, 10, 20], "b": [5, 5, 5]}, xlabel="x", marks=[0.5, 1])
+    points = [line for line in figures[0].axes[0].lines if line.get_marker() == "o"]
+    assert [(list(line.get_xdata()), list(line.get_ydata())) for line in points] == [
+        ([0.5, 1], [5, 10]),
+        ([0.5, 1], [5, 5]),
+    ]

@@ -293,3 +293,8 @@ SCENERY = frozenset(
         "snowy mountain, snowflake, sun, cloud, moon, star, rocket, sailboat, ship, car"
     ).split(", ")
 )
+
+
+def known() -> list[str]:
+    """Everything that the model is shown, by its usual name."""
+    return [shown.called[0] for shown in (*CONCEPTS.values(), *SCENES)]

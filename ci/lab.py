@@ -1,0 +1,211 @@
+"""A real JupyterLab in a real browser: what the tests do there, in words that a person would use."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+SETTLED = 120_000  # milliseconds, on a busy computer
+SCREENSHOTS = ROOT / "build" / "explorers"
+WAITED: list[tuple[str, int, float]] = []  # notebook, which of its explorers, seconds from a change to a picture
+# prints how many explorers were computing, when none is any more
+WAIT = """
+import threading
+computing = [thread for thread in threading.enumerate() if thread.name == "explorer"]
+for thread in computing:
+    thread.join()
+print(len(computing))
+"""
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight would otherwise not be there at all
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+
+def find_browser() -> str:
+    """The command of an installed Chromium. Raises a RuntimeError that says how to get one."""
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    raise RuntimeError(
+        f"there is no Chromium (looked for {', '.join(BROWSERS)}); wanted for the browser tests: `apt-get install "
+        "chromium` on Debian, or your system's package."
+    )
+
+
+@contextlib.contextmanager
+def lab(folder: Path):
+    """JupyterLab over a folder; gives its address. Its kernels import this copy of helpers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name, chosen in SETTINGS.items():
+        file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(chosen))
+    away = {"JUPYTERLAB_SETTINGS_DIR": folder / "settings", "JUPYTER_CONFIG_DIR": folder, "JUPYTER_RUNTIME_DIR": folder}
+    environment = {**os.environ, **{name: str(path) for name, path in away.items()}, "PYTHONPATH": str(ROOT)}
+    environment.pop("COURSE_HEADLESS", None)  # somebody is there
+    options = {
+        "ServerApp.port": port,
+        "ServerApp.root_dir": folder,
+        "ServerApp.allow_root": True,
+        "IdentityProvider.token": "",
+        "LabApp.expose_app_in_browser": True,
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        *(f"--{key}={value}" for key, value in options.items()),
+    ]
+    with open(folder / "server.log", "w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(address + "/api", server)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def wait_for(address: str, server: subprocess.Popen) -> None:
+    """Until the server answers."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("JupyterLab did not come up; its server.log says why.") from None
+            time.sleep(0.2)
+
+
+class Notebook:
+    """An open notebook, with a kernel."""
+
+    def __init__(self, browser: Browser, address: str, name: str, **options):
+        self.page: Page = browser.new_page(viewport={"width": 1100, "height": 900}, **options)
+        self.page.set_default_timeout(SETTLED)
+        self.page.goto(f"{address}/doc/tree/{name}")
+        self.page.wait_for_function(
+            "window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+        )
+
+    def run_all(self) -> None:
+        """Every cell; raises an AssertionError with the first error that one shows."""
+        assert self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        errors = self.page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+        assert errors.count() == 0, errors.first.inner_text()
+
+    def ask(self, code: str) -> str:
+        """What a piece of code prints, run in the kernel beside the notebook."""
+        return self.page.evaluate(
+            """async code => {
+                const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+                const future = kernel.requestExecute({ code, store_history: false });
+                let printed = "";
+                future.onIOPub = ({ header, content }) => {
+                    if (header.msg_type === "stream") printed += content.text;
+                    if (header.msg_type === "error") printed += content.ename + ": " + content.evalue;
+                };
+                await future.done;
+                return printed.trim();
+            }""",
+            code,
+        )
+
+    def wait_for(self, expression: str, wanted: str) -> None:
+        """Until the kernel prints this for an expression."""
+        until = time.monotonic() + SETTLED / 1000
+        while (printed := self.ask(f"print({expression})")) != wanted:
+            assert time.monotonic() < until, f"{expression} is {printed}; wanted {wanted}"
+            self.page.wait_for_timeout(100)
+
+    def explorers(self) -> list["Explorer"]:
+        return [Explorer(self, box) for box in self.page.locator(".explorer").all()]
+
+    def close(self) -> None:
+        """With its kernel, which would otherwise keep its memory."""
+        self.page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+        self.page.close()
+
+
+class Explorer:
+    """What `play` shows."""
+
+    def __init__(self, notebook: Notebook, box: Locator):
+        self.notebook, self.box, self.page = notebook, box, notebook.page
+        self.picture = box.locator("img.widget-image")
+        self.message = box.locator(".explorer-message")
+
+    def settle(self) -> str:
+        """Wait until nothing is computed any more; what is then said beside the picture."""
+        idle = 0
+        while idle < 2:  # twice, since a change may still be on its way to the kernel
+            idle = idle + 1 if self.notebook.ask(WAIT) == "0" else 0
+            self.page.wait_for_timeout(100)
+        self.box.locator(".explorer-bar:visible").wait_for(state="hidden")
+        return self.message.inner_text().strip()
+
+    def pixels(self) -> str:
+        """The picture that is on the screen, as the text of its bytes."""
+        return self.picture.evaluate(
+            """async image => {
+                const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+                return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+            }"""
+        )
+
+    def seconds_to_a_picture(self, move: Callable[[], object]) -> float:
+        """Move a control; how long it is until another picture is on the screen, the first of several."""
+        self.picture.evaluate(
+            """image => {
+                const start = performance.now();
+                window.another = new Promise(resolve => new MutationObserver((changes, observer) => {
+                    observer.disconnect();
+                    resolve((performance.now() - start) / 1000);
+                }).observe(image, { attributes: true, attributeFilter: ["src"] }));
+            }"""
+        )
+        move()
+        return self.page.evaluate("window.another")
+
+    def handle(self, name: str) -> Locator:
+        """The handle of a slider, which takes arrow keys."""
+        return self.row(name).locator(".noUi-handle")
+
+    def row(self, name: str) -> Locator:
+        """The control with this label."""
+        return self.box.locator(".widget-inline-hbox").filter(has=self.page.get_by_text(name, exact=True))
+
+    @property
+    def paper(self) -> Locator:
+        """What is drawn on."""
+        return self.box.locator(".drawing-layer")
+
+    def stroke(self, *places: tuple[float, float]) -> None:
+        """Draw from place to place, each (x, y) from 0 to 1, with the mouse."""
+        self.paper.scroll_into_view_if_needed()
+        box, mouse = self.paper.bounding_box(), self.page.mouse
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+        mouse.move(*points[0])
+        mouse.down()
+        for point in points[1:]:
+            mouse.move(*point, steps=5)
+        mouse.up()

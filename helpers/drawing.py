@@ -1,0 +1,127 @@
+"""Drawing in a notebook: a sketch pad, and a mask painter over a picture.
+
+Both have a `value`, the tensor that a code cell would use in its place, and serve as controls of `play`. What the
+browser does is in drawing.js.
+"""
+
+import base64
+import io
+from os import PathLike
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import torch
+import traitlets
+from PIL import Image
+from torch import Tensor
+
+from .data import ImageError, load_image
+from .validate import check_image, check_mask
+
+PREFIX = "data:image/png;base64,"
+MASK_COLOUR = (233, 30, 99)  # MASK in drawing.js
+
+
+class Drawing(anywidget.AnyWidget):
+    """What the two have in common: a square picture that goes to and fro as a PNG, each pixel one of the tensor's."""
+
+    _esm = Path(__file__).with_name("drawing.js")
+    _css = Path(__file__).with_name("drawing.css")
+    kind = traitlets.Unicode().tag(sync=True)
+    size = traitlets.Int().tag(sync=True)
+    png = traitlets.Unicode().tag(sync=True)  # as a data URL
+    under = traitlets.Unicode().tag(sync=True)  # the picture below a mask
+    value = traitlets.Any()
+
+    @traitlets.observe("png")
+    def read(self, change) -> None:
+        """The browser has sent a picture, or Python has set one."""
+        self.value = self.decode(base64.b64decode(self.png.removeprefix(PREFIX)))
+
+    def save(self, path: str | PathLike) -> None:
+        """Keep it as a PNG file."""
+        Path(path).write_bytes(base64.b64decode(self.png.removeprefix(PREFIX)))
+
+
+class SketchPad(Drawing):
+    """A pad to draw on; `value` is the sketch, (1, 3, size, size) in [-1, 1].
+
+    Args:
+        start: a picture of that kind to draw upon; a white sheet by default.
+    """
+
+    def __init__(self, start: Tensor | None = None, size: int = 64):
+        if start is not None:
+            size = check_square(start, "start")
+        super().__init__(kind="sketch", size=size)
+        self.png = to_png(torch.ones(1, 3, size, size) if start is None else start)
+
+    def decode(self, png: bytes) -> Tensor:
+        return load_image(png, self.size)
+
+    def load(self, source: str | PathLike | bytes) -> None:
+        """Put a picture on the pad: a file, or its bytes. Raises an ImageError for what is none."""
+        self.png = to_png(load_image(source, self.size))
+
+
+class MaskPainter(Drawing):
+    """A painter of masks over a picture; `value` is the mask, (1, 1, size, size): 1 where it is to be painted anew.
+
+    Args:
+        picture: what is seen below the mask, (1, 3, size, size) in [-1, 1]. It may be exchanged later.
+        mask: the mask to begin with, zeros and ones; all zeros by default.
+    """
+
+    picture = traitlets.Any()
+
+    def __init__(self, picture: Tensor, mask: Tensor | None = None):
+        size = check_square(picture, "picture")
+        super().__init__(kind="mask", size=size, picture=picture)
+        self.cover(torch.zeros(1, 1, size, size) if mask is None else mask)
+
+    @traitlets.observe("picture")
+    def put_under(self, change) -> None:
+        check_square(self.picture, "picture")
+        self.under = to_png(self.picture)
+
+    def cover(self, mask: Tensor) -> None:
+        """Replace the mask by another one, zeros and ones (1, 1, size, size)."""
+        check_mask(mask, self.picture[:, :1])  # one for all colours
+        painted = mask.expand(1, 1, self.size, self.size)[0, 0].cpu().numpy() > 0  # (size, size)
+        layer = np.zeros((self.size, self.size, 4), np.uint8)
+        layer[painted] = (*MASK_COLOUR, 255)
+        self.png = data_url(Image.fromarray(layer))
+
+    def decode(self, png: bytes) -> Tensor:
+        with Image.open(io.BytesIO(png)) as layer:
+            painted = np.array(layer.convert("RGBA").getchannel("A")) > 127
+        return torch.from_numpy(painted).float()[None, None]  # (1, 1, size, size)
+
+    def load(self, source: str | PathLike | bytes) -> None:
+        """Take a mask that `save` has kept: a file, or its bytes. Raises an ImageError for what is none."""
+        try:
+            mask = self.decode(source if isinstance(source, bytes) else Path(source).read_bytes())
+        except OSError as error:
+            raise ImageError(f"no mask can be read: {error}.") from error
+        self.cover(mask)
+
+
+def check_square(picture, name: str) -> int:
+    """One square picture in colour, in [-1, 1]. Returns its size."""
+    check_image(picture, name)
+    if tuple(picture.shape) != (1, 3, picture.shape[-1], picture.shape[-1]):
+        raise ValueError(f"{name} has shape {tuple(picture.shape)}; wanted (1, 3, size, size).")
+    return picture.shape[-1]
+
+
+def to_png(picture: Tensor) -> str:
+    """A picture (1, 3, H, W) in [-1, 1] as the data URL of a PNG, which has 256 levels."""
+    pixels = ((picture[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, 3)
+    return data_url(Image.fromarray(pixels.cpu().numpy()))
+
+
+def data_url(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return PREFIX + base64.b64encode(buffer.getvalue()).decode()
