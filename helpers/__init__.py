@@ -21,6 +21,7 @@ From the ground floor up; a module imports only from those above it in this list
     metrics       how good drawn digits are
     show          grids, curves, animations
     widgets       controls to play with
+    checks        what students write, checked
     mini_if       how the bundled model was made; nothing imports it
 """
 
