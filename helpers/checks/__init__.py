@@ -37,8 +37,9 @@ def check(name: str, function: Callable) -> Callable:
     verdict = judge(exercise, function)
     for paragraph in sentences(exercise, function, verdict):
         print(textwrap.fill(paragraph, 100, subsequent_indent="  ", break_long_words=False))
-    if verdict.picture is not None:
-        display(verdict.picture)
+    picture = verdict.picture()
+    if picture is not None:
+        display(picture)
     return function if verdict.status == "right" else exercise.kits_own()
 
 
@@ -57,5 +58,5 @@ def sentences(exercise: Exercise, function: Callable, verdict: Verdict) -> list[
     if verdict.status == "not written":
         what = f"{theirs} is not written yet." if theirs != own else "This is not written yet."
         how = "Write it in the cell above, in the place of `raise NotImplementedError(…)`, and run both cells again."
-        return [f"… {exercise.name}: {what} {verdict.say} {how}", f"Until then the notebook goes on with the kit's {own}."]
+        return [f"… {exercise.name}: {what} {verdict.say} {how}", f"Until then the notebook has the kit's {own}."]
     return [f"✗ {exercise.name}: {verdict.say}", f"The notebook goes on with the kit's own {own}."]

@@ -5,7 +5,9 @@ measures `right`, which is written from the maths, and the usual mistakes. A fun
 `right`; a mistake is recognised because the function measures as somebody's would who made it.
 """
 
+import functools
 import importlib
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -97,14 +99,19 @@ class Verdict(NamedTuple):
     mistake: the mistake's name, if it was recognised.
     say: in sentences.
     seen: how many things were measured.
-    picture: if one explains more.
+    mine, right: where it was wrong, what came out and what was wanted.
     """
 
     status: str
     mistake: str | None
     say: str
     seen: int
-    picture: Picture | None = None
+    mine: Measured | None = None
+    right: Measured | None = None
+
+    def picture(self) -> Picture | None:
+        """What came out beside what was wanted, where both are pictures."""
+        return None if self.mine is None else picture_of(self.mine, self.right)
 
 
 def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> Verdict:
@@ -114,30 +121,32 @@ def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> V
         return Verdict("wrong", "no function", say, 0)
     found: list[Measured] = []
     try:
-        within(seconds, lambda: found.extend(measure(exercise, function)))
-    except Fault as fault:  # time is up; what was measured until then stays
+        within(seconds, lambda: found.extend(measure(exercise.probe, function)))
+    except Fault as fault:  # time is up; what was measured until then stays, but not what the stop itself led to
+        if found and isinstance(found[-1].value, Fault):
+            found.pop()
         found.append(Measured("", fault, case=found[-1].case if found else ""))
     if found and isinstance(found[-1].value, NotWritten):
         return Verdict("not written", None, str(found[-1].value), len(found) - 1)
-    wanted = list(measure(exercise, exercise.right))
+    wanted = list(known(exercise.probe, exercise.right))
     for i, right in enumerate(wanted):
         if i >= len(found) or not agree(found[i], right):
             break
     else:
         return Verdict("right", None, "", len(found))
     mine = found[i] if i < len(found) else Measured("", Fault("too little", "It ended too early."), case=right.case)
-    known = recognise(exercise, found, wanted, i)
+    mistake = recognise(exercise, found, wanted, i)
     fault = mine.value if isinstance(mine.value, Fault) else None
-    if fault and not (known and known.name != fault.name and is_own_error(fault)):
+    if fault and not (mistake and mistake.name != fault.name and is_own_error(fault)):
         name, say = fault.name, fault.say
-    elif known:
-        name, say = known.name, f"{known.say} ({difference(mine, right)})"
+    elif mistake:
+        name, say = mistake.name, f"{mistake.say} ({difference(mine, right)})"
     elif right.say:
         name, say = right.name, f"{right.say} ({difference(mine, right)})"
     else:
         name, say = None, f"{difference(mine, right)}. {exercise.look}"
     case = f"Case: {mine.case}. " if mine.case else ""
-    return Verdict("wrong", name, case + say, i, picture_of(mine, right))
+    return Verdict("wrong", name, case + say, i, mine, right)
 
 
 def is_own_error(fault: Fault) -> bool:
@@ -145,11 +154,11 @@ def is_own_error(fault: Fault) -> bool:
     return fault.__cause__ is not None
 
 
-def measure(exercise: Exercise, function: Callable) -> Iterator[Measured]:
-    """What the exercise's probe sees of a function, up to the first Fault, which is then the last thing seen."""
+def measure(probe: Callable, function: Callable) -> Iterator[Measured]:
+    """What an exercise's probe sees of a function, up to the first Fault, which is then the last thing seen."""
     subject = Subject(function)
     try:
-        for measured in exercise.probe(subject):
+        for measured in probe(subject):
             yield replace(measured, case=subject.case)
     except Fault as fault:
         yield Measured("", fault, case=subject.case)
@@ -158,12 +167,34 @@ def measure(exercise: Exercise, function: Callable) -> Iterator[Measured]:
         yield Measured("", fault, case=subject.case)
 
 
+class Replay:
+    """What an iterator gives, as often as it is asked for, and no more of it than was asked for."""
+
+    def __init__(self, source: Iterator):
+        self.source, self.seen = source, []
+
+    def __iter__(self) -> Iterator:
+        for i in itertools.count():
+            if i == len(self.seen):
+                following = list(itertools.islice(self.source, 1))
+                if not following:
+                    return
+                self.seen += following
+            yield self.seen[i]
+
+
+@functools.cache
+def known(probe: Callable, function: Callable) -> Replay:
+    """The measurements of one of the kit's own functions: they are the same each time."""
+    return Replay(measure(probe, function))
+
+
 def recognise(exercise: Exercise, found: list[Measured], wanted: list[Measured], first: int) -> Mistake | None:
     """The mistake that measures like this function: up to the first difference to what is right, and then the most."""
     best, most = None, 0
     for mistake in exercise.mistakes:
         alike = 0
-        for i, (mine, theirs) in enumerate(zip(found, measure(exercise, mistake.wrong))):
+        for i, (mine, theirs) in enumerate(zip(found, known(exercise.probe, mistake.wrong))):
             if agree(mine, theirs) and not (i == first and agree(theirs, wanted[i])):
                 alike += 1
             elif i <= first:

@@ -508,7 +508,7 @@ def probe_training_step(student):
             loss = student(f"{words}, the {which} step", line, optimizer, (x, t01), target)
             hook.remove()
             try:
-                value = float(loss)
+                value = float(loss.detach() if torch.is_tensor(loss) else loss)
             except (TypeError, ValueError, RuntimeError):
                 given = f"a tensor {tuple(loss.shape)}" if torch.is_tensor(loss) else f"a {type(loss).__name__}"
                 raise Fault("wrong type", f"It returns {given}; wanted the loss, one number.") from None

@@ -23,7 +23,15 @@ def probe_step(student):
     def step(case, *pictures, t, s, seed=92, **options):
         return tensor(student(case, *pictures, t, s, steep, generator=seeded(seed), **options), "x_s")
 
-    yield Measured("x_s", step("the last step, s = None", x_t, x0_hat, t=0, s=None), low=-1.0)
+    case = "the last step, s = None"
+    end, other = (step(case, x_t, x0_hat, t=0, s=None, seed=seed) for seed in (92, 93))
+    yield Measured(
+        "the result depends on the noise",
+        not torch.equal(end, other),
+        name="noise at the last step",
+        say="Noise is added at the last step. Nothing comes after it to take the noise away: return x0_hat itself.",
+    )
+    yield Measured("x_s", end, low=-1.0)
     for t, s in ((30, 18), (21, 20), (1, 0)):
         case = f"from t = {t} to s = {s}, without var"
         x_s = step(case, x_t, x0_hat, t=t, s=s)
@@ -338,6 +346,17 @@ def steps_of(trace) -> list[Step]:
     return [Step(*step) for step in trace]
 
 
+def no_gradient(x: Tensor) -> Measured:
+    """Whether a result drags along how it was computed."""
+    return Measured(
+        "what is needed for a gradient is kept",
+        x.requires_grad,
+        name="gradients kept",
+        say="PyTorch keeps everything that a gradient would need, for all the steps: on a real network, gigabytes. "
+        "Nobody learns here: @torch.no_grad() above the function switches it off.",
+    )
+
+
 def probe_loop(student):
     toy, x_t, cond, spy, generator = Toy(), noise(2, 3, 16, 16, seed=94), conds(), Spy(), seeded(95)
     case = f"timesteps {', '.join(map(str, TIMESTEPS))}, a step of the check's own"
@@ -345,6 +364,7 @@ def probe_loop(student):
     yield Measured("the timesteps that the network is asked about", list(toy.asked))
     yield Measured("the pairs t, s that the steps go (-1: None)", [list(pair) for pair in spy.pairs])
     yield Measured("how many steps are yielded", len(trace))
+    yield no_gradient(trace[-1].x_s)
     yield Measured("the first x_t", trace[0].x_t.detach())
     yield Measured("the first eps", trace[0].eps.detach())
     yield Measured("the first x0_hat", trace[0].x0_hat.detach())
@@ -406,6 +426,7 @@ def loop_by(
 ):
     """The loop as the maths has it, and with everything in it that can be got wrong."""
 
+    @torch.no_grad()
     def denoise(denoiser, x_t, timesteps, cond, *, step=own_ddpm, threshold=None, constrain=None, generator=None):
         abar = denoiser.schedule.alphas_cumprod.double()
         for i, (t, s) in enumerate(pairs(list(timesteps))):
@@ -431,6 +452,7 @@ def loop_by(
     return denoise
 
 
+@torch.no_grad()
 def always_from_noise(denoiser, x_t, timesteps, cond, **options):
     x_t = noise(*x_t.shape, seed=1)
     yield from loop_by()(denoiser, x_t, timesteps, cond, **options)
@@ -447,6 +469,9 @@ denoise = Exercise(
     right=loop_by(),
     mistakes=(
         Mistake("the last step forgotten", loop_by(itertools.pairwise), f"The last step is missing. {LAST}"),
+        Mistake(
+            "the last step forgotten", loop_by(lambda ts: to_the_end(ts[:-1])), f"The last step is missing. {LAST}"
+        ),
         Mistake(
             "the first step forgotten",
             loop_by(lambda ts: to_the_end(ts[1:])),
@@ -633,6 +658,16 @@ sample = Exercise(
 # ---- 1.7: SDEdit ---------------------------------------------------------------------------------------------------
 
 
+def option_used(spy: Spy) -> Measured:
+    """Whether the step among the options is the one that is taken."""
+    return Measured(
+        "the step among the options is taken",
+        bool(spy.pairs),
+        name="options not handed on",
+        say="The options (step, threshold …) are not handed on to the loop: pass `**options`.",
+    )
+
+
 def probe_sdedit(student):
     abar, cond = schedule().alphas_cumprod, conds()
     one, two = pictures(2, size=32), -0.5 * pictures(2, size=32)
@@ -642,6 +677,10 @@ def probe_sdedit(student):
         given = {"timesteps": TIMESTEPS, "i_start": i_start, "generator": seeded(seed), "step": plain_step}
         return steps_of(student(case, toy, x_orig, cond, **{**given, **options})), toy
 
+    spy, generator = Spy(), seeded(103)
+    edit("a step of the check's own", one, 2, step=spy, generator=generator)
+    yield option_used(spy)
+    yield Measured("the step is given the generator", all(given is generator for given in spy.generators))
     for i_start in (2, 0, 5):
         t = TIMESTEPS[i_start]
         case = f"i_start = {i_start}, which is t = {t}"
@@ -660,9 +699,6 @@ def probe_sdedit(student):
     options = {"step": plain_step, "threshold": halve}
     expected = list(loop_by()(Toy(size=32), trace[0].x_t.detach(), TIMESTEPS[2:], cond, **options))[-1].x_s
     yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
-    spy, generator = Spy(), seeded(103)
-    edit("a step of the check's own", one, 2, step=spy, generator=generator)
-    yield Measured("the step is given the generator", all(given is generator for given in spy.generators))
 
 
 def noised(x, a, generator):
@@ -896,6 +932,9 @@ def probe_inpaint(student):
         given = {"timesteps": timesteps, "generator": seeded(seed), "step": plain_step}
         return steps_of(student(case, toy, one, mask, cond, **{**given, **options})), toy
 
+    spy = Spy()
+    paint("a step of the check's own", step=spy)
+    yield option_used(spy)
     case = "a rectangle to repaint"
     trace, toy = paint(case)
     yield Measured("the timesteps that the network is asked about", list(toy.asked))
@@ -1083,11 +1122,14 @@ def probe_digits(student, classes=False):
     def draw(case, seed=111, gamma=gamma):
         network.calls.clear()
         arguments = (c, gamma) if classes else (count,)
-        return tensor(student(case, network, steep, *arguments, generator=seeded(seed)), "the result")
+        result = student(case, network, steep, *arguments, generator=seeded(seed))
+        tensor(result, "the result")
+        return result
 
     case = "a schedule of 6 timesteps, 6 digits" + (f", gamma = {gamma:g}" if classes else "")
     x0 = draw(case)
     calls = list(network.calls)
+    yield no_gradient(x0)
     yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
     yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
     steps = rows_by_time(network)
@@ -1161,7 +1203,7 @@ def digits_by(
             if classes:
                 c, gamma = arguments
                 nothing = torch.zeros_like(c) if empty is None else empty(c)
-                eps = guide(network(x, t01, nothing), network(x, t01, c), gamma)
+                eps = guide(network(x, t01, nothing), network(x, t01, c), gamma) if guide else network(x, t01, c)
             else:
                 eps = network(x, t01)
             beta = betas[t]
@@ -1355,6 +1397,11 @@ sample_classes = Exercise(
             "mean of the halves",
             digits_by(True, guide=lambda u, c, g: (u + c) / 2),
             "It is the mean of the two predictions; guidance goes beyond ε_c.",
+        ),
+        Mistake(
+            "no guidance",
+            digits_by(True, guide=None),
+            "The network is never asked without the class: there is no ε_u, and so no guidance.",
         ),
         Mistake(
             "any digit as class 0",

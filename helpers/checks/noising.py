@@ -428,7 +428,12 @@ def probe_timesteps(student):
         ts = [int(t) for t in ts] or [0]
         yield Measured("the last timestep", ts[-1])
         yield Measured("how many there are", len(ts))
-        yield Measured("the first is below T", ts[0] < T)
+        yield Measured(
+            "the first is below T",
+            ts[0] < T,
+            name="begins at T",
+            say="It begins at T, or beyond. Timesteps run from 0 to T - 1: there is no ᾱ for T.",
+        )
         yield Measured("the first is in the noisiest 2 %, or as near as T allows", ts[0] >= int(0.98 * T))
         strides = [a - b for a, b in itertools.pairwise(ts)] or [0]
         yield Measured("each is smaller than the one before", min(strides) > 0)

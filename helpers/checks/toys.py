@@ -83,6 +83,7 @@ class Toy(Denoiser):
         self.schedule, self.image_shape, self.device = schedule(T), (3, size, size), torch.device("cpu")
         self.weight, self.pattern = noise(2, 3, size, size, seed=72)
         self.learns_variance = learns_variance
+        self.weight.requires_grad_()  # like a network's: whoever keeps gradients is seen to
         self.asked: list[int] = []  # the timesteps of its calls
 
     def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
@@ -103,9 +104,9 @@ def conds(count: int = 1) -> Tensor:
 
 
 def terms(layer: nn.Module) -> float:
-    """How many terms each number that a layer gives is the sum of."""
+    """About how many terms each number that a layer gives is the sum of."""
     if isinstance(layer, nn.ConvTranspose2d):
-        return layer.in_channels * math.prod(layer.kernel_size) / math.prod(layer.stride)
+        return 2 * layer.in_channels  # whatever the stride, which makes no difference to a single pixel
     return layer.weight[0].numel()
 
 
