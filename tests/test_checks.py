@@ -58,6 +58,37 @@ def test_a_right_solution_passes_however_it_is_written(name, solution):
     assert verdict.status == "right", verdict.say
 
 
+WITH_CHANCE = ["forward", "add_noise", "ddpm_step", "sample", "sdedit", "keep_known", "inpaint"]
+WITH_CHANCE += ["sample_digits", "sample_classes"]
+
+
+@pytest.mark.parametrize("name", WITH_CHANCE)
+def test_whatever_noise_a_right_function_draws_there_is_no_false_alarm(name):
+    kits_own = EXERCISES[name].kits_own()
+    for ahead in range(1, 21):
+
+        def further_on(*args, generator=None, ahead=ahead, **options):
+            if generator is not None:
+                torch.rand(ahead, generator=generator)  # from here on, it is other noise
+            return kits_own(*args, generator=generator, **options)
+
+        verdict = judge(EXERCISES[name], further_on)
+        assert verdict.status == "right", f"{ahead}: {verdict.say}"
+
+
+@pytest.mark.parametrize("name", ["one_step", "time_conditional", "class_conditional"])
+def test_whatever_examples_a_right_task_draws_there_is_no_false_alarm(name):
+    for ahead in range(1, 21):
+
+        class FurtherOn(EXERCISES[name].kits_own()):
+            def examples(self, x0, labels, generator, ahead=ahead):
+                torch.rand(ahead, generator=generator)
+                return super().examples(x0, labels, generator)
+
+        verdict = judge(EXERCISES[name], FurtherOn)
+        assert verdict.status == "right", f"{ahead}: {verdict.say}"
+
+
 def test_there_are_enough_of_them():
     assert len(MUTANTS) >= 40 and len(SOLUTIONS) >= 20
     assert len({name for name, *_ in MUTANTS}) == len(EXERCISES)

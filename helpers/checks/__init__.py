@@ -59,4 +59,4 @@ def sentences(exercise: Exercise, function: Callable, verdict: Verdict) -> list[
         what = f"{theirs} is not written yet." if theirs != own else "This is not written yet."
         how = "Write it in the cell above, in the place of `raise NotImplementedError(…)`, and run both cells again."
         return [f"… {exercise.name}: {what} {verdict.say} {how}", f"Until then the notebook has the kit's {own}."]
-    return [f"✗ {exercise.name}: {verdict.say}", f"The notebook goes on with the kit's own {own}."]
+    return [f"✗ {exercise.name} ({exercise.section}): {verdict.say}", f"The notebook goes on with the kit's own {own}."]

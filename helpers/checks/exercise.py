@@ -5,6 +5,7 @@ measures `right`, which is written from the maths, and the usual mistakes. A fun
 `right`; a mistake is recognised because the function measures as somebody's would who made it.
 """
 
+import atexit
 import functools
 import importlib
 import itertools
@@ -83,8 +84,8 @@ class Exercise:
     @property
     def section(self) -> str:
         """As the notebook's title has it: "1.7.2", or "B 2.1"."""
-        part, _, number = self.notebook[0], self.notebook[0], self.notebook[1:].replace("_", ".")
-        return f"B {number}" if part == "b" else number
+        number = self.notebook[1:].replace("_", ".")
+        return f"B {number}" if self.notebook.startswith("b") else number
 
     def kits_own(self) -> Callable:
         """The function of the kit itself."""
@@ -187,6 +188,9 @@ class Replay:
 def known(probe: Callable, function: Callable) -> Replay:
     """The measurements of one of the kit's own functions: they are the same each time."""
     return Replay(measure(probe, function))
+
+
+atexit.register(known.cache_clear)  # what is half-way through must not end after the modules that it needs
 
 
 def recognise(exercise: Exercise, found: list[Measured], wanted: list[Measured], first: int) -> Mistake | None:

@@ -34,10 +34,10 @@ def probe_forward(student):
     yield from of_chance(x_t, tensor(again, "x_t"), tensor(other, "x_t"))
     yield Measured("the shape of x_t", list(x_t.shape))
     yield Measured("the standard deviation of eps", std(eps), NOISY)
-    yield Measured("the mean of eps", eps.double().mean(), NOISY)
+    yield Measured("the mean of eps", eps.double().mean(), 2 * NOISY)
     yield Measured("the standard deviation of x_t", std(x_t), NOISY)
     yield Measured("x_t, beside what its eps makes of it", x_t - (1 - abar[20]).sqrt() * eps)
-    yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), NOISY * 2)
+    yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), 3 * NOISY)
 
 
 def forward_by(weigh, draw=torch.randn):
@@ -721,8 +721,8 @@ def probe_add_noise(student):
     yield from of_chance(z, again, other)
     yield Measured("the shape of z", list(z.shape))
     yield Measured("the mean of z", z.double().mean(), NOISY)
-    yield Measured("the standard deviation of z", std(z), NOISY)
-    yield Measured("the likeness of two pictures' noise", likeness(z[0], z[1]), 4 * NOISY)
+    yield Measured("the standard deviation of z", std(z), 1.5 * NOISY)
+    yield Measured("the likeness of two pictures' noise", likeness(z[0], z[1]), 6 * NOISY)
 
 
 def add_noise_by(mix, draw=torch.randn, own=False):

@@ -9,7 +9,9 @@ from ..denoisers import Cond, Denoiser, Prediction
 from ..schedule import NoiseSchedule
 from .exercise import Measured
 
-NOISY = 0.05  # tolerance of a standard deviation measured over some thousand values
+NOISY = (
+    0.05  # tolerance where chance has a part: five deviations or more between two right draws, of ten thousand values
+)
 
 
 def seeded(seed: int) -> torch.Generator:
