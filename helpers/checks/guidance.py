@@ -434,7 +434,7 @@ class Digits(nn.Module):
             given = tuple(c[0].shape) if torch.is_tensor(c[0]) else c[0]
             raise Fault("shape of c", f"The network is given the class as {given}; it wants a tensor ({len(x)}, 10).")
         self.calls.append((t01.double(), len(c), self.training))
-        push = (c[0] @ torch.linspace(-1, 1.5, 10)).view(-1, 1, 1, 1) if c else 0.0
+        push = (c[0] * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1) if c else 0.0
         return torch.tanh(self.norm(x) + t01.view(-1, 1, 1, 1) + push)
 
 

@@ -1085,7 +1085,7 @@ class Drawer(nn.Module):
         rows = c[0] if c else torch.zeros(len(x), 10)
         if rows.shape != (len(x), 10):
             raise Fault("shape of c", f"The network is given c of shape {tuple(rows.shape)}; wanted ({len(x)}, 10).")
-        push = (rows @ torch.linspace(-1, 1.5, 10)).view(-1, 1, 1, 1)
+        push = (rows * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)  # (no matrix product: never in bf16)
         self.calls.append((x.detach().clone(), t01.detach().clone(), rows.detach().clone(), self.training))
         return self.answer(x, t01, push)
 
@@ -1094,7 +1094,7 @@ class Drawer(nn.Module):
 
     def plain(self, x, t01, rows):
         """The same without a note, in evaluation mode."""
-        push = (rows @ torch.linspace(-1, 1.5, 10)).view(-1, 1, 1, 1)
+        push = (rows * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)
         x_hat = x / math.sqrt(1 + self.norm.eps)  # a fresh BatchNorm's averages are 0 and 1
         return torch.tanh(0.7 * x_hat + t01.view(-1, 1, 1, 1) + push * torch.sin(2 * x))
 
