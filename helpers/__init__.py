@@ -22,6 +22,7 @@ From the ground floor up; a module imports only from those above it in this list
     show          grids, curves, animations
     drawing       a sketch pad, and a mask painter
     widgets       controls to play with
+    checks        what students write, checked
     mini_if       how the bundled model was made; nothing imports it
 """
 

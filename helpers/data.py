@@ -80,7 +80,15 @@ def load_image(source: str | os.PathLike | bytes, size: int = 64) -> Tensor:
             raise
         raise ImageError(f"{name} is damaged or truncated: {error}.") from error
     square = ImageOps.fit(to_rgb(image), (size, size), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, size, size)
+    return from_pixels(torch.from_numpy(np.array(square)))
+
+
+def from_pixels(pixels: Tensor) -> Tensor:
+    """A picture as files have it, bytes (H, W, 3) from 0 to 255, as a model wants it: (1, 3, H, W) in [-1, 1], fp32."""
+    if not isinstance(pixels, Tensor) or pixels.dtype != torch.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        given = f"{pixels.dtype} {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else type(pixels).__name__
+        raise TypeError(f"pixels is {given}; wanted a torch.uint8 tensor (H, W, 3).")
+    return pixels.permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, H, W)
 
 
 def check_picture(image: Image.Image, name: str) -> None:

@@ -209,7 +209,7 @@ class Combinator(Denoiser):
 
 
 class Guided(Combinator):
-    """See `guided`."""
+    """eps = eps_u + gamma (eps_c - eps_u); var is the conditional half's. See `guided`."""
 
     def __init__(self, denoiser: Denoiser, gamma: float):
         super().__init__(denoiser)

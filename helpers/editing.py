@@ -39,6 +39,27 @@ def sdedit(
     return denoise(denoiser, x_t, timesteps[i_start:], cond, generator=generator, **options)
 
 
+def keep_known(
+    x_s: Tensor,
+    s: int | None,
+    x_orig: Tensor,
+    mask: Tensor,
+    alphas_cumprod: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Force the part that is to be kept: x_s ← m x_s + (1 - m) forward(x_orig, s). The loop's `constrain`.
+
+    After the last step (s is None) the kept part is x_orig itself, so that kept pixels are exact.
+
+    Args:
+        x_s, x_orig: the pictures at timestep s, and the original ones, (B, C, H, W).
+        mask: 1 where the picture is repainted, 0 where it is kept; anything that multiplies (B, C, H, W).
+    """
+    known = x_orig if s is None else forward(x_orig, s, alphas_cumprod, generator=generator)[0]
+    return torch.where(mask.bool(), x_s, known)  # m x_s + (1 - m) known, to the last bit
+
+
 def inpaint(
     denoiser: Denoiser,
     x_orig: Tensor,
@@ -65,12 +86,10 @@ def inpaint(
     check_image(x_orig, "x_orig")
     check_fits(x_orig, denoiser.image_shape, denoiser.device, "x_orig")
     check_mask(mask, x_orig)
-    repaint = mask.to(x_orig.device).bool()
-    alphas_cumprod = denoiser.schedule.alphas_cumprod
+    mask, alphas_cumprod = mask.to(x_orig.device), denoiser.schedule.alphas_cumprod
 
     def keep(x_s: Tensor, s: int | None) -> Tensor:
-        known = x_orig if s is None else forward(x_orig, s, alphas_cumprod, generator=generator)[0]
-        return torch.where(repaint, x_s, known)  # m x_s + (1 - m) known, to the last bit
+        return keep_known(x_s, s, x_orig, mask, alphas_cumprod, generator=generator)
 
     x_T = draw_noise(x_orig.shape, generator, denoiser.device)
     return denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options)

@@ -139,7 +139,7 @@ class ManyPrompts(Combinator):
 
 
 class Anagram(ManyPrompts):
-    """See `anagram`."""
+    """eps = mean over views of view⁻¹(eps(view(x_t), cond_i)); var is the first view's. See `anagram`."""
 
     def __init__(self, denoiser: Denoiser, views: list[View]):
         super().__init__(denoiser)
@@ -169,8 +169,22 @@ def anagram(denoiser: Denoiser, views: Sequence["str | View"]) -> Denoiser:
     return Anagram(denoiser, found)
 
 
+def blur(x: Tensor, kernel_size: int, sigma: float) -> Tensor:
+    """A Gaussian blur: each pixel of x (B, C, H, W) becomes a weighted mean of its neighbours in its own channel.
+
+    A neighbour at distance d along a side weighs in proportion to exp(-d² / 2 sigma²). All weights add up to 1.
+
+    Args:
+        kernel_size: how many pixels wide and high the neighbourhood is; an odd number.
+        sigma: the width of the bell, in pixels.
+
+    Returns pictures of the same shape; beyond the edges, the picture is reflected.
+    """
+    return gaussian_blur(x, kernel_size, sigma)
+
+
 class Hybrid(ManyPrompts):
-    """See `hybrid`."""
+    """eps = lowpass(eps_far) + highpass(eps_near), cond is (far, near); var is far's. See `hybrid`."""
 
     n = 2
 
@@ -179,7 +193,7 @@ class Hybrid(ManyPrompts):
         self.kernel_size, self.sigma = kernel_size, sigma
 
     def low_pass(self, x: Tensor) -> Tensor:
-        return gaussian_blur(x, self.kernel_size, self.sigma)
+        return blur(x, self.kernel_size, self.sigma)
 
     def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
         far, near = self.predict_each([x_t, x_t], t, cond)

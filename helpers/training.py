@@ -79,8 +79,6 @@ class OneStep:
         """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (z,), and what it should say, x0."""
         return (add_noise(x0, self.sigma, generator=generator),), x0
 
-    loss = staticmethod(F.mse_loss)
-
 
 @dataclass(frozen=True)
 class TimeConditional:
@@ -125,8 +123,6 @@ class TimeConditional:
         x_t, eps = forward(x0, t, self.schedule.alphas_cumprod, generator=generator)
         t01 = (t / self.T)[:, None].to(x0.device)  # (B, 1)
         return (x_t, t01), eps
-
-    loss = staticmethod(F.mse_loss)
 
 
 @dataclass(frozen=True)
@@ -253,6 +249,28 @@ class Progress(NamedTuple):
         return self.step == self.steps
 
 
+def training_step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, inputs: tuple[Tensor, ...], target: Tensor
+) -> Tensor:
+    """Let a network learn from one batch: one step down the gradient of the mean squared error of what it says.
+
+    Args:
+        network: is put into training mode, since whoever sampled between two steps may have left it in evaluation mode.
+        inputs: its arguments, pictures (B, 1, 28, 28) and what else it takes.
+        target: what it should have said, (B, 1, 28, 28).
+
+    Returns: the loss before the step, a tensor without gradient.
+    """
+    network.train()
+    with bf16_autocast(target.device):
+        answer = network(*inputs)
+    loss = F.mse_loss(answer.float(), target)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
 def train(
     network: nn.Module,
     recipe: Recipe,
@@ -261,6 +279,7 @@ def train(
     folder: str | os.PathLike | None = None,
     seed: int = 0,
     save_every: float = 180.0,
+    learn: Callable[..., Tensor] = training_step,
 ) -> Iterator[Progress]:
     """Train a network in place, on a GPU if there is one; yields Progress after every step.
 
@@ -269,7 +288,7 @@ def train(
             print(progress)
 
     Each epoch shows the pictures in a new order, in whole batches (what is left over waits for another epoch's order),
-    with fresh noise each time. The loss is the task's: for all three, the mean squared error of what the network says.
+    with fresh noise each time. The loss is the mean squared error of what the network says.
 
     Args:
         network: takes the task's arguments; recipe.new_network() makes one.
@@ -280,6 +299,7 @@ def train(
             nothing is saved.
         seed: of the order, the timesteps, the noise, and the dropped classes.
         save_every: seconds between two writings of resume.safetensors; it is also written after every epoch.
+        learn: the step itself, training_step or a function like it.
 
     Raises a ValueError or DataError at once for data that do not fit, and a TrainingError for a folder of another run
     or a damaged one, for a loss that is not a number, and when a checkpoint cannot be written.
@@ -291,10 +311,10 @@ def train(
         )
     check_number(save_every, "save_every", 0)
     run = Run(network, recipe, images, labels, seed, None if folder is None else Path(folder))
-    return _train(run, save_every)
+    return _train(run, save_every, learn)
 
 
-def _train(run: "Run", save_every: float) -> Iterator[Progress]:
+def _train(run: "Run", save_every: float, learn: Callable[..., Tensor]) -> Iterator[Progress]:
     # apart from train(), because a generator's checks would wait for the first step
     recipe, device = run.recipe, run.accelerator.device
     model = run.accelerator.prepare_model(run.network)  # with several processes, it averages their gradients
@@ -310,23 +330,17 @@ def _train(run: "Run", save_every: float) -> Iterator[Progress]:
         inputs, target = recipe.task.examples(x0, labels, run.generator)
         inputs, target = [run.share(x) for x in inputs], run.share(target)
 
-        model.train()  # whoever sampled between two steps may have left it in evaluation mode
         for module in run.batch_norms:
             module.momentum = recipe.momentum(run.epoch * steps + run.step)
-        with bf16_autocast(device):
-            answer = model(*inputs)
-        loss = recipe.task.loss(answer.float(), target)
-        mean_loss = run.accelerator.reduce(loss.detach(), "mean").item()
+        for group in run.optimizer.param_groups:
+            group["lr"] = recipe.learning_rate(run.epoch + run.step / steps)
+        loss = learn(model, run.optimizer, inputs, target)
+        mean_loss = run.accelerator.reduce(loss, "mean").item()
         if not math.isfinite(mean_loss):
             raise TrainingError(
                 f"the loss is {mean_loss} in epoch {run.epoch + 1}, step {run.step + 1}; wanted a finite number. "
                 f"A smaller learning rate than {recipe.lr:g} may help. {run.what_is_left()}"
             )
-        for group in run.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate(run.epoch + run.step / steps)
-        run.optimizer.zero_grad()
-        run.accelerator.backward(loss)
-        run.optimizer.step()
 
         run.losses.append(mean_loss)
         run.step += 1

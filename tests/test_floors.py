@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import helpers
-from helpers import mini_if
+from helpers import checks, mini_if
 
 
 def floors(package) -> list[str]:
@@ -29,15 +29,17 @@ def imported(file: Path, level: int) -> set[str]:
     return {node.module.split(".")[0] for node in nodes}
 
 
-FLOORS, TOP_FLOORS = floors(helpers), floors(mini_if)
+FLOORS = floors(helpers)
+PACKAGES = {"checks": checks, "mini_if": mini_if}  # those within it, each with floors of its own
+INNER_FLOORS = [(name, module) for name, package in PACKAGES.items() for module in floors(package)]
 
 
-@pytest.mark.parametrize("package", [helpers, mini_if])
+@pytest.mark.parametrize("package", [helpers, *PACKAGES.values()])
 def test_every_module_has_its_floor(package):
     assert sorted(floors(package)) == modules(package)
 
 
-@pytest.mark.parametrize("name", [name for name in FLOORS if name != "mini_if"])
+@pytest.mark.parametrize("name", [name for name in FLOORS if name not in PACKAGES])
 def test_a_module_imports_only_from_below(name):
     assert imported(Path(helpers.__file__).parent / f"{name}.py", 1) <= set(FLOORS[: FLOORS.index(name)])
 
@@ -46,8 +48,9 @@ def test_mini_if_is_the_top_floor():
     assert FLOORS[-1] == "mini_if"
 
 
-@pytest.mark.parametrize("name", TOP_FLOORS)
-def test_a_module_of_mini_if_imports_only_from_below(name):
-    file = Path(mini_if.__file__).parent / f"{name}.py"
-    assert imported(file, 1) <= set(TOP_FLOORS[: TOP_FLOORS.index(name)])
-    assert imported(file, 2) <= set(FLOORS) - {"mini_if"}
+@pytest.mark.parametrize("name, module", INNER_FLOORS)
+def test_a_module_of_a_package_imports_only_from_below(name, module):
+    inner = floors(PACKAGES[name])
+    file = Path(PACKAGES[name].__file__).parent / f"{module}.py"
+    assert imported(file, 1) <= set(inner[: inner.index(module)])
+    assert imported(file, 2) <= set(FLOORS[: FLOORS.index(name)])

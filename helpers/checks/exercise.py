@@ -1,0 +1,280 @@
+"""What an exercise is, and how it is judged.
+
+An exercise measures a function: its probe calls the function in small cases and yields what came out. The same probe
+measures `right`, which is written from the maths, and the usual mistakes. A function is right where it measures like
+`right`; a mistake is recognised because the function measures as somebody's would who made it.
+"""
+
+import atexit
+import functools
+import importlib
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..show import Picture, grid
+from .running import Fault, NotWritten, Subject, within
+
+SECONDS = 10.0  # for all cases of a check together; a right function needs a tenth of one
+
+
+class Mistake(NamedTuple):
+    """A usual mistake: its name, what it computes (called like the function), and what to tell who made it."""
+
+    name: str
+    wrong: Callable
+    say: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Something that a probe has seen.
+
+    Args:
+        what: in words, such as "x_t".
+        value: a tensor, a number, a list of numbers, a truth …
+        tolerance: how far two right answers may be apart, as a part of their size; where chance has a part, enough
+            for it (five standard deviations).
+        name, say: if this can only be wrong in one way: the mistake's name, and what to tell.
+        low, high: a picture's black and white, where a picture explains more.
+        case: in which case it was seen.
+    """
+
+    what: str
+    value: Any
+    tolerance: float = 1e-4
+    name: str = ""
+    say: str = ""
+    low: float | None = None
+    high: float = 1.0
+    case: str = ""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function that the student writes.
+
+    Args:
+        name: what `check` calls it.
+        notebook: where it stands.
+        kit: the kit's own, by its full name; the notebooks go on with it until the student's is right.
+        task: what to write, in a sentence that begins with a verb.
+        look: where to look when it is wrong in a way that nobody has foreseen.
+        probe: calls a Subject, and yields what it Measured.
+        right: the function, written from the maths.
+        mistakes: the usual ones.
+        blank: of a class, the methods that the student writes.
+    """
+
+    name: str
+    notebook: str
+    kit: str
+    task: str
+    look: str
+    probe: Callable[[Subject], Iterator[Measured]]
+    right: Callable
+    mistakes: tuple[Mistake, ...] = ()
+    blank: tuple[str, ...] = ()
+
+    @property
+    def section(self) -> str:
+        """As the notebook's title has it: "1.7.2", or "B 2.1"."""
+        number = self.notebook[1:].replace("_", ".")
+        return f"B {number}" if self.notebook.startswith("b") else number
+
+    def kits_own(self) -> Callable:
+        """The function of the kit itself."""
+        module, _, name = self.kit.rpartition(".")
+        return getattr(importlib.import_module(module), name)
+
+
+class Verdict(NamedTuple):
+    """What a check has found.
+
+    status: "right", "wrong" or "not written".
+    mistake: the mistake's name, if it was recognised.
+    say: in sentences.
+    seen: how many things were measured.
+    mine, right: where it was wrong, what came out and what was wanted.
+    """
+
+    status: str
+    mistake: str | None
+    say: str
+    seen: int
+    mine: Measured | None = None
+    right: Measured | None = None
+
+    def picture(self) -> Picture | None:
+        """What came out beside what was wanted, where both are pictures."""
+        return None if self.mine is None else picture_of(self.mine, self.right)
+
+
+def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> Verdict:
+    """Measure a function, and say what is wrong with it, if anything is."""
+    if not callable(function):
+        say = f"That is a {type(function).__name__}; wanted the function itself, without calling it."
+        return Verdict("wrong", "no function", say, 0)
+    found: list[Measured] = []
+    try:
+        within(seconds, lambda: found.extend(measure(exercise.probe, function)))
+    except Fault as fault:  # time is up; what was measured until then stays, but not what the stop itself led to
+        if found and isinstance(found[-1].value, Fault):
+            found.pop()
+        found.append(Measured("", fault, case=found[-1].case if found else ""))
+    if found and isinstance(found[-1].value, NotWritten):
+        return Verdict("not written", None, str(found[-1].value), len(found) - 1)
+    wanted = list(known(exercise.probe, exercise.right))
+    for i, right in enumerate(wanted):
+        if i >= len(found) or not agree(found[i], right):
+            break
+    else:
+        return Verdict("right", None, "", len(found))
+    mine = found[i] if i < len(found) else Measured("", Fault("too little", "It ended too early."), case=right.case)
+    mistake = recognise(exercise, found, wanted, i)
+    fault = mine.value if isinstance(mine.value, Fault) else None
+    if fault and not (mistake and mistake.name != fault.name and is_own_error(fault)):
+        name, say = fault.name, fault.say
+    elif mistake:
+        name, say = mistake.name, f"{mistake.say} ({difference(mine, right)})"
+    elif right.say:
+        name, say = right.name, f"{right.say} ({difference(mine, right)})"
+    else:
+        name, say = None, f"{difference(mine, right)}. {exercise.look}"
+    case = f"Case: {mine.case}. " if mine.case else ""
+    return Verdict("wrong", name, case + say, i, mine, right)
+
+
+def is_own_error(fault: Fault) -> bool:
+    """Whether the fault is an error that the function raised: a mistake that raises the same says more than that."""
+    return fault.__cause__ is not None
+
+
+def measure(probe: Callable, function: Callable) -> Iterator[Measured]:
+    """What an exercise's probe sees of a function, up to the first Fault, which is then the last thing seen."""
+    subject = Subject(function)
+    try:
+        for measured in probe(subject):
+            yield replace(measured, case=subject.case)
+    except Fault as fault:
+        yield Measured("", fault, case=subject.case)
+    except Exception as error:  # what came back was of a kind that the probe cannot handle
+        fault = Fault("wrong type", f"What it returned cannot be used: {type(error).__name__}: {error}")
+        yield Measured("", fault, case=subject.case)
+
+
+class Replay:
+    """What an iterator gives, as often as it is asked for, and no more of it than was asked for."""
+
+    def __init__(self, source: Iterator):
+        self.source, self.seen = source, []
+
+    def __iter__(self) -> Iterator:
+        for i in itertools.count():
+            if i == len(self.seen):
+                following = list(itertools.islice(self.source, 1))
+                if not following:
+                    return
+                self.seen += following
+            yield self.seen[i]
+
+
+@functools.cache
+def known(probe: Callable, function: Callable) -> Replay:
+    """The measurements of one of the kit's own functions: they are the same each time."""
+    return Replay(measure(probe, function))
+
+
+atexit.register(known.cache_clear)  # what is half-way through must not end after the modules that it needs
+
+
+def recognise(exercise: Exercise, found: list[Measured], wanted: list[Measured], first: int) -> Mistake | None:
+    """The mistake that measures like this function: up to the first difference to what is right, and then the most."""
+    best, most = None, 0
+    for mistake in exercise.mistakes:
+        alike = 0
+        for i, (mine, theirs) in enumerate(zip(found, known(exercise.probe, mistake.wrong))):
+            if agree(mine, theirs) and not (i == first and agree(theirs, wanted[i])):
+                alike += 1
+            elif i <= first:
+                alike = 0
+                break
+        if alike > most:
+            best, most = mistake, alike
+    return best
+
+
+# ---- comparing, and saying what differs ----------------------------------------------------------------------------
+
+
+def agree(a: Measured, b: Measured) -> bool:
+    """Whether two measurements are the same, as far as chance and rounding allow."""
+    return a.what == b.what and a.case == b.case and same(a.value, b.value, max(a.tolerance, b.tolerance))
+
+
+def same(a, b, tolerance: float) -> bool:
+    if isinstance(a, Fault) or isinstance(b, Fault):
+        return isinstance(a, Fault) and isinstance(b, Fault) and a.name == b.name
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
+            return False
+        a, b = a.double(), b.double()
+        size = max(b[b.isfinite()].abs().max().item(), 1.0) if b.numel() and b.isfinite().any() else 1.0
+        return torch.allclose(a, b, rtol=0, atol=tolerance * size, equal_nan=True)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return (math.isnan(a) and math.isnan(b)) or a == b or abs(a - b) <= tolerance * max(abs(b), 1e-6)
+    return type(a) is type(b) and a == b
+
+
+def difference(mine: Measured, right: Measured) -> str:
+    """What was given, and what was wanted."""
+    a, b = mine.value, right.value
+    if isinstance(a, Fault):
+        return str(a)
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        for what in ("shape", "dtype", "device"):
+            given, wanted = getattr(a, what), getattr(b, what)
+            if given != wanted:
+                given, wanted = (tuple(v) if what == "shape" else v for v in (given, wanted))
+                return f"{right.what} has {what} {given}; wanted {wanted}"
+        if not a.isfinite().all():
+            return f"{right.what} has values that are NaN or infinite"
+        return f"{right.what} has {moments(a)}; wanted {moments(b)}"
+    if isinstance(a, bool):
+        return f"{right.what}: {'yes' if a else 'no'}; wanted {'yes' if b else 'no'}"
+    return f"{right.what}: {number(a)}; wanted {number(b)}"
+
+
+def moments(x: Tensor) -> str:
+    """A few numbers that tell two tensors apart, most of the time."""
+    x = x.double()
+    if x.numel() <= 4:
+        return "the values " + ", ".join(f"{v:.4g}" for v in x.flatten().tolist())
+    return f"mean {x.mean():.3f} and variance {x.var():.3f}"
+
+
+def number(x) -> str:
+    if isinstance(x, float):
+        return f"{x:.3g}"
+    if isinstance(x, (list, tuple)) and len(x) > 8:
+        return f"{number(list(x[:4]))[:-1]}, … {number(list(x[-2:]))[1:]} ({len(x)} of them)"
+    return "[" + ", ".join(number(v) for v in x) + "]" if isinstance(x, (list, tuple)) else str(x)
+
+
+def picture_of(mine: Measured, right: Measured) -> Picture | None:
+    """What came out beside what was wanted, where both are pictures."""
+    a, b = mine.value, right.value
+    if right.low is None or not isinstance(a, Tensor) or a.shape != b.shape or not a.isfinite().all():
+        return None
+    a, b = a[:1].float().cpu(), b[:1].float()
+    middle = (right.low + right.high) / 2
+    apart = (a - b) / 2 + middle  # grey where they are the same
+    titles = [f"your {right.what}", "wanted", "difference"]
+    return grid([a, b, apart], titles, low=right.low, high=right.high, cell=128)

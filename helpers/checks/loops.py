@@ -1,0 +1,1417 @@
+"""Exercises on the loop: one step, many of them, from noise, from a noised picture, round a mask."""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..sampling import Step
+from .exercise import Exercise, Measured, Mistake
+from .running import Fault, tensor
+from .toys import NOISY, Toy, conds, likeness, mean, noise, of_chance, pictures, schedule, seeded, std
+
+TIMESTEPS = [46, 33, 21, 12, 4, 0]
+
+# ---- 1.4: one step -------------------------------------------------------------------------------------------------
+
+
+def probe_step(student):
+    steep, x_t, x0_hat = schedule(), noise(4, 3, 32, 32, seed=91), pictures(4, 3, 32)
+    empty = torch.zeros_like(x_t)
+
+    def step(case, *pictures, t, s, seed=92, **options):
+        return tensor(student(case, *pictures, t, s, steep, generator=seeded(seed), **options), "x_s")
+
+    case = "the last step, s = None"
+    end, other = (step(case, x_t, x0_hat, t=0, s=None, seed=seed) for seed in (92, 93))
+    yield Measured(
+        "the result depends on the noise",
+        not torch.equal(end, other),
+        name="noise at the last step",
+        say="Noise is added at the last step. Nothing comes after it to take the noise away: return x0_hat itself.",
+    )
+    yield Measured("x_s", end, low=-1.0)
+    for t, s in ((30, 18), (21, 20), (1, 0)):
+        case = f"from t = {t} to s = {s}, without var"
+        x_s = step(case, x_t, x0_hat, t=t, s=s)
+        yield from of_chance(x_s, step(case, x_t, x0_hat, t=t, s=s), step(case, x_t, x0_hat, t=t, s=s, seed=93))
+        drawn = step(case, empty, empty, t=t, s=s)  # the same noise, and nothing else
+        yield Measured("x_s without its noise", x_s - drawn, low=-1.0)
+        yield Measured("the standard deviation of the noise in x_s", std(drawn), NOISY)
+        yield Measured("the likeness of two pictures' noise", likeness(drawn[0], drawn[1]), 3 * NOISY)
+    var = torch.full_like(x_t, -1.0)
+    var[..., 16:], var[..., :8] = 1.0, 0.3
+    case = "from t = 4 to s = 0, var 0.3 on the left, -1 in the middle, 1 on the right"
+    drawn = step(case, empty, empty, t=4, s=0, var=var)
+    for where, columns in (
+        ("on the right", slice(16, 32)),
+        ("in the middle", slice(8, 16)),
+        ("on the left", slice(0, 8)),
+    ):
+        yield Measured(f"the standard deviation of the noise {where}", std(drawn[..., columns]), 2 * NOISY)
+
+
+def coefficients(abar, t, s):
+    """α, β and β̃ of a stride."""
+    alpha = abar[t] / abar[s]
+    beta = 1 - alpha
+    return alpha, beta, beta * (1 - abar[s]) / (1 - abar[t])
+
+
+def posterior(abar, t, s, betas):
+    """The weights of x0_hat and x_t."""
+    alpha, beta, _ = coefficients(abar, t, s)
+    return math.sqrt(abar[s]) * beta / (1 - abar[t]), math.sqrt(alpha) * (1 - abar[s]) / (1 - abar[t])
+
+
+def between(v, beta, beta_tilde):
+    """log σ² goes in a straight line from log β̃ at v = -1 to log β at v = 1."""
+    v = (v.double() + 1) / 2
+    return torch.exp(v * math.log(beta) + (1 - v) * math.log(beta_tilde))
+
+
+def no_var(abar, t, s, betas):
+    return coefficients(abar, t, s)[2]
+
+
+def step_by(
+    weights=posterior,
+    variance=no_var,
+    mix=between,
+    last=lambda x_t, x0_hat, z: x0_hat,
+    spread=torch.sqrt,
+    draw=torch.randn,
+    look_up=lambda abar: abar,
+):
+    def ddpm_step(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+        z = draw(x_t.shape, generator=generator).double()
+        if s is None:
+            return last(x_t, x0_hat, z.float())
+        abar, betas = look_up(schedule.alphas_cumprod.double()).tolist(), schedule.betas.double().tolist()
+        a, b = weights(abar, t, s, betas)
+        sigma2 = torch.tensor(variance(abar, t, s, betas)).double()
+        if var is not None:
+            sigma2 = mix(var, *coefficients(abar, t, s)[1:])
+        return (a * x0_hat.double() + b * x_t.double() + spread(sigma2) * z).float()
+
+    return ddpm_step
+
+
+def single_step(abar, t, s, betas):
+    """With α_t and β_t of a single step, whatever the stride."""
+    alpha, beta = 1 - betas[t], betas[t]
+    return math.sqrt(abar[s]) * beta / (1 - abar[t]), math.sqrt(alpha) * (1 - abar[s]) / (1 - abar[t])
+
+
+def rootless(first, second):
+    def weights(abar, t, s, betas):
+        alpha, beta, _ = coefficients(abar, t, s)
+        a, b = (1.0 if first else 0.5), (1.0 if second else 0.5)
+        return abar[s] ** a * beta / (1 - abar[t]), alpha**b * (1 - abar[s]) / (1 - abar[t])
+
+    return weights
+
+
+def under_the_roots(abar, t, s, betas):
+    alpha, beta, _ = coefficients(abar, t, s)
+    return math.sqrt(abar[s] * beta) / (1 - abar[t]), math.sqrt(alpha * (1 - abar[s])) / (1 - abar[t])
+
+
+def exchanged(abar, t, s, betas):
+    return posterior(abar, t, s, betas)[::-1]
+
+
+def swapped_times(abar, t, s, betas):
+    alpha, beta, _ = coefficients(abar, t, s)
+    return math.sqrt(abar[t]) * beta / (1 - abar[s]), math.sqrt(alpha) * (1 - abar[t]) / (1 - abar[s])
+
+
+def root_of_t(abar, t, s, betas):
+    alpha, beta, _ = coefficients(abar, t, s)
+    return math.sqrt(abar[t]) * beta / (1 - abar[t]), math.sqrt(alpha) * (1 - abar[s]) / (1 - abar[t])
+
+
+def not_divided(abar, t, s, betas):
+    return tuple(w * (1 - abar[t]) for w in posterior(abar, t, s, betas))
+
+
+def renoise(abar, t, s, betas):
+    """x0_hat noised to s again, as DDIM does with the old noise."""
+    b = math.sqrt((1 - abar[s]) / (1 - abar[t]))
+    return math.sqrt(abar[s]) - b * math.sqrt(abar[t]), b
+
+
+def one_noise(shape, generator=None):
+    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
+
+
+def uniform(shape, generator=None):
+    return torch.rand(shape, generator=generator)
+
+
+def silent(shape, generator=None):
+    return torch.zeros(shape)
+
+
+BETWEEN = "log σ² goes in a straight line from log β̃ at -1 to log β at +1"
+ddpm_step = Exercise(
+    name="ddpm_step",
+    notebook="a1_4",
+    kit="helpers.sampling.ddpm_step",
+    task="Go from timestep t to s: the weighted sum of x0_hat and x_t, plus noise; the last step returns x0_hat.",
+    look="Print the weights of x0_hat and x_t for one pair t, s, and compare with the table under Run it: one step.",
+    probe=probe_step,
+    right=step_by(),
+    mistakes=(
+        Mistake(
+            "noise at the last step",
+            step_by(last=lambda x_t, x0_hat, z: x0_hat + 0.14142136 * z),
+            "Noise is added at the last step. Nothing comes after it to take the noise away: return x0_hat itself.",
+        ),
+        Mistake(
+            "the last step returns x_t",
+            step_by(last=lambda x_t, x0_hat, z: x_t),
+            "The last step, where s is None, returns x_t: the picture as it was before. Return x0_hat.",
+        ),
+        Mistake(
+            "β of a single step",
+            step_by(weights=single_step, variance=lambda abar, t, s, b: b[t] * (1 - abar[s]) / (1 - abar[t])),
+            "It looks as if β_t of a single step were used for a stride of several. Here β = 1 − ᾱ_t / ᾱ_s.",
+        ),
+        Mistake(
+            "β of a single step",
+            step_by(weights=single_step),
+            "It looks as if β_t of a single step were used for a stride of several. Here β = 1 − ᾱ_t / ᾱ_s.",
+        ),
+        Mistake(
+            "√ᾱ_s forgotten",
+            step_by(weights=rootless(True, False)),
+            "The weight of x0_hat has ᾱ_s where its square root belongs.",
+        ),
+        Mistake(
+            "√α forgotten",
+            step_by(weights=rootless(False, True)),
+            "The weight of x_t has α where its square root belongs.",
+        ),
+        Mistake(
+            "both roots forgotten",
+            step_by(weights=rootless(True, True)),
+            "Both weights lack their square roots: √ᾱ_s with x0_hat, √α with x_t.",
+        ),
+        Mistake(
+            "β and 1 − ᾱ_s under the roots",
+            step_by(weights=under_the_roots),
+            "The roots reach too far: only ᾱ_s and α are under them; β and 1 − ᾱ_s are not.",
+        ),
+        Mistake(
+            "weights exchanged",
+            step_by(weights=exchanged),
+            "x0_hat and x_t have each other's weight. Far out the step hardly trusts x0_hat.",
+        ),
+        Mistake(
+            "t and s exchanged",
+            step_by(weights=swapped_times),
+            "ᾱ_t and ᾱ_s look exchanged. s is the earlier timestep, with the larger ᾱ.",
+        ),
+        Mistake(
+            "√ᾱ_t instead of √ᾱ_s",
+            step_by(weights=root_of_t),
+            "The weight of x0_hat has √ᾱ_t where √ᾱ_s belongs: x_s has that much of the picture.",
+        ),
+        Mistake("not divided by 1 − ᾱ_t", step_by(weights=not_divided), "The sum is not divided by 1 − ᾱ_t."),
+        Mistake(
+            "DDIM's mean",
+            step_by(weights=renoise),
+            "The mean is that of DDIM, which noises x0_hat again with the noise that x_t implies. DDPM's step forgets "
+            "a part of that noise, and adds new one.",
+        ),
+        Mistake(
+            "ᾱ off by one",
+            step_by(look_up=lambda abar: torch.cat([abar[:1], abar[:-1]])),
+            "ᾱ looks off by one: alphas_cumprod[t] belongs to t, alphas_cumprod[s] to s.",
+        ),
+        Mistake(
+            "no noise", step_by(draw=silent), "No noise is added. Between the first step and the last each adds some."
+        ),
+        Mistake(
+            "variance instead of standard deviation",
+            step_by(spread=lambda v: v),
+            "The noise is multiplied by its variance. A standard normal draw times σ has variance σ²: take the root.",
+        ),
+        Mistake(
+            "β instead of β̃",
+            step_by(variance=lambda abar, t, s, b: coefficients(abar, t, s)[1]),
+            "Without var the noise has the variance β. The posterior's own is β̃, which is smaller.",
+        ),
+        Mistake(
+            "variance of the forward process",
+            step_by(variance=lambda abar, t, s, b: 1 - abar[s]),
+            "The noise has the variance 1 − ᾱ_s, as if the picture were noised from x0. x_t has most of it already.",
+        ),
+        Mistake(
+            "noise at full strength",
+            step_by(variance=lambda abar, t, s, b: 1.0),
+            "The noise has variance 1: its factor is missing.",
+        ),
+        Mistake("√ of β̃ twice", step_by(spread=lambda v: v**0.25), "The root is taken twice: the noise is too strong."),
+        Mistake(
+            "var ignored",
+            step_by(mix=lambda v, beta, tilde: torch.full_like(v, tilde).double()),
+            f"var makes no difference. It is the learned variance: {BETWEEN}.",
+        ),
+        Mistake(
+            "var ignored",
+            step_by(mix=lambda v, beta, tilde: torch.full_like(v, beta).double()),
+            f"With var, the variance is always β, whatever var says: {BETWEEN}.",
+        ),
+        Mistake(
+            "var upside down",
+            step_by(mix=lambda v, beta, tilde: between(-v, beta, tilde)),
+            f"var works the wrong way round: {BETWEEN}.",
+        ),
+        Mistake(
+            "v instead of (v + 1) / 2",
+            step_by(mix=lambda v, beta, tilde: between(2 * v.double() - 1, beta, tilde)),
+            f"var is used as the weight itself, as if it ran from 0 to 1. It runs from -1 to 1: {BETWEEN}.",
+        ),
+        Mistake(
+            "interpolated without the logarithm",
+            step_by(mix=lambda v, beta, tilde: (v.double() + 1) / 2 * beta + (1 - (v.double() + 1) / 2) * tilde),
+            f"The variance itself goes in a straight line, where its logarithm should: {BETWEEN}.",
+        ),
+        Mistake(
+            "var taken for log σ²",
+            step_by(mix=lambda v, beta, tilde: v.double().exp()),
+            f"var is taken for the logarithm of the variance. It only says where between two of them it lies: "
+            f"{BETWEEN}.",
+        ),
+        Mistake(
+            "var taken for σ²",
+            step_by(mix=lambda v, beta, tilde: v.double().abs()),
+            f"var is taken for the variance itself. It says where between two of them it lies: {BETWEEN}.",
+        ),
+        Mistake(
+            "one noise for the whole batch",
+            step_by(draw=one_noise),
+            "All pictures of a batch get the same noise. Draw it in the shape of x_t.",
+        ),
+        Mistake(
+            "uniform noise",
+            step_by(draw=uniform),
+            "The noise is uniform in [0, 1], as torch.rand draws it. Here it is normal, torch.randn.",
+        ),
+    ),
+)
+
+
+# ---- 1.4: the loop -------------------------------------------------------------------------------------------------
+
+
+def plain_step(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+    """A step that anybody can follow: no noise, and every argument leaves its trace in the result."""
+    x_s = 0.6 * x_t + 0.4 * x0_hat.clamp(-2, 2) + 0.01 * t - 0.02 * (-1 if s is None else s)
+    return x_s if var is None else x_s + 0.1 * var
+
+
+def halve(x0_hat):
+    return 0.5 * x0_hat
+
+
+class Spy:
+    """A step that notes what it is given."""
+
+    def __init__(self):
+        self.pairs, self.variances, self.generators = [], [], []
+
+    def __call__(self, x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+        self.pairs.append((int(t), -1 if s is None else int(s)))
+        self.variances.append(var is not None)
+        self.generators.append(generator)
+        return plain_step(x_t, x0_hat, t, s, schedule, var=var)
+
+
+def steps_of(trace) -> list[Step]:
+    """What a loop has yielded, if it is Steps, or tuples like them."""
+    if isinstance(trace, (str, Tensor)) or not hasattr(trace, "__iter__"):
+        raise Fault("wrong type", f"It returns a {type(trace).__name__}; wanted a generator: `yield` each Step.")
+    trace = list(trace)
+    if not trace:
+        raise Fault("nothing yielded", "It yields nothing: `yield Step(t, s, x_t, eps, x0_hat, x_s)` in the loop.")
+    if not all(isinstance(step, tuple) and len(step) == 6 for step in trace):
+        raise Fault("wrong type", f"It yields a {type(trace[0]).__name__}; wanted Step(t, s, x_t, eps, x0_hat, x_s).")
+    for step in trace:
+        for name, value in zip(Step._fields[2:], step[2:]):
+            tensor(value, f"the {name} that it yields")
+    return [Step(*step) for step in trace]
+
+
+def no_gradient(x: Tensor) -> Measured:
+    """Whether a result drags along how it was computed."""
+    return Measured(
+        "what is needed for a gradient is kept",
+        x.requires_grad,
+        name="gradients kept",
+        say="PyTorch keeps everything that a gradient would need, for all the steps: on a real network, gigabytes. "
+        "Nobody learns here: @torch.no_grad() above the function switches it off.",
+    )
+
+
+def probe_loop(student):
+    toy, x_t, cond, spy, generator = Toy(), noise(2, 3, 16, 16, seed=94), conds(), Spy(), seeded(95)
+    case = f"timesteps {', '.join(map(str, TIMESTEPS))}, a step of the check's own"
+    trace = steps_of(student(case, toy, x_t, TIMESTEPS, cond, step=spy, generator=generator))
+    yield Measured("the timesteps that the network is asked about", list(toy.asked))
+    yield Measured("the pairs t, s that the steps go (-1: None)", [list(pair) for pair in spy.pairs])
+    yield Measured("how many steps are yielded", len(trace))
+    yield no_gradient(trace[-1].x_s)
+    yield Measured("the first x_t", trace[0].x_t.detach())
+    yield Measured("the first eps", trace[0].eps.detach())
+    yield Measured("the first x0_hat", trace[0].x0_hat.detach())
+    yield Measured("the step is given the learned variance", all(spy.variances))
+    yield Measured("the first x_s", trace[0].x_s.detach())
+    yield Measured("the second x_t", trace[1].x_t.detach() if len(trace) > 1 else None)
+    yield Measured("the last x_s", trace[-1].x_s.detach())
+    yield Measured("t and s of the Steps", [[int(step.t), -1 if step.s is None else int(step.s)] for step in trace])
+    yield Measured("the step is given the generator", all(given is generator for given in spy.generators))
+
+    toy = Toy(learns_variance=False)
+    trace = steps_of(student("a network without learned variance", toy, x_t, [30, 0], cond, step=Spy()))
+    yield Measured("the last x_s", trace[-1].x_s.detach())
+    trace = steps_of(student("threshold halves x0_hat", Toy(), x_t, TIMESTEPS, cond, step=Spy(), threshold=halve))
+    yield Measured("the last x_s", trace[-1].x_s.detach())
+    yield Measured("the last x0_hat", trace[-1].x0_hat.detach())
+
+    constrained = []
+
+    def constrain(x_s, s):
+        constrained.append(-1 if s is None else int(s))
+        return x_s + 1.0
+
+    case = "constrain adds 1 to x_s"
+    trace = steps_of(student(case, Toy(), x_t, TIMESTEPS, cond, step=Spy(), constrain=constrain))
+    yield Measured("the timesteps s that constrain is given (-1: None)", constrained)
+    yield Measured("the last x_s", trace[-1].x_s.detach())
+    finals = [
+        steps_of(student("the kit's ddpm_step, by default", Toy(), x_t, TIMESTEPS, cond, generator=seeded(seed)))[
+            -1
+        ].x_s
+        for seed in (96, 96, 97)
+    ]
+    yield from of_chance(*finals)
+
+
+def to_the_end(timesteps):
+    return zip(timesteps, [*timesteps[1:], None])
+
+
+def own_ddpm(*args, **options):
+    return step_by()(*args, **options)
+
+
+def loop_by(
+    pairs=to_the_end,
+    told=lambda i, t, s: t,
+    at=lambda t, s: t,
+    go_on=True,
+    give_var=True,
+    give_generator=True,
+    use_step=True,
+    thresholds=True,
+    constrains="before",
+    swap=False,
+    both=False,
+    named=lambda t, s: (t, s),
+    solve=True,
+):
+    """The loop as the maths has it, and with everything in it that can be got wrong."""
+
+    @torch.no_grad()
+    def denoise(denoiser, x_t, timesteps, cond, *, step=own_ddpm, threshold=None, constrain=None, generator=None):
+        abar = denoiser.schedule.alphas_cumprod.double()
+        for i, (t, s) in enumerate(pairs(list(timesteps))):
+            eps, var = denoiser(x_t, told(i, t, s), cond)
+            if swap:
+                eps, var = var if var is not None else eps, eps
+            a = abar[at(t, s)].item()
+            x0_hat = ((x_t.double() - math.sqrt(1 - a) * eps.double()) / math.sqrt(a)).float() if solve else x_t - eps
+            if threshold is not None and thresholds:
+                x0_hat = threshold(x0_hat)
+            options = {"var": var if give_var else None, "generator": generator if give_generator else None}
+            x_s = (step if use_step else own_ddpm)(x_t, x0_hat, t, s, denoiser.schedule, **options)
+            if constrain is not None and constrains == "before":
+                x_s = constrain(x_s, s)
+            if constrain is not None and constrains == "with t":
+                x_s = constrain(x_s, t)
+            yield Step(*named(t, s), x_t, eps, x0_hat, x_s)
+            if constrain is not None and constrains == "after":
+                x_s = constrain(x_s, s)
+            if go_on:
+                x_t = x_s
+
+    return denoise
+
+
+@torch.no_grad()
+def always_from_noise(denoiser, x_t, timesteps, cond, **options):
+    x_t = noise(*x_t.shape, seed=1)
+    yield from loop_by()(denoiser, x_t, timesteps, cond, **options)
+
+
+LAST = "A list of n timesteps has n network calls: the last one, at its last timestep, has no next one (s is None)."
+denoise = Exercise(
+    name="denoise",
+    notebook="a1_4",
+    kit="helpers.sampling.denoise",
+    task="Walk down the timesteps: ask the network, estimate x0, step to the next one, and yield every Step.",
+    look="Print t and s of each Step, and the mean of x_t: does each x_t come from the x_s before it?",
+    probe=probe_loop,
+    right=loop_by(),
+    mistakes=(
+        Mistake("the last step forgotten", loop_by(itertools.pairwise), f"The last step is missing. {LAST}"),
+        Mistake(
+            "the last step forgotten", loop_by(lambda ts: to_the_end(ts[:-1])), f"The last step is missing. {LAST}"
+        ),
+        Mistake(
+            "the first step forgotten",
+            loop_by(lambda ts: to_the_end(ts[1:])),
+            "The first timestep is left out: x_t is at timesteps[0], so the network is asked about that one first.",
+        ),
+        Mistake(
+            "timesteps upside down",
+            loop_by(lambda ts: to_the_end(ts[::-1])),
+            "It walks from 0 up. Denoising begins at the noisy end: timesteps is sorted like that already.",
+        ),
+        Mistake(
+            "s = 0 at the end",
+            loop_by(lambda ts: zip(ts, [*ts[1:], 0]), named=lambda t, s: (t, s)),
+            "At the end it steps from 0 to 0. There is no next timestep then: s is None, and the step returns x0_hat.",
+        ),
+        Mistake(
+            "the network told the index",
+            loop_by(told=lambda i, t, s: i),
+            "The network is told the index into the list. It wants the timestep itself.",
+        ),
+        Mistake(
+            "the network told s",
+            loop_by(told=lambda i, t, s: 0 if s is None else s),
+            "The network is told s, where x_t will be next. It has to know where x_t is: t.",
+        ),
+        Mistake(
+            "x_t stays the same",
+            loop_by(go_on=False),
+            "Each step begins at the same x_t again: what one step returns is where the next one begins.",
+        ),
+        Mistake(
+            "x0_hat at s",
+            loop_by(at=lambda t, s: 0 if s is None else s),
+            "x0_hat is solved for with ᾱ_s. The noise is in x_t, so it is ᾱ_t.",
+        ),
+        Mistake(
+            "x0_hat = x_t − eps",
+            loop_by(solve=False),
+            "x0_hat looks like x_t - eps. The forward process, solved for x0, has weights: estimate_x0 does that.",
+        ),
+        Mistake(
+            "noise and variance exchanged",
+            loop_by(swap=True),
+            "The network's answer is (eps, var), in this order; here the variance is taken for the noise.",
+        ),
+        Mistake(
+            "var not handed on",
+            loop_by(give_var=False),
+            "The step does not get the learned variance: hand on what the network says, `var=var`.",
+        ),
+        Mistake(
+            "generator not handed on",
+            loop_by(give_generator=False),
+            "The step does not get the generator, so its noise cannot be repeated: `generator=generator`.",
+        ),
+        Mistake("step ignored", loop_by(use_step=False), "It always takes ddpm_step, whatever `step` is."),
+        Mistake(
+            "threshold ignored",
+            loop_by(thresholds=False),
+            "`threshold` is never used: it is a function of x0_hat, to be applied before the step.",
+        ),
+        Mistake(
+            "constrain ignored",
+            loop_by(constrains="never"),
+            "`constrain` is never used: it is a function of (x_s, s), to be applied after the step.",
+        ),
+        Mistake(
+            "constrain after the yield",
+            loop_by(constrains="after"),
+            "constrain runs after the yield, so whoever watches sees an x_s that was not yet constrained; and of the "
+            "last step nothing else is ever seen.",
+        ),
+        Mistake(
+            "constrain given t",
+            loop_by(constrains="with t"),
+            "constrain is given t. x_s is at s, and s is what constrain has to know.",
+        ),
+        Mistake("x_t ignored", always_from_noise, "It does not begin at the x_t that it is given."),
+    ),
+)
+
+
+# ---- 1.5: sampling -------------------------------------------------------------------------------------------------
+
+
+def probe_sample(student):
+    toy, cond, spy, generator = Toy(size=32), conds(), Spy(), seeded(98)
+    case = "4 pictures, a step of the check's own"
+    trace = steps_of(student(case, toy, cond, timesteps=TIMESTEPS, batch_size=4, step=spy, generator=generator))
+    x_T = trace[0].x_t.detach()
+    yield Measured("the shape of the first x_t", list(x_T.shape))
+    yield Measured("the mean of the first x_t", mean(x_T), 2 * NOISY)
+    yield Measured("the standard deviation of the first x_t", std(x_T), NOISY)
+    yield Measured("the likeness of two pictures' first x_t", likeness(x_T[0], x_T[-1]), 3 * NOISY)
+    yield Measured("the timesteps that the network is asked about", list(toy.asked))
+    yield Measured("the pairs t, s that the steps go (-1: None)", [list(pair) for pair in spy.pairs])
+    yield Measured("the step is given the generator", all(given is generator for given in spy.generators))
+    expected = list(loop_by()(Toy(size=32), x_T, TIMESTEPS, cond, step=plain_step))[-1].x_s
+    yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
+
+    def start(seed):
+        options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(seed)}
+        return steps_of(student("one picture", Toy(), cond, **options))
+
+    first, again, other = (start(seed) for seed in (98, 98, 99))
+    yield from of_chance(first[0].x_t, again[0].x_t, other[0].x_t)
+    yield Measured("the shape of the first x_t", list(first[0].x_t.shape))
+    options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(98)}
+    halved = steps_of(student("threshold halves x0_hat", Toy(), cond, threshold=halve, **options))
+    expected = list(loop_by()(Toy(), halved[0].x_t, TIMESTEPS, cond, step=plain_step, threshold=halve))[-1].x_s
+    yield Measured("the last x_s, beside what its own start should lead to", halved[-1].x_s.detach() - expected)
+
+
+def sample_by(
+    draw=lambda shape, g, denoiser, t: torch.randn(shape, generator=g), loop=None, batch=True, cut=0, pass_on=True
+):
+    def sample(denoiser, cond, *, timesteps, batch_size=1, step=own_ddpm, threshold=None, generator=None):
+        x_T = draw((batch_size if batch else 1, *denoiser.image_shape), generator, denoiser, timesteps[0])
+        inner = generator if pass_on else None
+        options = {"step": step, "threshold": threshold, "generator": inner}
+        return (loop or loop_by())(denoiser, x_T, timesteps[cut:], cond, **options)
+
+    return sample
+
+
+sample = Exercise(
+    name="sample",
+    notebook="a1_5",
+    kit="helpers.sampling.sample",
+    task="Draw pure noise for every picture of the batch, and denoise it along all the timesteps.",
+    look="Look at the first x_t: one picture of noise for each of the batch, with mean 0 and standard deviation 1.",
+    probe=probe_sample,
+    right=sample_by(),
+    mistakes=(
+        Mistake(
+            "uniform noise",
+            sample_by(lambda shape, g, d, t: torch.rand(shape, generator=g)),
+            "The start is uniform noise in [0, 1], as torch.rand draws it; the network knows normal noise, "
+            "torch.randn.",
+        ),
+        Mistake(
+            "starts from nothing",
+            sample_by(lambda shape, g, d, t: torch.zeros(shape)),
+            "The start is all zeros. It has to be noise: what else should decide which picture it becomes?",
+        ),
+        Mistake(
+            "one noise for the whole batch",
+            sample_by(lambda shape, g, d, t: torch.randn((1, *shape[1:]), generator=g).repeat(shape[0], 1, 1, 1)),
+            "All pictures of the batch start from the same noise. Draw it in the shape (batch_size, C, H, W).",
+        ),
+        Mistake(
+            "noise scaled",
+            sample_by(lambda shape, g, d, t: 0.5 * torch.randn(shape, generator=g)),
+            "The start is too weak: pure noise has standard deviation 1.",
+        ),
+        Mistake(
+            "noise clamped",
+            sample_by(lambda shape, g, d, t: torch.randn(shape, generator=g).clamp(-1, 1)),
+            "The start is clamped to [-1, 1]. It is noise, not a picture: a third of it has to lie outside.",
+        ),
+        Mistake("batch_size ignored", sample_by(batch=False), "There is only one picture, whatever batch_size is."),
+        Mistake(
+            "the first step forgotten", sample_by(cut=1), "The first timestep is left out: noise is at timesteps[0]."
+        ),
+        Mistake(
+            "the last step forgotten", sample_by(loop=loop_by(itertools.pairwise)), f"The last step is missing. {LAST}"
+        ),
+        Mistake(
+            "generator not handed on",
+            sample_by(pass_on=False),
+            "The start comes from the generator, but the steps do not get it: hand it on to the loop, too.",
+        ),
+        Mistake("step ignored", sample_by(loop=loop_by(use_step=False)), "`step` makes no difference: hand it on."),
+        Mistake("threshold ignored", sample_by(loop=loop_by(thresholds=False)), "`threshold` is not handed on."),
+        Mistake(
+            "x_t stays the same",
+            sample_by(loop=loop_by(go_on=False)),
+            "Each step begins at the same x_t again: what one step returns is where the next one begins.",
+        ),
+    ),
+)
+
+
+# ---- 1.7: SDEdit ---------------------------------------------------------------------------------------------------
+
+
+def option_used(spy: Spy) -> Measured:
+    """Whether the step among the options is the one that is taken."""
+    return Measured(
+        "the step among the options is taken",
+        bool(spy.pairs),
+        name="options not handed on",
+        say="The options (step, threshold …) are not handed on to the loop: pass `**options`.",
+    )
+
+
+def probe_sdedit(student):
+    abar, cond = schedule().alphas_cumprod, conds()
+    one, two = pictures(2, size=32), -0.5 * pictures(2, size=32)
+
+    def edit(case, x_orig, i_start, seed=101, **options):
+        toy = Toy(size=32)
+        given = {"timesteps": TIMESTEPS, "i_start": i_start, "generator": seeded(seed), "step": plain_step}
+        return steps_of(student(case, toy, x_orig, cond, **{**given, **options})), toy
+
+    spy, generator = Spy(), seeded(103)
+    edit("a step of the check's own", one, 2, step=spy, generator=generator)
+    yield option_used(spy)
+    yield Measured("the step is given the generator", all(given is generator for given in spy.generators))
+    for i_start in (2, 0, 5):
+        t = TIMESTEPS[i_start]
+        case = f"i_start = {i_start}, which is t = {t}"
+        trace, toy = edit(case, one, i_start)
+        yield Measured("the timesteps that the network is asked about", list(toy.asked))
+        start = trace[0].x_t.detach()
+        yield from of_chance(start, edit(case, one, i_start)[0][0].x_t, edit(case, one, i_start, seed=102)[0][0].x_t)
+        apart = start - edit(case, two, i_start)[0][0].x_t.detach()  # the noise is the same: this is picture
+        yield Measured("the picture in the first x_t", apart, low=-1.0)
+        eps = start - abar[t].sqrt() * one
+        yield Measured("the standard deviation of the noise in the first x_t", std(eps), 1.5 * NOISY)
+        yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), 3 * NOISY)
+        expected = list(loop_by()(Toy(size=32), start, TIMESTEPS[i_start:], cond, step=plain_step))[-1].x_s
+        yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
+    trace, _ = edit("threshold halves x0_hat", one, 2, threshold=halve)
+    options = {"step": plain_step, "threshold": halve}
+    expected = list(loop_by()(Toy(size=32), trace[0].x_t.detach(), TIMESTEPS[2:], cond, **options))[-1].x_s
+    yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
+
+
+def noised(x, a, generator):
+    return math.sqrt(a) * x + math.sqrt(1 - a) * torch.randn(x.shape, generator=generator)
+
+
+def sdedit_by(
+    to=lambda ts, i: ts[i], after=lambda ts, i: ts[i:], start=noised, pass_on=True, options_on=True, loop=None
+):
+    def sdedit(denoiser, x_orig, cond, *, timesteps, i_start, generator=None, **options):
+        a = denoiser.schedule.alphas_cumprod[to(timesteps, i_start)].item()
+        x_t = start(x_orig, a, generator)
+        inner = {"generator": generator} if pass_on else {}
+        options = options if options_on else {"step": options.get("step", own_ddpm)}
+        return (loop or loop_by())(denoiser, x_t, after(timesteps, i_start), cond, **inner, **options)
+
+    return sdedit
+
+
+def clipped(i, ts):
+    return min(max(i, 0), len(ts) - 1)
+
+
+sdedit = Exercise(
+    name="sdedit",
+    notebook="a1_7",
+    kit="helpers.editing.sdedit",
+    task="Noise the original up to timesteps[i_start], and denoise it from there.",
+    look="The first x_t has to be the original noised to timesteps[i_start], and the first t that timestep.",
+    probe=probe_sdedit,
+    right=sdedit_by(),
+    mistakes=(
+        Mistake(
+            "all timesteps",
+            sdedit_by(after=lambda ts, i: ts),
+            "It denoises along all the timesteps, although the picture is noised only to timesteps[i_start].",
+        ),
+        Mistake(
+            "the wrong half of the timesteps",
+            sdedit_by(after=lambda ts, i: ts[: i + 1]),
+            "It walks the timesteps up to i_start. What is left to do is from i_start on: timesteps[i_start:].",
+        ),
+        Mistake(
+            "one timestep too late",
+            sdedit_by(after=lambda ts, i: ts[min(i + 1, len(ts) - 1) :]),
+            "It begins one timestep too late: x_t is at timesteps[i_start], so that is the first to ask about.",
+        ),
+        Mistake(
+            "i_start counted from the end",
+            sdedit_by(to=lambda ts, i: ts[len(ts) - 1 - i], after=lambda ts, i: ts[len(ts) - 1 - i :]),
+            "i_start looks counted from the clean end. It is an index into timesteps, which begins with the noisiest.",
+        ),
+        Mistake(
+            "i_start taken for the timestep",
+            sdedit_by(to=lambda ts, i: i),
+            "The picture is noised to t = i_start. i_start is an index into the list: the timestep is "
+            "timesteps[i_start].",
+        ),
+        Mistake(
+            "noised to another timestep",
+            sdedit_by(to=lambda ts, i: ts[clipped(i - 1, ts)]),
+            "The picture is noised to the timestep before the one at which denoising begins: too much noise.",
+        ),
+        Mistake(
+            "noised to another timestep",
+            sdedit_by(to=lambda ts, i: ts[clipped(i + 1, ts)]),
+            "The picture is noised to the timestep after the one at which denoising begins: too little noise.",
+        ),
+        Mistake(
+            "noised to another timestep",
+            sdedit_by(to=lambda ts, i: ts[0]),
+            "The picture is always noised to timesteps[0], whatever i_start is.",
+        ),
+        Mistake(
+            "not noised",
+            sdedit_by(start=lambda x, a, g: x),
+            "The original is not noised at all: the network would find no noise to remove.",
+        ),
+        Mistake(
+            "pure noise",
+            sdedit_by(start=lambda x, a, g: torch.randn(x.shape, generator=g)),
+            "It starts from pure noise: nothing of the original is left.",
+        ),
+        Mistake(
+            "noise only added",
+            sdedit_by(start=lambda x, a, g: x + math.sqrt(1 - a) * torch.randn(x.shape, generator=g)),
+            "The noise is added, but the picture is not shrunk: forward does both.",
+        ),
+        Mistake(
+            "generator not handed on",
+            sdedit_by(pass_on=False),
+            "The start comes from the generator, but the steps do not get it: hand it on to the loop, too.",
+        ),
+        Mistake(
+            "options not handed on",
+            sdedit_by(options_on=False),
+            "threshold is not handed on to the loop: pass `**options`.",
+        ),
+        Mistake(
+            "the last step forgotten", sdedit_by(loop=loop_by(itertools.pairwise)), f"The last step is missing. {LAST}"
+        ),
+    ),
+)
+
+
+# ---- 1.7.2: inpainting ---------------------------------------------------------------------------------------------
+
+
+def hole(size=32):
+    """1 where the picture is repainted."""
+    mask = torch.zeros(1, 1, size, size)
+    mask[..., 4:20, 10:28] = 1
+    return mask
+
+
+def probe_keep(student):
+    abar, x_s, mask = schedule().alphas_cumprod, 3 + noise(4, 3, 32, 32, seed=104), hole()
+    one, two = pictures(4, size=32), -0.5 * pictures(4, size=32)
+    inside = mask.bool().expand_as(x_s)
+
+    def keep(case, x_orig, s, seed=105):
+        return tensor(student(case, x_s, s, x_orig, mask, abar, generator=seeded(seed)), "x_s")
+
+    end = keep("the last step, s = None", one, None)
+    yield Measured("the repainted part", end[inside])
+    yield Measured("the kept part", end[~inside])
+    yield Measured("kept pixels are exactly the original's", bool(torch.equal(end[~inside], one[~inside])))
+    for s in (21, 4):
+        case = f"s = {s}"
+        x = keep(case, one, s)
+        yield Measured("the repainted part", x[inside])
+        yield from of_chance(x, keep(case, one, s), keep(case, one, s, seed=106))
+        apart = (x - keep(case, two, s))[~inside]
+        yield Measured("the original in the kept part", apart)
+        eps = (x - abar[s].sqrt() * one)[~inside]
+        yield Measured("the standard deviation of the noise in the kept part", std(eps), 1.3 * NOISY)
+        eps = ((x - abar[s].sqrt() * one) * (1 - mask)).flatten(1)
+        yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), 3 * NOISY)
+
+
+def keep_by(at=lambda s, abar: abar[s].item(), at_end="exact", turn=False, blend=None, draw=torch.randn):
+    def keep_known(x_s, s, x_orig, mask, alphas_cumprod, *, generator=None):
+        z = draw(x_orig.shape, generator=generator)
+        if s is None:
+            a = {"exact": 1.0, "noised": alphas_cumprod[0].item(), "skip": 1.0}[at_end]
+        else:
+            a = at(s, alphas_cumprod)
+        known = math.sqrt(a) * x_orig + math.sqrt(1 - a) * z if a < 1 else x_orig
+        if s is None and at_end == "skip":
+            return x_s
+        m = (1 - mask if turn else mask).bool()
+        return blend(mask, x_s, known) if blend else torch.where(m, x_s, known)
+
+    return keep_known
+
+
+keep_known = Exercise(
+    name="keep_known",
+    notebook="a1_7_2",
+    kit="helpers.editing.keep_known",
+    task="Where the mask is 0, put the original noised to s; at the last step, where s is None, the original itself.",
+    look="Show x_s afterwards: the hole has to be as it was, and around it the original, as noisy as the rest.",
+    probe=probe_keep,
+    right=keep_by(),
+    mistakes=(
+        Mistake(
+            "mask the wrong way round",
+            keep_by(turn=True),
+            "The mask is used the wrong way round: it is 1 where the picture is repainted, that is, where x_s stays.",
+        ),
+        Mistake(
+            "noised at the end",
+            keep_by(at_end="noised"),
+            "After the last step the kept part is still a little noisy. Where s is None it is x_orig itself.",
+        ),
+        Mistake(
+            "not forced at the end",
+            keep_by(at_end="skip"),
+            "After the last step, where s is None, nothing is forced: the kept pixels are the network's.",
+        ),
+        Mistake(
+            "not noised",
+            keep_by(at=lambda s, abar: 1.0),
+            "The kept part is not noised. At timestep s the whole picture has to be as noisy as x_s.",
+        ),
+        Mistake(
+            "noised to another timestep",
+            keep_by(at=lambda s, abar: abar[min(s + 1, 49)].item()),
+            "The kept part is noised to the timestep after s, so it is noisier than the rest.",
+        ),
+        Mistake(
+            "noised to another timestep",
+            keep_by(at=lambda s, abar: abar[max(s - 1, 0)].item()),
+            "The kept part is noised to the timestep before s, so it is less noisy than the rest.",
+        ),
+        Mistake(
+            "all of it kept",
+            keep_by(blend=lambda m, x, k: k),
+            "The whole picture is the original: where the mask is 1, x_s has to stay.",
+        ),
+        Mistake(
+            "nothing kept",
+            keep_by(blend=lambda m, x, k: x),
+            "Nothing of the original is put in. Is the result what you return?",
+        ),
+        Mistake(
+            "added instead of replaced",
+            keep_by(blend=lambda m, x, k: x + (1 - m) * k),
+            "The original is added to x_s where it should take its place: x_s is multiplied by m.",
+        ),
+        Mistake(
+            "hole blackened", keep_by(blend=lambda m, x, k: (1 - m) * k), "The hole is zero: x_s, times m, is missing."
+        ),
+        Mistake(
+            "one noise for the whole batch",
+            keep_by(draw=one_noise),
+            "All pictures get the same noise. Draw it in the shape of x_orig.",
+        ),
+    ),
+)
+
+
+def probe_inpaint(student):
+    abar, mask, cond = schedule().alphas_cumprod, hole(), conds()
+    one = pictures(2, size=32)
+    inside = mask.bool().expand_as(one)
+    timesteps = TIMESTEPS[2:]  # where a start from the original would show
+
+    def paint(case, mask=mask, seed=107, **options):
+        toy = Toy(size=32)
+        given = {"timesteps": timesteps, "generator": seeded(seed), "step": plain_step}
+        return steps_of(student(case, toy, one, mask, cond, **{**given, **options})), toy
+
+    spy = Spy()
+    paint("a step of the check's own", step=spy)
+    yield option_used(spy)
+    case = "a rectangle to repaint"
+    trace, toy = paint(case)
+    yield Measured("the timesteps that the network is asked about", list(toy.asked))
+    start = trace[0].x_t.detach()
+    yield Measured("the standard deviation of the first x_t", std(start), 1.5 * NOISY)
+    yield Measured("the likeness of the first x_t and the original", likeness(start, one), 2 * NOISY)
+    end = trace[-1].x_s.detach()
+    yield Measured("the kept part in the end", end[~inside])
+    yield Measured("kept pixels are exactly the original's", bool(torch.equal(end[~inside], one[~inside])))
+    drawn = []
+    for step in trace[:-1]:
+        a = abar[step.s] if step.s is not None else torch.tensor(1.0)
+        drawn.append((step.x_s.detach() - a.sqrt() * one)[~inside])
+        yield Measured(
+            f"the standard deviation of the noise in the kept part, s = {step.s}", std(drawn[-1]), 1.8 * NOISY
+        )
+    yield Measured("the likeness of the kept part's noise in two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
+    painted = [plain_step(st.x_t, st.x0_hat, st.t, st.s, toy.schedule, var=None)[inside] for st in trace]
+    variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
+    off = torch.stack([(st.x_s.detach()[inside] - p - 0.1 * v) for st, p, v in zip(trace, painted, variances)])
+    yield Measured("the repainted part, beside what the steps make of it", off)
+    first, again, other = (paint(case, seed=s)[0][0].x_s for s in (107, 107, 108))
+    yield from of_chance(first, again, other)
+    trace, _ = paint("the mask as (H, W)", mask=mask[0, 0])
+    yield Measured("the kept part in the end", trace[-1].x_s.detach()[~inside])
+    trace, _ = paint("threshold halves x0_hat", threshold=halve)
+    eps = Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
+    a = abar[timesteps[0]]
+    half = trace[0].x0_hat.detach() - 0.5 * (trace[0].x_t - (1 - a).sqrt() * eps) / a.sqrt()
+    yield Measured("the first x0_hat, beside half the estimate", half)
+
+
+def inpaint_by(
+    keep=None,
+    begin=lambda x, a, g: torch.randn(x.shape, generator=g),
+    when="always",
+    options_on=True,
+    to=None,
+    loop=None,
+):
+    def inpaint(denoiser, x_orig, mask, cond, *, timesteps, generator=None, **options):
+        abar = denoiser.schedule.alphas_cumprod
+        before = dict(zip([*timesteps[1:], None], timesteps))
+        frozen = torch.randn(x_orig.shape, generator=generator) if when == "one draw" else None
+
+        def constrain(x_s, s):
+            if (when == "end" and s is not None) or when == "never":
+                return x_s
+            if when == "to t":
+                s = before[s] if s is not None else None
+            if when == "one draw" and s is not None:
+                a = abar[s].item()
+                return torch.where(mask.bool(), x_s, math.sqrt(a) * x_orig + math.sqrt(1 - a) * frozen)
+            return (keep or keep_by())(x_s, s, x_orig, mask, abar, generator=generator)
+
+        x_T = begin(x_orig, abar[timesteps[0]].item(), generator)
+        options = options if options_on else {"step": options.get("step", own_ddpm)}
+        return (loop or loop_by())(denoiser, x_T, timesteps, cond, constrain=constrain, generator=generator, **options)
+
+    return inpaint
+
+
+inpaint = Exercise(
+    name="inpaint",
+    notebook="a1_7_2",
+    kit="helpers.editing.inpaint",
+    task="Denoise from pure noise, and after each step force the kept part to be the original, noised to s.",
+    look="Show the x_s of a few steps: the kept part has to be as noisy as the hole, and at the end exactly the "
+    "original.",
+    probe=probe_inpaint,
+    right=inpaint_by(),
+    mistakes=(
+        Mistake(
+            "mask the wrong way round",
+            inpaint_by(keep_by(turn=True)),
+            "The mask is used the wrong way round: it is 1 where the picture is repainted, 0 where it is kept.",
+        ),
+        Mistake(
+            "noised at the end",
+            inpaint_by(keep_by(at_end="noised")),
+            "After the last step the kept part is still a little noisy. Where s is None it is x_orig itself.",
+        ),
+        Mistake(
+            "not forced at the end",
+            inpaint_by(keep_by(at_end="skip")),
+            "After the last step, where s is None, nothing is forced: the kept pixels are the network's, not exact.",
+        ),
+        Mistake(
+            "noised to t instead of s",
+            inpaint_by(when="to t"),
+            "The kept part is noised to t. After the step the picture is at s: the kept part is one step too noisy.",
+        ),
+        Mistake(
+            "only at the end",
+            inpaint_by(when="end"),
+            "The original is put in at the end only: the network has painted without seeing what is around the hole.",
+        ),
+        Mistake(
+            "not noised",
+            inpaint_by(keep_by(at=lambda s, abar: 1.0)),
+            "The kept part is put in without noise. At timestep s the whole picture has to be as noisy as x_s.",
+        ),
+        Mistake(
+            "never kept",
+            inpaint_by(when="never"),
+            "Nothing of the original is put in: hand the loop a function as `constrain`.",
+        ),
+        Mistake(
+            "noise drawn once",
+            inpaint_by(when="one draw"),
+            "The kept part has the same noise after every step. Draw it anew each time, as forward does.",
+        ),
+        Mistake(
+            "starts from the original",
+            inpaint_by(begin=noised),
+            "It starts from the noised original, so the hole still shows what was there. Start from pure noise.",
+        ),
+        Mistake(
+            "options not handed on",
+            inpaint_by(options_on=False),
+            "threshold is not handed on to the loop: pass `**options`.",
+        ),
+        Mistake(
+            "the last step forgotten", inpaint_by(loop=loop_by(itertools.pairwise)), f"The last step is missing. {LAST}"
+        ),
+    ),
+)
+
+
+# ---- B 2.3 and B 2.5: samplers of digits ---------------------------------------------------------------------------
+
+
+class Drawer(nn.Module):
+    """A network of digits in small. It notes each call, and shows by its BatchNorm whether it is in training mode."""
+
+    def __init__(self, classes: bool):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+        self.scale = nn.Parameter(torch.tensor(0.7))
+        self.classes, self.calls = classes, []
+
+    def forward(self, x, t01, *c):
+        if len(c) != self.classes:
+            raise TypeError(f"the network was given {2 + len(c)} arguments; it takes {2 + self.classes}")
+        if not torch.is_tensor(t01) or t01.shape != (len(x), 1):
+            given = tuple(t01.shape) if torch.is_tensor(t01) else t01
+            raise Fault("shape of t01", f"The network is told the time as {given}; it wants a tensor ({len(x)}, 1).")
+        rows = c[0] if c else torch.zeros(len(x), 10)
+        if rows.shape != (len(x), 10):
+            raise Fault("shape of c", f"The network is given c of shape {tuple(rows.shape)}; wanted ({len(x)}, 10).")
+        push = (rows * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)  # (no matrix product: never in bf16)
+        self.calls.append((x.detach().clone(), t01.detach().clone(), rows.detach().clone(), self.training))
+        return self.answer(x, t01, push)
+
+    def answer(self, x, t01, push):
+        return torch.tanh(self.scale * self.norm(x) + t01.view(-1, 1, 1, 1) + push * torch.sin(2 * x))
+
+    def plain(self, x, t01, rows):
+        """The same without a note, in evaluation mode."""
+        push = (rows * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)
+        x_hat = x / math.sqrt(1 + self.norm.eps)  # a fresh BatchNorm's averages are 0 and 1
+        return torch.tanh(0.7 * x_hat + t01.view(-1, 1, 1, 1) + push * torch.sin(2 * x))
+
+
+def rows_by_time(network):
+    """The noted calls put together, those about the same timestep: [t01, x with a class, x without, c]."""
+    steps = []
+    for x, t01, rows, _ in network.calls:
+        for value in dict.fromkeys(t01.flatten().tolist()):
+            here = (t01 == value).flatten()
+            told = rows.any(dim=1) & here
+            if not steps or abs(steps[-1][0] - value) > 1e-9:
+                steps.append([value, [], [], []])
+            steps[-1][1].append(x[told])
+            steps[-1][2].append(x[here & ~told])
+            steps[-1][3].append(rows[told])
+    return [[value, *(torch.cat(parts) for parts in rest)] for value, *rest in steps]
+
+
+def probe_digits(student, classes=False):
+    steep = schedule(T := 6)
+    abar, betas = steep.alphas_cumprod, steep.betas
+    network, count = Drawer(classes).train(), 6
+    c = torch.eye(10)[torch.tensor([0, 9, 4, 4, 1, 7])]
+    gamma = 3.0
+
+    def draw(case, seed=111, gamma=gamma):
+        network.calls.clear()
+        arguments = (c, gamma) if classes else (count,)
+        result = student(case, network, steep, *arguments, generator=seeded(seed))
+        tensor(result, "the result")
+        return result
+
+    case = "a schedule of 6 timesteps, 6 digits" + (f", gamma = {gamma:g}" if classes else "")
+    x0 = draw(case)
+    calls = list(network.calls)
+    yield no_gradient(x0)
+    yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
+    yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
+    steps = rows_by_time(network)
+    yield Measured("the times t/T that the network is told", [value for value, *_ in steps], 1e-5)
+    yield Measured("the shape of the result", list(x0.shape))
+    conditional = [with_class if classes else without for _, with_class, without, _ in steps]
+    if classes:
+        yield Measured(
+            "how many pictures the network sees with their class at each time", [len(x) for x in conditional]
+        )
+        yield Measured("and how many without one", [len(without) for _, _, without, _ in steps])
+        yield Measured("the classes that it is told", steps[0][3])
+        same = all(a.shape == b.shape and torch.equal(a, b) for _, a, b, _ in steps)
+        yield Measured("it sees the same pictures with and without their class", same)
+    start = conditional[0]
+    yield Measured("the mean of the start", mean(start), 2.5 * NOISY)
+    yield Measured("the standard deviation of the start", std(start), 1.8 * NOISY)
+    yield Measured("the likeness of two digits' start", likeness(start[0], start[1]), 6 * NOISY)
+
+    def guess(x, t):
+        t01 = torch.full((len(x), 1), t / T)
+        u = network.plain(x, t01, torch.zeros(len(x), 10))
+        return u + gamma * (network.plain(x, t01, c) - u) if classes else u
+
+    drawn, states = [], [*conditional, x0]
+    for t, (x, x_next) in zip(range(T - 1, -1, -1), itertools.pairwise(states)):
+        expected = (x - betas[t] / (1 - abar[t]).sqrt() * guess(x, t)) / (1 - betas[t]).sqrt()
+        z = x_next - expected
+        if t == 0:
+            yield Measured("x0, beside the last step without noise", z, 1e-3)
+            break
+        drawn.append(z)
+        yield Measured(f"the mean of what the step from t = {t} adds", mean(z), NOISY)
+        yield Measured(f"the standard deviation of what the step from t = {t} adds", std(z), 1.8 * NOISY)
+    yield Measured("the likeness of the noise of two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
+    yield Measured("the likeness of two digits' noise", likeness(drawn[0][0], drawn[0][1]), 6 * NOISY)
+    yield from of_chance(x0, draw(case), draw(case, seed=112))
+
+
+def digits_by(
+    classes=False,
+    *,
+    times=lambda T: range(T - 1, -1, -1),
+    told=lambda t, T: t / T,
+    sigma=None,
+    last=False,
+    ready=True,
+    start=torch.randn,
+    guide=lambda u, c, g: u + g * (c - u),
+    mean_of=None,
+    clamp=None,
+    draw=torch.randn,
+    keep_state=False,
+    scale_out=None,
+    fixed=False,
+    pictures_of=None,
+    empty=None,
+):
+    """Algorithm 2, written from the paper, and with everything in it that can be got wrong."""
+
+    @torch.no_grad()
+    def sample(network, schedule, *arguments, generator=None):
+        count = len(arguments[0]) if classes else arguments[0]
+        T, betas, abar = schedule.T, schedule.betas, schedule.alphas_cumprod
+        if ready:
+            network.eval()
+        x = start((count, 1, 28, 28), generator=generator)
+        frozen = torch.randn(x.shape, generator=generator) if fixed else None
+        for t in times(T):
+            t01 = torch.full((count, 1), told(t, T))
+            if classes:
+                c, gamma = arguments
+                nothing = torch.zeros_like(c) if empty is None else empty(c)
+                eps = guide(network(x, t01, nothing), network(x, t01, c), gamma) if guide else network(x, t01, c)
+            else:
+                eps = network(x, t01)
+            beta = betas[t]
+            if mean_of:
+                mu = mean_of(x, eps, t, betas, abar)
+            else:
+                mu = (x - beta / (1 - abar[t]).sqrt() * eps) / (1 - beta).sqrt()
+            z = frozen if fixed else draw(x.shape, generator=generator)
+            spread = sigma(t, betas, abar) if sigma else beta.sqrt()
+            x = mu + spread * z if t > 0 or last else mu
+            if clamp:
+                x = clamp(x, t)
+        return x
+
+    return sample
+
+
+def beta_tilde(t, betas, abar):
+    before = abar[t - 1] if t > 0 else torch.tensor(1.0)
+    return (betas[t] * (1 - before) / (1 - abar[t])).sqrt()
+
+
+def digit_mistakes(classes):
+    def wrong(**twist):
+        return digits_by(classes, **twist)
+
+    mu = {
+        "not divided": lambda x, e, t, b, a: x - b[t] / (1 - a[t]).sqrt() * e,
+        "beta": lambda x, e, t, b, a: (x - b[t] / (1 - a[t]) * e) / (1 - b[t]).sqrt(),
+        "all": lambda x, e, t, b, a: (x - (1 - a[t]).sqrt() * e) / a[t].sqrt(),
+        "root": lambda x, e, t, b, a: (x - b[t].sqrt() / (1 - a[t]).sqrt() * e) / (1 - b[t]).sqrt(),
+        "abar": lambda x, e, t, b, a: (x - b[t] / (1 - a[t]).sqrt() * e) / a[t].sqrt(),
+    }
+    return (
+        Mistake(
+            "BatchNorm in training mode",
+            wrong(ready=False),
+            "The network predicts in training mode: BatchNorm then takes mean and variance of this batch, so that "
+            "each digit depends on the others. network.eval() first.",
+        ),
+        Mistake(
+            "the last step skipped",
+            wrong(times=lambda T: range(T - 1, 0, -1)),
+            "The loop ends at t = 1: the step at t = 0 is missing. range(T - 1, -1, -1) ends at 0.",
+        ),
+        Mistake(
+            "t off by one",
+            wrong(told=lambda t, T: (t + 1) / T),
+            "The network is told (t + 1)/T. In training it was told t/T, with t from 0 to T - 1.",
+        ),
+        Mistake(
+            "t instead of t/T",
+            wrong(told=lambda t, T: float(t)),
+            "The network is told t. It wants t/T, a number in [0, 1].",
+        ),
+        Mistake(
+            "t/(T − 1)",
+            wrong(told=lambda t, T: t / (T - 1)),
+            "The network is told t/(T - 1). In training it was told t/T.",
+        ),
+        Mistake(
+            "time runs upwards",
+            wrong(times=lambda T: range(T)),
+            "t runs from 0 up. Sampling begins with noise, at t = T - 1.",
+        ),
+        Mistake(
+            "noise at the last step",
+            wrong(last=True),
+            "Noise is added at the last step, t = 0. Nothing comes after it to take the noise away.",
+        ),
+        Mistake("β̃ instead of β", wrong(sigma=beta_tilde), "The noise has the variance β̃_t. The course takes β_t."),
+        Mistake(
+            "variance instead of standard deviation",
+            wrong(sigma=lambda t, b, a: b[t]),
+            "The noise is multiplied by β_t, its variance: multiply by the root.",
+        ),
+        Mistake(
+            "noise at full strength",
+            wrong(sigma=lambda t, b, a: torch.tensor(1.0)),
+            "The noise of each step has variance 1: its factor √β_t is missing.",
+        ),
+        Mistake(
+            "no noise",
+            wrong(sigma=lambda t, b, a: torch.tensor(0.0)),
+            "The steps add no noise. Each but the last adds √β_t z.",
+        ),
+        Mistake(
+            "x_t clamped",
+            wrong(clamp=lambda x, t: x.clamp(0, 1)),
+            "x_t is clamped in the loop. A noisy picture has to leave [0, 1]: clamp for the display only.",
+        ),
+        Mistake(
+            "x_t clamped",
+            wrong(clamp=lambda x, t: x.clamp(-1, 1)),
+            "x_t is clamped in the loop. A noisy picture has to leave [-1, 1]: clamp for the display only.",
+        ),
+        Mistake(
+            "result clamped",
+            wrong(clamp=lambda x, t: x.clamp(0, 1) if t == 0 else x),
+            "The result is clamped. That is for whoever shows it to do: return x0 as the last step leaves it.",
+        ),
+        Mistake(
+            "division by √α forgotten",
+            wrong(mean_of=mu["not divided"]),
+            "The mean is not divided by √α_t, where α_t = 1 − β_t.",
+        ),
+        Mistake(
+            "√(1 − ᾱ) forgotten",
+            wrong(mean_of=mu["beta"]),
+            "The noise is weighted by β_t / (1 − ᾱ_t): the square root is missing.",
+        ),
+        Mistake(
+            "√β in the mean", wrong(mean_of=mu["root"]), "The predicted noise is weighted by √β_t where β_t belongs."
+        ),
+        Mistake(
+            "√ᾱ instead of √α",
+            wrong(mean_of=mu["abar"]),
+            "The mean is divided by √ᾱ_t. It is one step's own √α_t, with α_t = 1 − β_t.",
+        ),
+        Mistake(
+            "all the noise at once",
+            wrong(mean_of=mu["all"]),
+            "Each step jumps to the estimate x0_hat and adds a little noise. It has to take a part of the noise only.",
+        ),
+        Mistake("one noise for all steps", wrong(fixed=True), "All steps add the same noise: draw it inside the loop."),
+        Mistake(
+            "one noise for the whole batch",
+            wrong(draw=one_noise),
+            "All digits get the same noise in a step: draw it in the shape of x.",
+        ),
+        Mistake(
+            "uniform noise",
+            wrong(start=uniform),
+            "The start is uniform noise in [0, 1]; it has to be normal, torch.randn.",
+        ),
+        Mistake(
+            "one start for all",
+            wrong(start=one_noise),
+            "All digits start from the same noise: draw it in the shape (count, 1, 28, 28).",
+        ),
+    )
+
+
+sample_digits = Exercise(
+    name="sample_digits",
+    notebook="b2_3",
+    kit="helpers.sampling.sample_digits",
+    task="Write algorithm 2: from pure noise down all the timesteps, √β_t z added at every step but the last.",
+    look="Print t and the mean and deviation of x at each step: where does it leave what the formula gives?",
+    probe=probe_digits,
+    right=digits_by(),
+    mistakes=digit_mistakes(False),
+)
+
+sample_classes = Exercise(
+    name="sample_classes",
+    notebook="b2_5",
+    kit="helpers.sampling.sample_classes",
+    task="Write the sampler of 2.3 with guidance: at every step predict with the class and without it.",
+    look="With gamma = 1 it has to be the plain sampler that is told the class; with gamma = 0 the class must not "
+    "matter.",
+    probe=lambda student: probe_digits(student, classes=True),
+    right=digits_by(True),
+    mistakes=(
+        Mistake(
+            "the halves exchanged",
+            digits_by(True, guide=lambda u, c, g: c + g * (u - c)),
+            "The two predictions are exchanged: this walks away from the class that was asked for.",
+        ),
+        Mistake(
+            "another convention",
+            digits_by(True, guide=lambda u, c, g: c + g * (c - u)),
+            "It is ε_c + γ (ε_c − ε_u), another convention, in which γ is smaller by 1. Here it begins at ε_u.",
+        ),
+        Mistake(
+            "guidance without ε_u",
+            digits_by(True, guide=lambda u, c, g: g * (c - u)),
+            "The difference is enlarged, but ε_u itself, to which it is added, is missing.",
+        ),
+        Mistake(
+            "only the class",
+            digits_by(True, guide=lambda u, c, g: g * c),
+            "It multiplies ε_c by γ; ε_u makes no difference.",
+        ),
+        Mistake(
+            "gamma ignored",
+            digits_by(True, guide=lambda u, c, g: c),
+            "γ makes no difference: it is the plain prediction with the class.",
+        ),
+        Mistake(
+            "mean of the halves",
+            digits_by(True, guide=lambda u, c, g: (u + c) / 2),
+            "It is the mean of the two predictions; guidance goes beyond ε_c.",
+        ),
+        Mistake(
+            "no guidance",
+            digits_by(True, guide=None),
+            "The network is never asked without the class: there is no ε_u, and so no guidance.",
+        ),
+        Mistake(
+            "any digit as class 0",
+            digits_by(True, empty=lambda c: torch.eye(10)[:1].expand(len(c), 10)),
+            'For "any digit" the network is told class 0, which is a zero. No class is all zeros.',
+        ),
+        *digit_mistakes(True),
+    ),
+)
+
+EXERCISES = [ddpm_step, denoise, sample, sdedit, keep_known, inpaint, sample_digits, sample_classes]

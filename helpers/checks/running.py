@@ -1,0 +1,264 @@
+"""Calling a function that somebody else wrote: whatever it does, what comes back is a value or a sentence.
+
+A student's function may return nothing, change its arguments, raise, or never end. `Subject` calls it with care, and
+`within` gives it a limit of time.
+"""
+
+import ctypes
+import inspect
+import itertools
+import re
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+KIT = Path(__file__).resolve().parent.parent  # helpers/
+MOST_YIELDED = 100  # the checks' lists of timesteps are far shorter
+
+
+class Fault(Exception):
+    """Something that is wrong whatever the function should compute: a name for it, and what to tell the student."""
+
+    def __init__(self, name: str, say: str):
+        super().__init__(say)
+        self.name, self.say = name, say
+
+
+class NotWritten(Fault):
+    """The function is still the stub."""
+
+
+class TimeUp(BaseException):
+    """Sent into the thread of a function that does not end. No Exception, so that `except Exception` lets it pass."""
+
+
+class Subject:
+    """Somebody's function (or class), and the case that it is called for.
+
+    After each call: `case` says in words what it was called with; a Fault is raised if it returned nothing, changed one
+    of its arguments, or touched the global random numbers' seed; a generator has been run to its end, into a list.
+    """
+
+    def __init__(self, function: Callable):
+        self.function, self.case, self.calls = function, "", 0
+
+    def __call__(self, case: str, *args, **kwargs) -> Any:
+        """Call the function itself."""
+        return self.call(self.function, case, *args, **kwargs)
+
+    def call(self, function: Callable, case: str, *args, nothing: bool = False, **kwargs) -> Any:
+        """Call something that the function has made; `nothing` allows it to return None."""
+        self.case = case
+        self.calls += 1
+        before = {name: x.detach().clone() for name, x in named_tensors(function, args, kwargs)}
+        with torch.random.fork_rng(devices=[]):
+            # another one each time: what is drawn from the global generator differs even where nobody wants it to
+            seed = 1_000_003 + self.calls
+            torch.default_generator.manual_seed(seed)
+            try:
+                result = function(*args, **kwargs)
+                if inspect.isgenerator(result):
+                    result = list(itertools.islice(result, MOST_YIELDED))
+            except Fault:
+                raise
+            except Exception as error:
+                raise explain(error) from error
+            reseeded = torch.default_generator.initial_seed() != seed
+        for name, x in named_tensors(function, args, kwargs):
+            if name in before and not same_bits(before[name], x):
+                raise Fault(
+                    "in-place change of the input",
+                    f"It changes its argument {name} in place. Whoever called it still needs {name} as it was: "
+                    f"write `y = {name} + …` where you have `{name} += …` or `{name}[…] = …`, or work on a copy.",
+                )
+        if reseeded:
+            raise Fault(
+                "fixed seed",
+                "It calls torch.manual_seed, so that everything random in the whole notebook repeats itself. "
+                "All randomness comes from the `generator` that the caller passes.",
+            )
+        if result is None and not nothing:
+            raise Fault("nothing returned", "It returns None. Is there a `return` at its end, on every way through?")
+        return result
+
+
+def named_tensors(function: Callable, args: tuple, kwargs: dict) -> Iterator[tuple[str, Tensor]]:
+    """The tensors among the arguments, also those in tuples and lists, by the arguments' names."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    names += [f"number {i + 1}" for i in range(len(names), len(args))]
+    for name, value in [*zip(names, args), *kwargs.items()]:
+        for i, x in enumerate(leaves(value)):
+            yield name if i == 0 else f"{name}[{i}]", x
+
+
+def leaves(value) -> Iterator[Tensor]:
+    """The tensors in a tree of tuples and lists."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for inner in value:
+            yield from leaves(inner)
+
+
+def same_bits(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b)
+
+
+# ---- values of a wanted kind ---------------------------------------------------------------------------------------
+
+
+def tensor(value, name: str) -> Tensor:
+    """The value, if it is a tensor."""
+    if not isinstance(value, Tensor):
+        raise Fault("wrong type", f"{name} is a {type(value).__name__}; wanted a torch.Tensor.")
+    return value.detach()
+
+
+def pair(value, names: str) -> tuple:
+    """The two values, if there are two: a tuple or list of them."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        given = f"{len(value)} values" if isinstance(value, (tuple, list)) else f"a {type(value).__name__}"
+        raise Fault("wrong type", f"It returns {given}; wanted two, ({names}).")
+    return value[0], value[1]
+
+
+# ---- errors as sentences -------------------------------------------------------------------------------------------
+
+# (kind of error, what its text has, name, what to tell)
+KNOWN_ERRORS = [
+    (
+        TypeError,
+        r"unexpected keyword argument '(\w+)'",
+        "wrong signature",
+        "It does not take the argument {0}: keep the signature of the stub.",
+    ),
+    (
+        TypeError,
+        r"missing \d+ required .*argument|positional arguments? but",
+        "wrong signature",
+        "It takes other arguments than the stub: {error}. Keep the stub's signature.",
+    ),
+    (
+        Exception,
+        r"same device|CUDA|NVIDIA|cuda|MPS",
+        "wrong device",
+        "It puts something on a fixed device ({error}). Make new tensors where the argument is: "
+        "`device=x.device`, or `torch.zeros_like(x)`.",
+    ),
+    (
+        NameError,
+        r"name '(\w+)' is not defined",
+        "unknown name",
+        "It uses the name {0}, which is not defined. Is it an argument with another name, or an import that is "
+        "missing?",
+    ),
+    (UnboundLocalError, r"variable '(\w+)'", "unknown name", "It uses {0} before anything was put there."),
+    (
+        RuntimeError,
+        r"size of tensor a|broadcast|shape|sizes",
+        "shapes that do not fit",
+        "Two shapes in it do not fit together ({error}). A number for each picture, (B,), multiplies pictures (B, "
+        "C, H, W) after `.view(-1, 1, 1, 1)`.",
+    ),
+    (
+        RuntimeError,
+        r"dtype|scalar type|Half|Double|should be the same",
+        "wrong dtype",
+        "It mixes two kinds of number ({error}). Everything here is torch.float32.",
+    ),
+    (
+        RuntimeError,
+        r"in-place|inplace",
+        "in-place change of the input",
+        "It changes in place what must not change ({error}).",
+    ),
+    (
+        IndexError,
+        r"out of bounds|out of range",
+        "index out of range",
+        "It reaches behind the end of something ({error}). A list of length T has the indices 0 … T - 1.",
+    ),
+    (RecursionError, r"", "endless recursion", "It calls itself without end."),
+]
+
+
+def explain(error: Exception) -> Fault:
+    """What an error inside somebody's function says to the one who wrote it, and in which of their lines it arose."""
+    if isinstance(error, NotImplementedError):
+        return NotWritten("not written", str(error))
+    text = str(error).split("\n")[0].rstrip(".") or type(error).__name__
+    where = their_line(error)
+    for kind, pattern, name, say in KNOWN_ERRORS:
+        found = re.search(pattern, str(error))
+        if isinstance(error, kind) and found:
+            return Fault(name, say.format(*found.groups(), error=text) + where)
+    return Fault(type(error).__name__, f"It raises a {type(error).__name__}: {text}.{where}")
+
+
+def their_line(error: Exception) -> str:
+    """The last line of the traceback that is neither the kit's nor a library's."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if KIT not in Path(frame.filename).parents and "site-packages" not in frame.filename and frame.line
+    ]
+    return f" That is in `{frames[-1].line}`." if frames else ""
+
+
+# ---- a limit of time -----------------------------------------------------------------------------------------------
+
+
+def within(seconds: float, function: Callable[[], Any]) -> Any:
+    """What function() returns; a Fault if it has not ended by then.
+
+    It runs in a thread of its own, because only another thread can stop it on every system (an alarm signal exists on
+    Unix alone, and in no other thread than the main one). Python looks for the stop between two of its instructions.
+    So it cannot end a single call that takes for ever inside PyTorch, or one that waits for the network or for sleep:
+    that goes on in the background until it returns, or the kernel is restarted.
+    """
+    outcome: list = []
+
+    def work() -> None:
+        try:
+            outcome.append((function(), None))
+        except BaseException as error:  # SystemExit too: it must not end the thread without a word
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=work, daemon=True, name="a student's function")
+    thread.start()
+    try:
+        thread.join(seconds)
+    except BaseException:  # Ctrl-C, or the stop button: it stops what runs, too
+        stop(thread)
+        raise
+    if thread.is_alive():
+        stopped = stop(thread)
+        rest = "" if stopped else " It could not be stopped, and slows the rest down: restart the kernel."
+        raise Fault(
+            "endless loop",
+            f"It has not come to an end within {seconds:g} seconds. Does each loop in it come nearer to its end?{rest}",
+        )
+    result, error = outcome[0]
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        raise Fault("exit", f"It ends Python ({type(error).__name__}). Raise a ValueError, if anything.") from error
+    if error is not None:
+        raise error
+    return result
+
+
+def stop(thread: threading.Thread, patience: float = 0.5) -> bool:
+    """Raise TimeUp in a thread until it ends, or until it has caught it too often; whether it has ended."""
+    until = time.monotonic() + patience
+    while thread.is_alive() and time.monotonic() < until:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp))
+        thread.join(0.02)
+    return not thread.is_alive()

@@ -1,0 +1,134 @@
+"""What the functions are tried on: small pictures, noise, a schedule that nobody has seen, and toy networks."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..denoisers import Cond, Denoiser, Prediction
+from ..schedule import NoiseSchedule
+from .exercise import Measured
+
+NOISY = (
+    0.05  # tolerance where chance has a part: five deviations or more between two right draws, of ten thousand values
+)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def noise(*shape: int, seed: int = 71) -> Tensor:
+    """Standard normal noise."""
+    return torch.randn(shape, generator=seeded(seed))
+
+
+def pictures(count: int = 2, channels: int = 3, size: int = 16, low: float = -1.0) -> Tensor:
+    """Clean pictures (count, channels, size, size) in [low, 1]: a disc before a slope, each elsewhere."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
+    scenes = []
+    for i in range(count):
+        disc = ((x - 0.4 * math.cos(i)) ** 2 + (y + 0.3 * math.sin(i + 1)) ** 2 < 0.3).float()
+        colours = [(0.9 - 0.3 * c) * disc + (0.5 - 0.4 * c) * (x if c % 2 else y) * (1 - disc) for c in range(channels)]
+        scenes.append(torch.stack(colours))
+    scene = torch.stack(scenes).clamp(-1, 1)
+    return scene if low == -1 else (scene + 1) / 2
+
+
+def schedule(T: int = 50) -> NoiseSchedule:
+    """Steep, so that neighbouring timesteps differ."""
+    return NoiseSchedule(torch.linspace(0.02, 0.15, T))
+
+
+def std(x: Tensor) -> float:
+    return x.double().std().item()
+
+
+def mean(x: Tensor) -> Tensor:
+    """Compared absolutely: a mean may be 0."""
+    return x.double().mean()
+
+
+def likeness(a: Tensor, b: Tensor) -> Tensor:
+    """The correlation of two noises: 0 if they are independent, 1 if they are the same."""
+    a, b = a.double().flatten(), b.double().flatten()
+    return (a * b).mean() / (a.square().mean() * b.square().mean()).sqrt().clamp(min=1e-12)
+
+
+def of_chance(first: Tensor, again: Tensor, other: Tensor) -> list[Measured]:
+    """What two calls with the same seed, and one with another, have to say about the function's randomness."""
+    return [
+        Measured(
+            "the same seed, the same noise",
+            bool(torch.equal(first, again)),
+            name="generator ignored",
+            say="Its noise does not come from the `generator` that it is given, so no result can be repeated: "
+            "hand the generator on to whatever draws, torch.randn(…, generator=generator).",
+        ),
+        Measured(
+            "another seed, another noise",
+            not torch.equal(first, other),
+            name="fixed seed",
+            say="Its noise is the same whatever the seed of the `generator`. Is a seed fixed inside, or is no noise "
+            "drawn at all?",
+        ),
+    ]
+
+
+class Toy(Denoiser):
+    """A network in small: elementwise, and different at every pixel. cond is (1 or B, 3), a number for each channel.
+
+    Its empty condition is not zero, as the empty prompt of a text model is not.
+    """
+
+    def __init__(self, size: int = 16, learns_variance: bool = True, T: int = 50):
+        self.schedule, self.image_shape, self.device = schedule(T), (3, size, size), torch.device("cpu")
+        self.weight, self.pattern = noise(2, 3, size, size, seed=72)
+        self.learns_variance = learns_variance
+        self.weight.requires_grad_()  # like a network's: whoever keeps gradients is seen to
+        self.asked: list[int] = []  # the timesteps of its calls
+
+    def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
+        self.asked.append(int(t))
+        if cond.shape[0] not in (1, x_t.shape[0]):
+            raise ValueError(f"the condition is for {cond.shape[0]} pictures, but there are {x_t.shape[0]}.")
+        cond = cond[:, :, None, None]
+        eps = torch.tanh(self.weight * x_t + self.pattern * cond + t / 50)
+        return Prediction(eps, torch.tanh(self.pattern * x_t - cond) if self.learns_variance else None)
+
+    def unconditional(self, cond: Cond) -> Cond:
+        return torch.full_like(cond, -0.6)
+
+
+def conds(count: int = 1) -> Tensor:
+    """A condition for the toy, (count, 3)."""
+    return noise(count, 3, seed=73)
+
+
+def terms(layer: nn.Module) -> float:
+    """About how many terms each number that a layer gives is the sum of."""
+    if isinstance(layer, nn.ConvTranspose2d):
+        return 2 * layer.in_channels  # whatever the stride, which makes no difference to a single pixel
+    return layer.weight[0].numel()
+
+
+def fill(network: nn.Module) -> nn.Module:
+    """Give a network weights that depend on the layers' kinds and sizes only, not on their names or order.
+
+    BatchNorm gets running averages of its own as well, so that it shows whether it uses them. Biases of convolutions
+    are set to 0: some leave them out before a BatchNorm, which has one too.
+    """
+    for layer in network.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            values = 2 * noise(*layer.weight.shape, seed=74) / math.sqrt(terms(layer))  # 2: GELU halves what is small
+            layer.weight.data = values.to(layer.weight)
+            if layer.bias is not None:
+                bias = noise(len(layer.bias), seed=75) if isinstance(layer, nn.Linear) else torch.zeros_like(layer.bias)
+                layer.bias.data = bias.to(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.weight.data = 1 + 0.3 * noise(layer.num_features, seed=76)
+            layer.bias.data = 0.3 * noise(layer.num_features, seed=77)
+            if layer.running_mean is not None:
+                layer.running_mean.data = 0.5 * noise(layer.num_features, seed=78)
+                layer.running_var.data = noise(layer.num_features, seed=79).square() + 0.5
+    return network

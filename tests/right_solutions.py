@@ -1,0 +1,541 @@
+"""Right solutions that are written in another way than the kit's: a check that refuses one of them is wrong itself."""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.transforms import GaussianBlur
+from torchvision.transforms.functional import gaussian_blur
+
+from helpers.denoisers import Combinator, Denoiser, Prediction
+from helpers.sampling import Step, ddpm_step, denoise, estimate_x0, forward
+from helpers.training import ClassConditional, OneStep, TimeConditional, add_noise
+from helpers.unet import ConvBlock, FCBlock, TimeConditionalUNet, UnconditionalUNet, one_hot
+
+SOLUTIONS = []  # (exercise, solution)
+
+
+def solves(exercise):
+    def note(solution):
+        SOLUTIONS.append((exercise, solution))
+        return solution
+
+    return note
+
+
+# ---- timesteps, noise, pixels --------------------------------------------------------------------------------------
+
+
+@solves("strided_timesteps")
+def by_numpy(steps=34, T=1000):
+    stride = (T - 1) // (steps - 1)
+    if stride * (steps - 1) < 0.98 * T:
+        return np.linspace(T - 1, 0, steps).round().astype(int).tolist()
+    return np.arange(stride * (steps - 1), -1, -stride)  # NumPy's integers are integers, too
+
+
+@solves("strided_timesteps")
+def as_a_tensor(steps, T):
+    stride = (T - 1) // (steps - 1)
+    top = stride * (steps - 1) if stride * (steps - 1) >= 0.98 * T else T - 1
+    return torch.tensor([top * i // (steps - 1) for i in range(steps)]).flip(0)
+
+
+@solves("forward")
+def picture_by_picture(x0, t, alphas_cumprod, *, noise=None, generator=None):
+    if noise is None:
+        noise = torch.empty_like(x0).normal_(generator=generator)
+    ts = t if isinstance(t, torch.Tensor) and t.dim() > 0 else [t] * len(x0)
+    out = torch.zeros_like(x0)
+    for i, ti in enumerate(ts):
+        out[i] = math.sqrt(alphas_cumprod[ti]) * x0[i] + math.sqrt(1 - alphas_cumprod[ti]) * noise[i]
+    return out, noise
+
+
+@solves("forward")
+def in_place_on_a_copy(x0, t, alphas_cumprod, noise=None, generator=None):
+    eps = torch.randn(x0.shape, generator=generator, dtype=x0.dtype) if noise is None else noise.clone()
+    abar = alphas_cumprod[torch.as_tensor(t)].reshape(-1, 1, 1, 1)
+    x = x0.clone()
+    x *= abar**0.5
+    x += (1 - abar) ** 0.5 * eps
+    return [x, eps]  # a list of two is a pair as well
+
+
+@solves("forward")
+def with_other_powers(x0, t, alphas_cumprod, **options):
+    noise = options.get("noise")
+    if noise is None:
+        noise = torch.stack([torch.randn(x.shape, generator=options.get("generator")) for x in x0])
+    abar = torch.index_select(alphas_cumprod, 0, torch.atleast_1d(torch.as_tensor(t)))[:, None, None, None]
+    return torch.lerp(torch.zeros_like(x0), x0, abar.pow(0.5)) + noise.mul((-abar + 1).pow(0.5)), noise
+
+
+@solves("blur")
+def by_a_convolution(x, kernel_size, sigma):
+    d = torch.arange(kernel_size) - kernel_size // 2
+    weights = torch.exp(-(d**2) / (2 * sigma**2))
+    kernel = torch.outer(weights, weights)
+    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, kernel_size, kernel_size)
+    return F.conv2d(F.pad(x, (kernel_size // 2,) * 4, mode="reflect"), kernel, groups=x.shape[1])
+
+
+@solves("blur")
+def by_a_transform(x, kernel_size, sigma):
+    return GaussianBlur(kernel_size, (sigma, sigma))(x)
+
+
+@solves("blur")
+def with_edges_continued(x, kernel_size, sigma):
+    d = torch.arange(kernel_size) - kernel_size // 2
+    weights = torch.softmax(-(d**2) / (2 * sigma**2), dim=0)
+    y = F.pad(x, (kernel_size // 2,) * 4, mode="replicate").unfold(2, kernel_size, 1) @ weights
+    return y.unfold(3, kernel_size, 1) @ weights
+
+
+@solves("estimate_x0")
+def by_division_first(x_t, t, eps, alphas_cumprod):
+    abar = alphas_cumprod[torch.as_tensor(t)].view(-1, 1, 1, 1)
+    return x_t / abar.sqrt() - (1 / abar - 1).sqrt() * eps
+
+
+@solves("estimate_x0")
+def in_double_precision(x_t, t, eps, alphas_cumprod):
+    abar = alphas_cumprod.double()[t]
+    abar = abar[:, None, None, None] if abar.ndim else abar
+    return torch.addcmul(x_t.double(), -torch.sqrt(1 - abar), eps.double()).div(abar.sqrt()).to(x_t.dtype)
+
+
+@solves("from_pixels")
+def by_numpy_axes(pixels):
+    x = np.transpose(pixels.numpy().astype(np.float32) / 255 * 2 - 1, (2, 0, 1))
+    return torch.from_numpy(np.ascontiguousarray(x)).unsqueeze(0)
+
+
+@solves("from_pixels")
+def channel_by_channel(pixels):
+    return torch.stack([(pixels[..., c].float() - 127.5) / 127.5 for c in range(3)]).unsqueeze(0)
+
+
+@solves("dynamic_threshold")
+def in_a_loop(x0_hat, *, ratio=0.95, maximum=1.5):
+    results = []
+    for x in x0_hat:
+        s = min(max(float(torch.quantile(torch.abs(x).reshape(-1), ratio)), 1.0), maximum)
+        results.append(torch.maximum(torch.minimum(x, torch.tensor(s)), torch.tensor(-s)) / s)
+    return torch.stack(results)
+
+
+@solves("add_noise")
+def drawn_and_scaled_in_place(x0, sigma, *, noise=None, generator=None):
+    z = torch.randn(x0.shape, generator=generator) if noise is None else noise.clone()
+    return z.mul_(sigma).add_(x0)
+
+
+# ---- the loop ------------------------------------------------------------------------------------------------------
+
+
+@solves("ddpm_step")
+def by_precisions(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+    if s is None:
+        return x0_hat.clone()
+    abar = schedule.alphas_cumprod.double()
+    alpha = abar[t] / abar[s]
+    prior, likelihood = 1 / (1 - abar[s]), alpha / (1 - alpha)  # the two facts of the derivation
+    mean = (prior * abar[s].sqrt() * x0_hat + likelihood * x_t / alpha.sqrt()) / (prior + likelihood)
+    low, high = (1 / (prior + likelihood)).log(), (1 - alpha).log()
+    log_variance = low if var is None else low + (high - low) * (var + 1) / 2
+    z = torch.empty(x_t.shape).normal_(generator=generator)
+    return (mean + torch.exp(log_variance / 2) * z).float()
+
+
+@solves("ddpm_step")
+def by_way_of_the_noise(x_t, x0_hat, t, s, schedule, var=None, generator=None):
+    noise = torch.randn(x_t.shape, generator=generator)  # drawn before it is known whether it is needed
+    if s is None:
+        return x0_hat
+    abar_t, abar_s = float(schedule.alphas_cumprod[t]), float(schedule.alphas_cumprod[s])
+    beta = 1 - abar_t / abar_s
+    eps = (x_t - abar_t**0.5 * x0_hat) / (1 - abar_t) ** 0.5
+    mean = (x_t - beta / (1 - abar_t) ** 0.5 * eps) / (1 - beta) ** 0.5
+    small = beta * (1 - abar_s) / (1 - abar_t)
+    sigma = small**0.5 if var is None else beta ** ((var + 1) / 4) * small ** ((1 - var) / 4)
+    return mean + sigma * noise
+
+
+@solves("denoise")
+@torch.no_grad()
+def with_a_while(denoiser, x_t, timesteps, cond, *, step=ddpm_step, threshold=None, constrain=None, generator=None):
+    i = 0
+    while i < len(timesteps):
+        t, s = timesteps[i], timesteps[i + 1] if i + 1 < len(timesteps) else None
+        prediction = denoiser(x_t, t, cond)
+        x0_hat = estimate_x0(x_t, t, prediction.eps, denoiser.schedule.alphas_cumprod)
+        x0_hat = threshold(x0_hat) if threshold else x0_hat
+        x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=prediction.var, generator=generator)
+        x_s = constrain(x_s, s) if constrain else x_s
+        yield Step(t, s, x_t, prediction.eps, x0_hat, x_s)
+        x_t, i = x_s, i + 1
+
+
+@solves("denoise")
+def all_at_once(denoiser, x_t, timesteps, cond, step=ddpm_step, threshold=None, constrain=None, generator=None):
+    trace = []
+    with torch.no_grad():
+        for t, s in itertools.zip_longest(timesteps, timesteps[1:]):
+            eps, var = denoiser(x_t, t, cond)
+            abar = denoiser.schedule.alphas_cumprod[t]
+            x0_hat = (x_t - torch.sqrt(1 - abar) * eps) / torch.sqrt(abar)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            trace.append((t, s, x_t, eps, x0_hat, x_s))  # a tuple like a Step
+            x_t = x_s
+    return trace
+
+
+@solves("sample")
+def stacked_starts(denoiser, cond, *, timesteps, batch_size=1, generator=None, **options):
+    x_T = torch.stack([torch.randn(denoiser.image_shape, generator=generator) for _ in range(batch_size)])
+    yield from denoise(denoiser, x_T, timesteps, cond, generator=generator, **options)
+
+
+@solves("sdedit")
+def noised_by_hand(denoiser, x_orig, cond, *, timesteps, i_start, generator=None, **options):
+    rest = list(timesteps)[i_start:]
+    abar = denoiser.schedule.alphas_cumprod[rest[0]]
+    x = x_orig * abar**0.5 + torch.randn(x_orig.size(), generator=generator) * (1 - abar) ** 0.5
+    return denoise(denoiser, x, rest, cond, generator=generator, **options)
+
+
+@solves("keep_known")
+def by_indices(x_s, s, x_orig, mask, alphas_cumprod, *, generator=None):
+    known = x_orig if s is None else forward(x_orig, s, alphas_cumprod, generator=generator)[0]
+    result = x_s.clone()
+    kept = (mask == 0).expand_as(x_s)
+    result[kept] = known[kept]
+    return result
+
+
+@solves("keep_known")
+def by_arithmetic(x_s, s, x_orig, mask, alphas_cumprod, *, generator=None):
+    if s is None:
+        return mask * x_s + (1 - mask) * x_orig
+    return mask * x_s + (1 - mask) * forward(x_orig, s, alphas_cumprod, generator=generator)[0]
+
+
+@solves("inpaint")
+def its_own_loop(denoiser, x_orig, mask, cond, *, timesteps, generator=None, step=ddpm_step, threshold=None):
+    x, abar = torch.randn(x_orig.shape, generator=generator), denoiser.schedule.alphas_cumprod
+
+    def constrain(x_s, s):
+        return by_indices(x_s, s, x_orig, mask, abar, generator=generator)
+
+    options = {"step": step, "threshold": threshold, "generator": generator}
+    yield from denoise(denoiser, x, timesteps, cond, constrain=constrain, **options)
+
+
+# ---- denoisers -----------------------------------------------------------------------------------------------------
+
+
+@solves("guided")
+class TwoCalls(Combinator):
+    def __init__(self, denoiser, gamma):
+        super().__init__(denoiser)
+        self.gamma = gamma
+
+    def __call__(self, x_t, t, cond):
+        without = self.denoiser(x_t, t, self.unconditional(cond))
+        told = self.denoiser(x_t, t, cond)
+        return Prediction((1 - self.gamma) * without.eps + self.gamma * told.eps, told.var)
+
+
+@solves("guided")
+def a_closure(denoiser, gamma):
+    def predict(x_t, t, cond):
+        cond = cond.expand(len(x_t), -1)
+        both = denoiser(torch.cat([x_t, x_t]), t, torch.cat([cond, denoiser.unconditional(cond)]))
+        told, without = both.eps.chunk(2)
+        return torch.lerp(without, told, gamma), None if both.var is None else both.var.chunk(2)[0]  # a plain pair
+
+    return predict
+
+
+@solves("anagram")
+class RunningMean(Combinator):
+    def __init__(self, denoiser, views):
+        super().__init__(denoiser)
+        self.views = views
+
+    def __call__(self, x_t, t, cond):
+        total, var = torch.zeros_like(x_t), None
+        for i, (view, c) in enumerate(zip(self.views, cond)):
+            answer = self.denoiser(view.view(x_t), t, c)
+            total = total + view.inverse_view(answer.eps) / len(self.views)
+            var = answer.var if i == 0 else var
+        return Prediction(total, var)
+
+
+@solves("hybrid")
+class HighPassFirst(Combinator):
+    def __init__(self, denoiser, kernel_size=33, sigma=2.0):
+        super().__init__(denoiser)
+        self.blur = lambda x: gaussian_blur(x, [kernel_size, kernel_size], [sigma, sigma])
+
+    def __call__(self, x_t, t, cond):
+        (far, var), (near, _) = self.denoiser(x_t, t, cond[0]), self.denoiser(x_t, t, cond[1])
+        return Prediction(near + self.blur(far - near), var)  # a blur is linear
+
+
+@solves("digit_denoiser")
+class WithEvalOnlyWhereNeeded(Denoiser):
+    image_shape = (1, 28, 28)
+
+    def __init__(self, unet, schedule):
+        self.unet, self.schedule, self.device = unet, schedule, torch.device("cpu")
+
+    def __call__(self, x_t, t, cond):
+        time = torch.tensor([[t / self.schedule.T]]).repeat(len(x_t), 1)
+        arguments = [x_t, time] + ([] if isinstance(cond, tuple) else [cond.repeat(len(x_t) // len(cond), 1)])
+        training = self.unet.training
+        if training:
+            self.unet.eval()
+        with torch.no_grad():
+            eps = self.unet(*arguments)
+        if training:
+            self.unet.train()
+        return Prediction(eps, eps * 0 + 1)
+
+    def unconditional(self, cond):
+        return () if isinstance(cond, tuple) else cond * 0
+
+
+# ---- networks ------------------------------------------------------------------------------------------------------
+
+
+@solves("conv")
+class PlainModule(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.bn = nn.BatchNorm2d(out_channels)  # defined first, used second
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding="same", bias=False)
+
+    def forward(self, x):
+        return F.gelu(self.bn(self.conv(x)))
+
+
+@solves("conv")
+def a_function_of_sizes(i, o):
+    return nn.Sequential(nn.Conv2d(i, o, (3, 3), 1, 1), nn.BatchNorm2d(o), nn.GELU(approximate="tanh"))
+
+
+@solves("flatten")
+class MeanOfAxes(nn.Module):
+    def forward(self, x):
+        return F.gelu(x.mean(dim=(2, 3), keepdim=True))
+
+
+@solves("flatten")
+class Adaptive(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, x):
+        return nn.functional.gelu(self.pool(x))
+
+
+@solves("unflatten")
+def with_stride_one(channels):  # from one pixel, the stride makes no difference
+    return nn.Sequential(nn.ConvTranspose2d(channels, channels, 7), nn.BatchNorm2d(channels), nn.GELU())
+
+
+@solves("down_block")
+class WrittenOut(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.block = ConvBlock(out_channels, out_channels)
+        self.halve = nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, 2, 1), nn.BatchNorm2d(out_channels))
+
+    def forward(self, x):
+        return self.block(F.gelu(self.halve(x)))
+
+
+@solves("unconditional_unet")
+class OtherNames(nn.Module):
+    def __init__(self, hidden):
+        super().__init__()
+        theirs = UnconditionalUNet(hidden)
+        self.head, self.tail = theirs.conv_out, theirs.conv_in
+        self.ups, self.downs = nn.ModuleList([theirs.up2, theirs.up1]), nn.ModuleList([theirs.down1, theirs.down2])
+        self.widen = theirs.unflatten
+
+    def forward(self, x):
+        skips = [self.tail(x)]
+        for down in self.downs:
+            skips.append(down(skips[-1]))
+        y = self.widen(F.gelu(F.adaptive_avg_pool2d(skips[-1], 1)))
+        for up in reversed(self.ups):
+            y = up(torch.concat((y, skips.pop()), 1))
+        return self.head(torch.concat((y, skips.pop()), 1))
+
+
+@solves("fc_block")
+class TwoLinears(nn.Module):
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        self.second, self.first = nn.Linear(out_features, out_features), nn.Linear(in_features, out_features)
+
+    def forward(self, x):
+        return self.second(F.gelu(self.first(x))).unsqueeze(-1).unsqueeze(-1)
+
+
+@solves("time_unet")
+class TimesInAList(UnconditionalUNet):
+    def __init__(self, hidden):
+        super().__init__(hidden)
+        self.times = nn.ModuleList([FCBlock(1, 2 * hidden), FCBlock(1, hidden)])
+
+    def forward(self, x, t01):
+        first, second = (block(t01) for block in self.times)
+        return self.wire(x, 1, first, 1, second)
+
+
+@solves("class_unet")
+class ClassesOfItsOwn(TimeConditionalUNet):
+    def __init__(self, hidden):
+        super().__init__(hidden)
+        self.scale_7, self.scale_14 = FCBlock(10, 2 * hidden), FCBlock(10, hidden)
+
+    def forward(self, x, t01, c):
+        return self.wire(x, t1=self.t1(t01), t2=self.t2(t01), c1=self.scale_7(c), c2=self.scale_14(c))
+
+
+# ---- learning ------------------------------------------------------------------------------------------------------
+
+
+@solves("one_step")
+class ByHand(OneStep):
+    def examples(self, x0, labels, generator):
+        z = x0.clone()
+        z += self.sigma * torch.randn(x0.shape, generator=generator)
+        return [z], x0
+
+
+@solves("one_step")
+class NoiseFirst(OneStep):
+    def examples(self, x0, labels, generator):
+        noise = torch.randn(x0.shape, generator=generator)
+        return (add_noise(x0, self.sigma, noise=noise),), x0.clone()
+
+
+@solves("time_conditional")
+class TimesFromRand(TimeConditional):
+    def examples(self, x0, labels, generator):
+        eps = torch.randn(x0.shape, generator=generator)  # the noise before the timesteps
+        t = (torch.rand(len(x0), generator=generator) * self.T).long()
+        abar = self.schedule.alphas_cumprod[t].reshape(-1, 1, 1, 1)
+        return (abar**0.5 * x0 + (1 - abar) ** 0.5 * eps, t.reshape(-1, 1) / self.T), eps
+
+
+@solves("time_conditional")
+class OneByOne(TimeConditional):
+    def examples(self, x0, labels, generator):
+        t = torch.randint(0, self.T, (x0.shape[0],), generator=generator)
+        x_t, eps = forward(x0, t, self.schedule.alphas_cumprod, generator=generator)
+        return [x_t, t.unsqueeze(1).float().div(self.T)], eps
+
+
+@solves("class_conditional")
+class MaskedFill(ClassConditional):
+    def examples(self, x0, labels, generator):
+        dropped = torch.rand(len(x0), generator=generator) < self.p_uncond  # before everything else
+        (x_t, t01), eps = TimeConditional.examples(self, x0, labels, generator)
+        c = one_hot(labels)
+        c[dropped] = 0
+        return (x_t, t01, c), eps
+
+
+@solves("class_conditional")
+class Bernoulli(ClassConditional):
+    def examples(self, x0, labels, generator):
+        inputs, eps = TimeConditional.examples(self, x0, labels, generator)
+        keep = torch.bernoulli(torch.full((len(x0), 1), 1 - self.p_uncond), generator=generator)
+        return (*inputs, torch.eye(10)[labels] * keep), eps
+
+
+@solves("training_step")
+def cleared_afterwards(network, optimizer, inputs, target):
+    network.train()
+    loss = torch.mean((network(*inputs) - target) ** 2)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.item()
+
+
+@solves("training_step")
+def with_autograd(network, optimizer, inputs, target):
+    network.train(True)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    loss = nn.MSELoss()(network(*inputs), target)
+    for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
+        p.grad = gradient
+    optimizer.step()
+    return loss
+
+
+# ---- samplers of digits --------------------------------------------------------------------------------------------
+
+
+@solves("sample_digits")
+def by_x0_hat(network, schedule, count, *, generator=None):
+    abar, betas = schedule.alphas_cumprod, schedule.betas
+    was = network.training
+    network.eval()
+    x = torch.randn(count, 1, 28, 28, generator=generator)
+    with torch.no_grad():
+        for t in reversed(range(schedule.T)):
+            eps = network(x, torch.full((count, 1), t / schedule.T))
+            x0_hat = (x - (1 - abar[t]).sqrt() * eps) / abar[t].sqrt()
+            if t == 0:
+                x = x0_hat
+                break
+            mean = abar[t - 1].sqrt() * betas[t] * x0_hat + (1 - betas[t]).sqrt() * (1 - abar[t - 1]) * x
+            x = mean / (1 - abar[t]) + betas[t].sqrt() * torch.randn(x.shape, generator=generator)
+    network.train(was)
+    return x
+
+
+@solves("sample_digits")
+@torch.no_grad()
+def with_zeros_at_the_end(network, schedule, count, *, generator=None):
+    network.eval()
+    x = torch.empty(count, 1, 28, 28).normal_(generator=generator)
+    for t in range(schedule.T - 1, -1, -1):
+        z = torch.randn(x.shape, generator=generator) if t > 0 else torch.zeros_like(x)
+        beta, abar = schedule.betas[t].item(), schedule.alphas_cumprod[t].item()
+        time = torch.ones(count, 1) * t / schedule.T
+        x = (x - beta / math.sqrt(1 - abar) * network(x, time)) / math.sqrt(1 - beta) + math.sqrt(beta) * z
+    return x
+
+
+@solves("sample_classes")
+@torch.no_grad()
+def one_call_for_both(network, schedule, c, gamma, *, generator=None):
+    network.eval()
+    n = len(c)
+    x, betas, abar = torch.randn(n, 1, 28, 28, generator=generator), schedule.betas, schedule.alphas_cumprod
+    for t in range(schedule.T)[::-1]:
+        time = torch.full((2 * n, 1), t / schedule.T)
+        told, without = network(x.repeat(2, 1, 1, 1), time, torch.cat([c, torch.zeros_like(c)])).split(n)
+        eps = gamma * told + (1 - gamma) * without
+        x = (x - betas[t] / (1 - abar[t]).sqrt() * eps) / (1 - betas[t]).sqrt()
+        if t:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=generator)
+    return x

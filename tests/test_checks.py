@@ -1,0 +1,310 @@
+"""The checks of what students write: the kit's own pass, mistakes are caught and named, right solutions are let pass.
+
+A false alarm is worse than a miss: nobody learns from being told that a right function is wrong.
+"""
+
+import ast
+import inspect
+import linecache
+import math
+import textwrap
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from mutants import MUTANTS
+from mutants_by_strangers import MUTANTS as BY_STRANGERS
+from right_solutions import SOLUTIONS
+from student import TAG, exercises_in, stub_cell, student_notebook
+
+from helpers import checks
+from helpers.checks import EXERCISES, check
+from helpers.checks.exercise import judge
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def planted(name, right, wrong):
+    """The kit's own function or class of an exercise, with one piece of its source replaced."""
+    kits_own = EXERCISES[name].kits_own()
+    module = inspect.getmodule(kits_own)
+    source = textwrap.dedent(inspect.getsource(kits_own))
+    if source.count(right) != 1 and inspect.isclass(kits_own):  # in a method that it inherits
+        source = textwrap.dedent(inspect.getsource(kits_own.__mro__[1])).replace(
+            kits_own.__mro__[1].__name__, kits_own.__name__
+        )
+    assert source.count(right) == 1, f"{name} has {source.count(right)} places {right!r}"
+    namespace = dict(vars(module))
+    exec(compile(source.replace(right, wrong), f"<mutant of {name}>", "exec"), namespace)
+    return namespace[kits_own.__name__]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_kits_own_is_right_and_told_so_quickly(name):
+    start = time.process_time()
+    verdict = judge(EXERCISES[name], EXERCISES[name].kits_own())
+    assert verdict.status == "right", verdict.say
+    assert verdict.seen >= 4
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("name, solution", SOLUTIONS, ids=[f"{n}-{s.__name__}" for n, s in SOLUTIONS])
+def test_a_right_solution_passes_however_it_is_written(name, solution):
+    verdict = judge(EXERCISES[name], solution)
+    assert verdict.status == "right", verdict.say
+
+
+WITH_CHANCE = ["forward", "add_noise", "ddpm_step", "sample", "sdedit", "keep_known", "inpaint"]
+WITH_CHANCE += ["sample_digits", "sample_classes"]
+
+
+@pytest.mark.parametrize("name", WITH_CHANCE)
+def test_whatever_noise_a_right_function_draws_there_is_no_false_alarm(name):
+    kits_own = EXERCISES[name].kits_own()
+    for ahead in range(1, 21):
+
+        def further_on(*args, generator=None, ahead=ahead, **options):
+            if generator is not None:
+                torch.rand(ahead, generator=generator)  # from here on, it is other noise
+            return kits_own(*args, generator=generator, **options)
+
+        verdict = judge(EXERCISES[name], further_on)
+        assert verdict.status == "right", f"{ahead}: {verdict.say}"
+
+
+@pytest.mark.parametrize("name", ["one_step", "time_conditional", "class_conditional"])
+def test_whatever_examples_a_right_task_draws_there_is_no_false_alarm(name):
+    for ahead in range(1, 21):
+
+        class FurtherOn(EXERCISES[name].kits_own()):
+            def examples(self, x0, labels, generator, ahead=ahead):
+                torch.rand(ahead, generator=generator)
+                return super().examples(x0, labels, generator)
+
+        verdict = judge(EXERCISES[name], FurtherOn)
+        assert verdict.status == "right", f"{ahead}: {verdict.say}"
+
+
+def test_there_are_enough_of_them():
+    assert len(MUTANTS) >= 40 and len(SOLUTIONS) >= 20
+    assert len({name for name, *_ in MUTANTS}) == len(EXERCISES)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[f"{m.exercise}-{m.mistake}-{i}" for i, m in enumerate(MUTANTS)])
+def test_a_planted_mistake_is_caught_and_named(mutant):
+    verdict = judge(EXERCISES[mutant.exercise], planted(*mutant[:3]))
+    assert verdict.status == "wrong"
+    assert verdict.mistake == mutant.mistake, verdict.say
+
+
+@pytest.mark.parametrize("name, right, wrong, words", BY_STRANGERS)
+def test_a_strangers_mistake_is_caught_and_recognised(name, right, wrong, words):
+    verdict = judge(EXERCISES[name], planted(name, right, wrong))
+    assert verdict.status == "wrong" and verdict.mistake, verdict.say
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_each_mistake_that_a_check_knows_is_told_from_the_others(name):
+    for mistake in EXERCISES[name].mistakes:
+        verdict = judge(EXERCISES[name], mistake.wrong)
+        assert (verdict.status, verdict.mistake) == ("wrong", mistake.name), f"{mistake.name}: {verdict.say}"
+
+
+# ---- the student edition -------------------------------------------------------------------------------------------
+
+
+def written_as_stub(name):
+    """An exercise's stub, as the student edition has it."""
+    module, _, own = EXERCISES[name].kit.rpartition(".")
+    source = stub_cell(f"from {module} import {own} as mine", set())
+    namespace = {}
+    exec(source, namespace)
+    return namespace["mine"], source
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_untouched_stub_fails_and_says_what_to_do(name, capsys):
+    stub, source = written_as_stub(name)
+    verdict = judge(EXERCISES[name], stub)
+    assert verdict.status == "not written"
+    assert EXERCISES[name].task in verdict.say
+    assert check(name, stub) is EXERCISES[name].kits_own()  # so that the notebook goes on
+    said = " ".join(capsys.readouterr().out.split())
+    assert EXERCISES[name].task in said and "cell above" in said
+    assert "NotImplementedError" in source
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_stub_has_the_signature_and_no_line_of_the_solution(name):
+    exercise, (stub, source) = EXERCISES[name], written_as_stub(name)
+    kits_own = exercise.kits_own()
+    written = [getattr(kits_own, method) for method in exercise.blank] or [kits_own]
+    theirs = [getattr(stub, method) for method in exercise.blank] or [stub]
+    for function, blank in zip(written, theirs):
+        assert list(inspect.signature(function).parameters) == list(inspect.signature(blank).parameters)
+        body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body
+        statements = [ast.unparse(node) for node in body if not isinstance(getattr(node, "value", None), ast.Constant)]
+        assert not any(statement in ast.unparse(ast.parse(source)) for statement in statements)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_every_notebook_has_its_turn_after_play_and_before_what_you_should_see(file):
+    cells = nbformat.read(file, as_version=4).cells
+    heads = [cell.source.split("\n")[0] for cell in cells if cell.cell_type == "markdown"]
+    play, turn, see = (heads.index(f"## {head}") for head in ("Play", "Your turn", "What you should see"))
+    assert play < turn < see
+    exercises = [cell for cell in cells if TAG in cell.metadata.get("tags", [])]
+    assert exercises
+    for cell in exercises:
+        following = cells[cells.index(cell) + 1].source
+        for exercise, mine in exercises_in(cell.source):
+            assert exercise.notebook == file.stem
+            assert f'check("{exercise.name}", {mine})' in following
+
+
+def test_every_exercise_is_in_a_notebook():
+    cells = [cell for file in NOTEBOOKS for cell in nbformat.read(file, as_version=4).cells]
+    sources = [cell.source for cell in cells if TAG in cell.metadata.get("tags", [])]
+    assert sorted(exercise.name for source in sources for exercise, _ in exercises_in(source)) == sorted(EXERCISES)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_the_students_notebook_has_stubs_and_no_outputs(file):
+    notebook = student_notebook(nbformat.read(file, as_version=4))
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    stubs = [cell.source for cell in code if TAG in cell.metadata.get("tags", [])]
+    assert stubs and all("raise NotImplementedError(" in source for source in stubs)
+    for cell in code:
+        ast.parse(cell.source)
+
+
+def test_a_stub_does_not_import_what_the_notebook_has_made_its_own():
+    source = "from helpers.unet import UnconditionalUNet as Mine"
+    assert "ConvBlock" in stub_cell(source, set()).split("class")[0]
+    assert "ConvBlock" not in stub_cell(source, {"ConvBlock"}).split("class")[0]
+
+
+# ---- whatever a student's function does ----------------------------------------------------------------------------
+
+
+def endless(*args, **kwargs):
+    while True:
+        pass
+
+
+def endless_and_deaf(*args, **kwargs):
+    for _ in range(3):
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+
+
+def endlessly_yielding(*args, **kwargs):
+    while True:
+        yield 1
+
+
+def sleeping(*args, **kwargs):
+    time.sleep(2)
+
+
+@pytest.mark.parametrize("name", ["forward", "denoise", "guided", "conv", "one_step", "sample_digits"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda *args, **kwargs: None,
+        lambda *args, **kwargs: 3.5,
+        lambda *args, **kwargs: "noise",
+        lambda *args, **kwargs: (1, 2, 3),
+        lambda *args, **kwargs: torch.tensor(math.nan),
+        lambda *args, **kwargs: (torch.zeros(2, 3, 16, 16, dtype=torch.float64), None),
+        lambda *args, **kwargs: 1 / 0,
+        lambda *args, **kwargs: [][1],
+        lambda *args, **kwargs: undefined,  # noqa: F821
+        lambda: None,
+        lambda x: x,
+        lambda *args, **kwargs: print,
+        lambda *args, **kwargs: exit(),
+        endlessly_yielding,
+    ],
+)
+def test_whatever_it_returns_or_raises_there_is_a_sentence(name, function):
+    verdict = judge(EXERCISES[name], function)
+    assert verdict.status == "wrong"
+    assert len(verdict.say) > 20
+
+
+@pytest.mark.parametrize("function", [endless, endless_and_deaf])
+def test_a_function_that_never_ends_is_stopped(function):
+    start = time.monotonic()
+    verdict = judge(EXERCISES["forward"], function, seconds=0.3)
+    assert verdict.mistake == "endless loop" and "restart" not in verdict.say
+    assert time.monotonic() - start < 3
+
+
+def test_what_cannot_be_stopped_is_left_behind_and_told():
+    verdict = judge(EXERCISES["forward"], sleeping, seconds=0.2)
+    assert verdict.mistake == "endless loop" and "restart the kernel" in verdict.say
+
+
+def test_what_is_no_function_is_told():
+    for nothing in (None, 3, torch.zeros(2)):
+        assert judge(EXERCISES["forward"], nothing).mistake == "no function"
+
+
+def test_an_error_comes_with_the_line_that_raised_it():
+    source = "def mine(x0, t, alphas_cumprod, *, noise=None, generator=None):\n    return x0 @ noise[0, 0, :3]\n"
+    namespace = {}
+    exec(compile(source, "<mine>", "exec"), namespace)
+    linecache.cache["<mine>"] = (len(source), None, source.splitlines(keepends=True), "<mine>")
+    verdict = judge(EXERCISES["forward"], namespace["mine"])
+    assert "`return x0 @ noise[0, 0, :3]`" in verdict.say
+
+
+def test_a_check_leaves_the_random_numbers_alone():
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    judge(EXERCISES["forward"], EXERCISES["forward"].kits_own())
+    judge(EXERCISES["forward"], EXERCISES["forward"].mistakes[0].wrong)
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_a_right_function_is_handed_back_and_a_wrong_one_is_not(capsys):
+    exercise = EXERCISES["forward"]
+
+    def mine(*args, **kwargs):
+        return exercise.kits_own()(*args, **kwargs)
+
+    assert check("forward", mine) is mine
+    assert "✓" in capsys.readouterr().out
+    assert check("forward", exercise.mistakes[0].wrong) is exercise.kits_own()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "✗" in said and exercise.mistakes[0].say[:40] in said
+
+
+def test_a_picture_shows_what_came_out_beside_what_was_wanted():
+    verdict = judge(EXERCISES["forward"], EXERCISES["forward"].mistakes[0].wrong)
+    assert verdict.picture().alt == "3 pictures: your x_t, wanted, difference"
+    assert judge(EXERCISES["forward"], lambda *args, **kwargs: None).picture() is None
+
+
+def test_there_is_no_such_exercise():
+    with pytest.raises(ValueError, match=r"no exercise 'backward'; wanted one of .*forward"):
+        check("backward", print)
+
+
+def test_every_exercise_says_what_to_write_and_where_to_look():
+    for name, exercise in EXERCISES.items():
+        assert exercise.task.endswith(".") and exercise.look, name
+        assert '"' not in exercise.task, name  # it stands in a string in the stub
+    assert checks.find_exercise("forward").section == "1.1"
+    assert checks.find_exercise("fc_block").section == "B 2.1"
