@@ -56,14 +56,14 @@ class Animation:
 def to_pixels(image: Tensor, low: float = -1.0, high: float = 1.0) -> np.ndarray:
     """A picture (C, H, W) or (1, C, H, W) in [low, high] as bytes (H, W, 3). Clamped here, for display only.
 
-    In 64 levels instead of 256: the eye sees no difference, and notebooks full of noise are a third smaller.
+    In 40 levels instead of 256: the eye sees no difference, and notebooks full of noise are much smaller.
     """
     if image.ndim == 4 and len(image) == 1:
         image = image[0]
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ValueError(f"a picture has shape {tuple(image.shape)}; wanted (3, H, W) or (1, H, W).")
     image = (image.detach().float().cpu() - low) / (high - low)
-    pixels = ((image.clamp(0, 1) * 63).round() * (255 / 63)).round().to(torch.uint8)
+    pixels = ((image.clamp(0, 1) * 39).round() * (255 / 39)).round().to(torch.uint8)
     return pixels.expand(3, -1, -1).permute(1, 2, 0).numpy()
 
 

@@ -37,8 +37,8 @@ def starts(wide: np.ndarray) -> list[int]:
     return np.flatnonzero(np.diff(np.r_[0, wide.astype(int)]) == 1).tolist()
 
 
-# 0.5 falls between two of the 64 levels
-black, grey, white, red = (0, 0, 0), (130, 130, 130), (255, 255, 255), (255, 0, 0)
+# 0.5 falls between two of the 40 levels
+black, grey, white, red = (0, 0, 0), (131, 131, 131), (255, 255, 255), (255, 0, 0)
 
 
 # Grids
