@@ -399,6 +399,8 @@ def run_command(args: argparse.Namespace, run_class: type[Run]) -> None:
     run = run_class(network, recipe, Dataset(args.data, run_class.size), args.out, args.seed)
     report = functools.partial(print, flush=True) if run.accelerator.is_main_process else lambda *_: None
     report(f"{recipe}, in {args.out}, from step {run.step}")
+    if unet_folder is None and isinstance(network, PatchUNet):
+        report("No --init: the drafts will mean nothing. Let python -m helpers.mini_if.drafts teach the drafter first.")
     began, done = time.monotonic(), run.step
     for progress in run.train():
         if progress.step % REPORT == 0:
