@@ -191,6 +191,8 @@ def write(folder: Path) -> None:
     shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
     for name in ("LICENSE", "requirements.txt"):
         shutil.copy(ROOT / name, folder / name)
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "glossary.md", folder / "docs" / "glossary.md")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lines = [line.replace(', "helpers.mini_if"', "") for line in project.splitlines() if "package-data" not in line]
     (folder / "pyproject.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")

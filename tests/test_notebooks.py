@@ -52,3 +52,57 @@ def test_no_controls_are_stored_only_their_pictures(file):
         kinds = {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}
         assert not any("widget" in kind for kind in kinds)
         assert cell not in players or "image/png" in kinds, f"{cell.id} leaves no picture: run `make notebooks`"
+
+
+# ---- the text ------------------------------------------------------------------------------------------------------
+
+
+def markdown(file):
+    return [cell.source for cell in read(file) if cell.cell_type == "markdown"]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_the_first_cell_says_how_long_it_takes_and_what_it_needs(file):
+    title = read(file)[0].source
+    assert re.search(r"^- \*\*Time\*\*: .+ to read, play and write; .+ to run on two cores", title, flags=re.MULTILINE)
+    assert re.search(r"^- \*\*From before\*\*: .+", title, flags=re.MULTILINE)
+    assert "(../docs/glossary.md)" in title
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_links_to_other_files_lead_somewhere(file):
+    targets = re.findall(r"\]\((?!https?://)([^)#\s]+)\)", "\n".join(markdown(file)))
+    missing = [target for target in targets if not (file.parent / target).is_file()]
+    assert targets and not missing
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_the_last_cell_asks_three_or_four_questions(file):
+    questions = read(file)[-1].source
+    assert questions.startswith("## Questions to take along\n\n1. ")
+    numbered = re.findall(r"^(\d)\. (.+)$", questions, flags=re.MULTILINE)
+    assert [int(number) for number, _ in numbered] == list(range(1, len(numbered) + 1))
+    assert 3 <= len(numbered) <= 4 and all("?" in question for _, question in numbered)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_formulas_are_closed(file):
+    for source in markdown(file):
+        text = re.sub(r"```.*?```|`[^`\n]*`", "", source, flags=re.DOTALL)
+        displayed = re.findall(r"\$\$([^$]+)\$\$", text)
+        text = re.sub(r"\$\$[^$]+\$\$", "", text)
+        assert text.count("$") % 2 == 0 and "$$" not in text, source
+        inline = re.findall(r"\$([^$]*)\$", text)
+        for formula in inline:
+            assert formula == formula.strip() and "\n" not in formula, formula  # else it is no formula on GitHub
+        for formula in displayed + inline:
+            assert formula.count("{") == formula.count("}"), formula
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_boxes_have_blank_lines_inside(file):
+    """Without them, what is in a box is HTML, and its formulas are not typeset."""
+    box = r"^<details(?: open)?><summary>[^\n]+</summary>\n\n.+?\n\n</details>$"
+    for source in markdown(file):
+        boxes = re.findall(box, source, flags=re.DOTALL | re.MULTILINE)
+        assert len(boxes) == source.count("<details") == source.count("</details>"), source
