@@ -256,7 +256,7 @@ def moments(x: Tensor) -> str:
     """A few numbers that tell two tensors apart, most of the time."""
     x = x.double()
     if x.numel() <= 4:
-        return "the values " + ", ".join(f"{v:.4g}" for v in x.flatten().tolist())
+        return ("the value " if x.numel() == 1 else "the values ") + ", ".join(f"{v:.4g}" for v in x.flatten().tolist())
     return f"mean {x.mean():.3f} and variance {x.var():.3f}"
 
 
