@@ -350,8 +350,19 @@ def noise_mistakes(classes):
         Mistake(
             "other noise as the answer",
             wrong(answer=lambda x, e, x_t: noise(*x.shape, seed=3)),
-            "The network is asked for noise that is not in x_t: drawn anew, there is nothing about it to be learned. "
-            "The target is the very eps that went into x_t.",
+            "The network is asked for noise that is not in its own x_t: drawn anew, or another picture's. Of that "
+            "there is nothing to be learned: the target is the very eps that went into x_t.",
+        ),
+        *(
+            Mistake(
+                "the sign of the noise",
+                wrong(**twist),
+                "The target is the noise in x_t with the opposite sign. What is asked for is the eps that was added.",
+            )
+            for twist in (
+                {"answer": lambda x, e, x_t: -e},
+                {"weigh": lambda a: (a.sqrt(), -(1 - a).sqrt())},
+            )
         ),
         Mistake(
             "both roots forgotten",
@@ -475,6 +486,11 @@ class_conditional = Exercise(
             "p fixed",
             noise_task(classes=True, drop=lambda labels, p, g: drop_rows(labels, 0.1, g)),
             "A tenth is dropped whatever p_uncond is.",
+        ),
+        Mistake(
+            "p fixed",
+            noise_task(classes=True, drop=lambda labels, p, g: drop_rows(labels, 0.5, g)),
+            "Half is dropped whatever p_uncond is.",
         ),
         Mistake(
             "classes exchanged",

@@ -604,7 +604,13 @@ def probe_sample(student):
     case = "4 pictures, a schedule that ends at ᾱ = 0.4"
     options = {"timesteps": [9, 4, 0], "step": plain_step, "generator": seeded(98)}
     trace = steps_of(student(case, Toy(size=32, T=10), cond, batch_size=4, **options))
-    yield Measured("the standard deviation of the first x_t", std(trace[0].x_t), NOISY)
+    yield Measured(
+        "the standard deviation of the first x_t",
+        std(trace[0].x_t),
+        NOISY,
+        name="start weighted by the schedule",
+        say="How strong the start is depends on the schedule. Pure noise has standard deviation 1, whatever ᾱ is.",
+    )
 
     def start(seed):
         options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(seed)}

@@ -594,6 +594,10 @@ def shift_and_scale(c, y, t):
     return c * (y + t)
 
 
+def neither(c, y, t):
+    return y
+
+
 class Net(nn.Module):
     """The three UNets by the table, with everything in their wiring that can be got wrong."""
 
@@ -788,11 +792,17 @@ order_mistakes = tuple(
         (scale_and_shift, shift_and_scale),
     )
 )
-nothing_put = (
-    "scales and shifts ignored",
-    {"kinds": lambda cs: [1.0, 1.0], "times": lambda ts: [0.0, 0.0]},
-    "c1, t1, c2 and t2 make no difference. Part 2 will hand them in: c scales and t shifts, in two places on the way "
-    "up.",
+ignored_mistakes = tuple(
+    (
+        "scales and shifts ignored",
+        {"puts": puts},
+        f"{which} make no difference. Part 2 will hand them in: c scales and t shifts, in two places on the way up.",
+    )
+    for which, puts in (
+        ("c1, t1, c2 and t2", (neither, neither)),
+        ("c1 and t1", (neither, scale_and_shift)),
+        ("c2 and t2", (scale_and_shift, neither)),
+    )
 )
 
 unconditional_unet = Exercise(
@@ -808,7 +818,7 @@ unconditional_unet = Exercise(
         *wiring(),
         *(
             Mistake(name, net(**twist), say)
-            for name, twist, say in (nothing_put, *place_mistakes, *scale_mistakes, *order_mistakes)
+            for name, twist, say in (*ignored_mistakes, *place_mistakes, *scale_mistakes, *order_mistakes)
         ),
     ),
 )
