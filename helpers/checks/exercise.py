@@ -276,5 +276,5 @@ def picture_of(mine: Measured, right: Measured) -> Picture | None:
     a, b = a[:1].float().cpu(), b[:1].float()
     middle = (right.low + right.high) / 2
     apart = (a - b) / 2 + middle  # grey where they are the same
-    titles = [f"your {right.what}", "wanted", "difference"]
+    titles = [f"your {right.what.removeprefix('the ')}", "wanted", "difference"]
     return grid([a, b, apart], titles, low=right.low, high=right.high, cell=128)
