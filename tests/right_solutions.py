@@ -44,6 +44,14 @@ def as_a_tensor(steps, T):
     return torch.tensor([top * i // (steps - 1) for i in range(steps)]).flip(0)
 
 
+@solves("strided_timesteps")
+def downwards(steps=34, T=1000):
+    stride = (T - 1) // (steps - 1)
+    if stride * (steps - 1) < 0.98 * T:
+        return [T - 1 - (T - 1) * i // (steps - 1) for i in range(steps)]
+    return list(range(stride * (steps - 1), -stride, -stride))
+
+
 @solves("forward")
 def picture_by_picture(x0, t, alphas_cumprod, *, noise=None, generator=None):
     if noise is None:
@@ -94,6 +102,16 @@ def with_edges_continued(x, kernel_size, sigma):
     weights = torch.softmax(-(d**2) / (2 * sigma**2), dim=0)
     y = F.pad(x, (kernel_size // 2,) * 4, mode="replicate").unfold(2, kernel_size, 1) @ weights
     return y.unfold(3, kernel_size, 1) @ weights
+
+
+@solves("blur")
+def by_fourier(x, kernel_size, sigma):
+    d = torch.arange(kernel_size) - (kernel_size - 1) / 2
+    bell = torch.exp(-0.5 * (d / sigma) ** 2)
+    padded = F.pad(x, (kernel_size // 2,) * 4, mode="reflect")
+    size, n = padded.shape[-2:], kernel_size - 1
+    spectrum = torch.fft.rfft2(torch.outer(bell, bell) / bell.sum() ** 2, s=size)
+    return torch.fft.irfft2(torch.fft.rfft2(padded) * spectrum, s=size)[..., n:, n:]
 
 
 @solves("estimate_x0")
@@ -205,6 +223,13 @@ def stacked_starts(denoiser, cond, *, timesteps, batch_size=1, generator=None, *
     yield from denoise(denoiser, x_T, timesteps, cond, generator=generator, **options)
 
 
+@solves("sample")
+def drawn_as_a_row(denoiser, cond, *, timesteps, batch_size=1, step=ddpm_step, threshold=None, generator=None):
+    row = torch.normal(0.0, 1.0, (batch_size * math.prod(denoiser.image_shape),), generator=generator)
+    x_T = row.view(batch_size, *denoiser.image_shape)
+    return list(denoise(denoiser, x_T, timesteps, cond, step=step, threshold=threshold, generator=generator))
+
+
 @solves("sdedit")
 def noised_by_hand(denoiser, x_orig, cond, *, timesteps, i_start, generator=None, **options):
     rest = list(timesteps)[i_start:]
@@ -227,6 +252,15 @@ def by_arithmetic(x_s, s, x_orig, mask, alphas_cumprod, *, generator=None):
     if s is None:
         return mask * x_s + (1 - mask) * x_orig
     return mask * x_s + (1 - mask) * forward(x_orig, s, alphas_cumprod, generator=generator)[0]
+
+
+@solves("keep_known")
+def noised_by_hand_where_kept(x_s, s, x_orig, mask, alphas_cumprod, *, generator=None):
+    known, kept = x_orig, (1 - mask).bool().expand_as(x_s)
+    if s is not None:  # 0, too, is a timestep
+        eps = torch.randn(x_orig.shape, generator=generator)
+        known = torch.addcmul(eps * (1 - alphas_cumprod[s]).sqrt(), x_orig, alphas_cumprod[s].sqrt())
+    return x_s.masked_scatter(kept, known[kept])
 
 
 @solves("inpaint")
@@ -385,6 +419,18 @@ class OtherNames(nn.Module):
         return self.head(torch.concat((y, skips.pop()), 1))
 
 
+@solves("unconditional_unet")
+class WiredInALoop(UnconditionalUNet):
+    def wire(self, x, c1=1, t1=0, c2=1, t2=0):
+        down = [self.conv_in(x)]
+        for block in (self.down1, self.down2):
+            down.append(block(down[-1]))
+        y = t1 + self.unflatten(self.flatten(down[2])) * c1
+        y = t2 + self.up1(torch.hstack((y, down.pop()))) * c2
+        y = self.up2(torch.hstack((y, down.pop())))
+        return self.conv_out(torch.hstack((y, down.pop())))
+
+
 @solves("fc_block")
 class TwoLinears(nn.Module):
     def __init__(self, in_features, out_features):
@@ -469,6 +515,16 @@ class Bernoulli(ClassConditional):
         return (*inputs, torch.eye(10)[labels] * keep), eps
 
 
+@solves("class_conditional")
+class ByIndexCopy(ClassConditional):
+    def examples(self, x0, labels, generator):
+        keep = 1 - torch.rand(len(x0), generator=generator) > self.p_uncond  # 1 - u is as uniform as u
+        c = torch.zeros(len(x0), 10)
+        c[keep, labels[keep]] = 1.0
+        (x_t, t01), eps = TimeConditional.examples(self, x0, labels, generator)
+        return (x_t, t01, c), eps
+
+
 @solves("training_step")
 def cleared_afterwards(network, optimizer, inputs, target):
     network.train()
@@ -487,7 +543,47 @@ def with_autograd(network, optimizer, inputs, target):
     for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
         p.grad = gradient
     optimizer.step()
-    return loss
+    return loss.detach()
+
+
+@solves("training_step")
+def as_a_float(network, optimizer, inputs, target):
+    network.train()
+    optimizer.zero_grad()
+    loss = (network(*inputs) - target).pow(2).sum() / target.numel()
+    loss.backward()
+    optimizer.step()
+    return float(loss.detach())
+
+
+@solves("training_step")
+def without_its_graph(network, optimizer, inputs, target):
+    loss = F.mse_loss(network.train()(*inputs), target)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.data
+
+
+@solves("training_step")
+def by_numpys_number(network, optimizer, inputs, target):
+    network.train()
+    optimizer.zero_grad()
+    loss = F.mse_loss(network(*inputs), target)
+    loss.backward()
+    optimizer.step()
+    return loss.detach().numpy()
+
+
+@solves("training_step")
+def by_a_copy_without_gradient(network, optimizer, inputs, target):
+    network.train()
+    optimizer.zero_grad()
+    loss = F.mse_loss(network(*inputs), target)
+    loss.backward()
+    optimizer.step()
+    with torch.no_grad():
+        return loss.clone()
 
 
 # ---- samplers of digits --------------------------------------------------------------------------------------------
@@ -522,6 +618,21 @@ def with_zeros_at_the_end(network, schedule, count, *, generator=None):
         beta, abar = schedule.betas[t].item(), schedule.alphas_cumprod[t].item()
         time = torch.ones(count, 1) * t / schedule.T
         x = (x - beta / math.sqrt(1 - abar) * network(x, time)) / math.sqrt(1 - beta) + math.sqrt(beta) * z
+    return x
+
+
+@solves("sample_classes")
+@torch.no_grad()
+def told_nothing_first(network, schedule, c, gamma, *, generator=None):
+    network.train(False)
+    x, nothing = torch.randn(len(c), 1, 28, 28, generator=generator), c.new_zeros(c.shape)
+    for t in range(schedule.T - 1, -1, -1):
+        beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]
+        time = torch.full((len(c), 1), t / schedule.T)
+        without = network(x, time, nothing)
+        eps = torch.lerp(without, network(x, time, c), gamma)
+        z = torch.randn(x.shape, generator=generator) if t else 0
+        x = (x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt() + beta.sqrt() * z
     return x
 
 

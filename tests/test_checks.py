@@ -107,6 +107,39 @@ def test_a_strangers_mistake_is_caught_and_recognised(name, right, wrong, words)
     assert verdict.status == "wrong" and verdict.mistake, verdict.say
 
 
+# Strangers do not know our names, but some of their mistakes look like others. So that none of these gets the wrong
+# one: how the stranger's words begin, and what the mistake is called here.
+CALLED = {
+    "The stride is rounded down to a whole number": "begins in the middle",
+    "The list goes down from T - 1 in strides": "strides from T − 1 miss 0",
+    "What comes back beside x_t is the noise as it was added": "wrong second result",
+    "The middle of the bell is at kernel_size / 2": "bell beside the middle",
+    "`not s` is also true for timestep 0: the step to s = 0": "s = 0 taken for the last step",
+    "No noise on arriving at s = 0": "s = 0 taken for the last step",
+    "The threshold is applied to x_s": "threshold on x_s",
+    "The constrained picture is yielded": "constrained for show only",
+    "The start is a grey picture noised": "start weighted by √(1 − ᾱ)",
+    "`not s` is also true for timestep 0: there the kept part": "s = 0 taken for the last step",
+    "Upsample only repeats each mean 49 times": "enlarged by copying",
+    "The last layer is a Conv with BatchNorm and GELU": "an activation at the end",
+    "The class scales the time's shift as well": "shift scaled too",
+    "The strength 0.5 is written into the function": "sigma ignored",
+    "The loss comes back with its whole graph": "loss still attached",
+    "The target is noise drawn anew": "other noise as the answer",
+    "var is filled with the variance β_t itself": "the variance itself as var",
+    "randn for rand": "randn for rand",
+    "Turned round: the class is kept with probability": "kept with probability p",
+    '"Any digit" is a tenth of every class': "any digit as every class",
+}
+
+
+@pytest.mark.parametrize("begins, mistake", CALLED.items())
+def test_a_strangers_mistake_gets_the_name_that_is_true_for_it(begins, mistake):
+    [(name, right, wrong, _)] = [mutant for mutant in BY_STRANGERS if mutant[3].startswith(begins)]
+    verdict = judge(EXERCISES[name], planted(name, right, wrong))
+    assert verdict.mistake == mistake, verdict.say
+
+
 @pytest.mark.parametrize("name", EXERCISES)
 def test_each_mistake_that_a_check_knows_is_told_from_the_others(name):
     for mistake in EXERCISES[name].mistakes:

@@ -256,7 +256,7 @@ def moments(x: Tensor) -> str:
     """A few numbers that tell two tensors apart, most of the time."""
     x = x.double()
     if x.numel() <= 4:
-        return "the values " + ", ".join(f"{v:.4g}" for v in x.flatten().tolist())
+        return ("the value " if x.numel() == 1 else "the values ") + ", ".join(f"{v:.4g}" for v in x.flatten().tolist())
     return f"mean {x.mean():.3f} and variance {x.var():.3f}"
 
 
@@ -276,5 +276,5 @@ def picture_of(mine: Measured, right: Measured) -> Picture | None:
     a, b = a[:1].float().cpu(), b[:1].float()
     middle = (right.low + right.high) / 2
     apart = (a - b) / 2 + middle  # grey where they are the same
-    titles = [f"your {right.what}", "wanted", "difference"]
+    titles = [f"your {right.what.removeprefix('the ')}", "wanted", "difference"]
     return grid([a, b, apart], titles, low=right.low, high=right.high, cell=128)

@@ -1,5 +1,7 @@
 """Exercises on denoisers made from denoisers: guidance, anagrams, hybrids, and a network of digits as a denoiser."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -458,7 +460,9 @@ def probe_digit_denoiser(student):
     yield Measured("it stays in evaluation mode", not network.training)
 
 
-def digit_denoiser_by(told=lambda t, T: t / T, ready=True, again=True, var=torch.ones_like, always=False):
+def digit_denoiser_by(
+    told=lambda t, T: t / T, ready=True, again=True, var=lambda eps, beta: torch.ones_like(eps), always=False
+):
     class Denoiser:
         def __init__(self, unet, schedule):
             self.unet, self.schedule = unet, schedule
@@ -476,7 +480,7 @@ def digit_denoiser_by(told=lambda t, T: t / T, ready=True, again=True, var=torch
                 self.unet.train(was)
             if again == "train":
                 self.unet.train()
-            return Prediction(eps, var(eps))
+            return Prediction(eps, var(eps, self.schedule.betas[t].item()))
 
     return Denoiser
 
@@ -531,18 +535,27 @@ digit_denoiser = Exercise(
         ),
         Mistake(
             "β̃ instead of β",
-            digit_denoiser_by(var=lambda eps: -torch.ones_like(eps)),
+            digit_denoiser_by(var=lambda eps, beta: -torch.ones_like(eps)),
             "var is -1, which means β̃. The course's steps take β: +1.",
         ),
         Mistake(
             "β̃ instead of β",
-            digit_denoiser_by(var=lambda eps: None),
+            digit_denoiser_by(var=lambda eps, beta: None),
             "var is None, with which a step takes β̃. The course's steps take β: +1 everywhere.",
         ),
         Mistake(
             "var = 0",
-            digit_denoiser_by(var=torch.zeros_like),
+            digit_denoiser_by(var=lambda eps, beta: torch.zeros_like(eps)),
             "var is 0, which means the middle between β̃ and β. The course's steps take β: +1.",
+        ),
+        *(
+            Mistake(
+                "the variance itself as var",
+                digit_denoiser_by(var=lambda eps, beta, of=of: torch.full_like(eps, of(beta))),
+                f"var is {which}. It is no variance, but says where between β̃ (-1) and β (+1) the variance lies: the "
+                "course's steps take β, at every timestep.",
+            )
+            for which, of in (("β_t itself", float), ("√β_t", math.sqrt), ("log β_t", math.log))
         ),
         Mistake(
             "a class where there is none",

@@ -108,7 +108,17 @@ one_step = Exercise(
             one_step_by(lambda x, s, e: x + s**2 * e),
             "The noise is too weak, as if by sigma squared: sigma is the standard deviation.",
         ),
+        Mistake(
+            "√σ",
+            one_step_by(lambda x, s, e: x + s**0.5 * e),
+            "The noise is as strong as √sigma: sigma is the standard deviation, so it multiplies eps as it is.",
+        ),
         Mistake("sigma ignored", one_step_by(lambda x, s, e: x + e), "The noise has always full strength."),
+        Mistake(
+            "sigma ignored",
+            one_step_by(lambda x, s, e: x + 0.5 * e),
+            "The noise has always strength 0.5, whatever sigma the task was made with.",
+        ),
         Mistake(
             "picture shrunk",
             one_step_by(lambda x, s, e: (1 - s) * x + s * e),
@@ -171,6 +181,8 @@ def probe_noise(student, classes=False):
     yield Measured("the mean of the target", mean(eps), NOISY)
     yield Measured("the standard deviation of the target", std(eps), NOISY)
     yield Measured("the likeness of two pictures' targets", likeness(eps[:3000], eps[3000:]), 2 * NOISY)
+    alike = F.cosine_similarity(x_t.double().flatten(1), eps.double().flatten(1)).mean()
+    yield Measured("the likeness of x_t, of black pictures, and the target", alike, NOISY)
     index = t.round().long().clamp(0, T - 1)
     shown = [int(index[(index - wanted).abs().argmin()]) for wanted in (2, 60, 150, 290)]
     factors = x_t.double().flatten(1)[:, 0] / eps.double().flatten(1)[:, 0]  # black: x_t is noise alone
@@ -210,7 +222,7 @@ def probe_classes(c, later, labels, p):
         return
     yield Measured("the kind of number in c", str(c.dtype))
     dropped = (c == 0).all(dim=1)
-    yield Measured("the share of pictures without a class", dropped.double().mean().item(), 0.16)
+    yield Measured("the share of pictures without a class", dropped.double().mean(), 0.045)
     yield Measured("the largest number in c", c.double().max().item(), 1e-3)
     right = c[~dropped].argmax(dim=1) == labels[~dropped]
     yield Measured("c is one-hot in its own label", bool(right.all()) and bool((c[~dropped].sum(1) == c.max()).all()))
@@ -265,6 +277,10 @@ def drop_rows(labels, p, generator):
 
 def drop_all(labels, p, generator):
     return one_hot_of(labels) * (torch.rand(1, generator=generator) >= p)
+
+
+def drop_by_randn(labels, p, generator):
+    return one_hot_of(labels) * (torch.randn(len(labels), 1, generator=generator) >= p)
 
 
 def drop_to_zero_class(labels, p, generator):
@@ -330,6 +346,23 @@ def noise_mistakes(classes):
             "the noise in x_t as the answer",
             wrong(answer=lambda x, e, x_t: x_t - x),
             "The network is asked for x_t - x0. It is asked for eps itself, whose variance is 1 at every t.",
+        ),
+        Mistake(
+            "other noise as the answer",
+            wrong(answer=lambda x, e, x_t: noise(*x.shape, seed=3)),
+            "The network is asked for noise that is not in its own x_t: drawn anew, or another picture's. Of that "
+            "there is nothing to be learned: the target is the very eps that went into x_t.",
+        ),
+        *(
+            Mistake(
+                "the sign of the noise",
+                wrong(**twist),
+                "The target is the noise in x_t with the opposite sign. What is asked for is the eps that was added.",
+            )
+            for twist in (
+                {"answer": lambda x, e, x_t: -e},
+                {"weigh": lambda a: (a.sqrt(), -(1 - a).sqrt())},
+            )
         ),
         Mistake(
             "both roots forgotten",
@@ -434,6 +467,12 @@ class_conditional = Exercise(
             "The class is kept with probability p_uncond; it is dropped with it.",
         ),
         Mistake(
+            "randn for rand",
+            noise_task(classes=True, drop=drop_by_randn),
+            "Too many classes are dropped, as if the draw were normal: half of torch.randn's numbers are below 0, and "
+            "so below any p_uncond. torch.rand's are below p_uncond with that very probability.",
+        ),
+        Mistake(
             "no class as class 0",
             noise_task(classes=True, drop=drop_to_zero_class),
             "Where the class is dropped, c says class 0, which is a zero. No class is all zeros.",
@@ -447,6 +486,11 @@ class_conditional = Exercise(
             "p fixed",
             noise_task(classes=True, drop=lambda labels, p, g: drop_rows(labels, 0.1, g)),
             "A tenth is dropped whatever p_uncond is.",
+        ),
+        Mistake(
+            "p fixed",
+            noise_task(classes=True, drop=lambda labels, p, g: drop_rows(labels, 0.5, g)),
+            "Half is dropped whatever p_uncond is.",
         ),
         Mistake(
             "classes exchanged",
@@ -496,6 +540,7 @@ def count_steps(optimizer) -> list:
 
 def probe_training_step(student):
     x, t01, target = noise(6, 1, 5, 5, seed=161), torch.linspace(0, 1, 6)[:, None], noise(6, 1, 5, 5, seed=162)
+    attached = False
     for words, optimizer_of in (
         ("plain gradient descent", lambda line: torch.optim.SGD(line.parameters(), lr=0.1)),
         ("Adam", lambda line: torch.optim.Adam(line.parameters(), lr=0.01)),
@@ -517,6 +562,14 @@ def probe_training_step(student):
             yield Measured("a gradient is computed", bool(gradients))
             yield Measured("how often the optimizer steps", len(steps))
             yield Measured("the weights after the step", line.weights(), 2e-3)
+            attached |= torch.is_tensor(loss) and loss.requires_grad
+    yield Measured(
+        "the loss that it returns is still attached to how it was computed",
+        attached,
+        name="loss still attached",
+        say="The loss comes back with all that its gradient was computed from. Whoever collects the losses, as the "
+        "loss curve does, then keeps every batch's activations in memory. What is wanted is its value alone.",
+    )
 
 
 def training_step_by(

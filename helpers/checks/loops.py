@@ -80,6 +80,7 @@ def step_by(
     variance=no_var,
     mix=between,
     last=lambda x_t, x0_hat, z: x0_hat,
+    at_0=lambda x0_hat, mean, x_s: x_s,
     spread=torch.sqrt,
     draw=torch.randn,
     look_up=lambda abar: abar,
@@ -93,7 +94,9 @@ def step_by(
         sigma2 = torch.tensor(variance(abar, t, s, betas)).double()
         if var is not None:
             sigma2 = mix(var, *coefficients(abar, t, s)[1:])
-        return (a * x0_hat.double() + b * x_t.double() + spread(sigma2) * z).float()
+        mean = a * x0_hat.double() + b * x_t.double()
+        x_s = mean + spread(sigma2) * z
+        return (x_s if s > 0 else at_0(x0_hat, mean, x_s)).float()
 
     return ddpm_step
 
@@ -154,6 +157,7 @@ def silent(shape, generator=None):
     return torch.zeros(shape)
 
 
+NOT_THE_END = "The last step is the one where s is None. s = 0 is a timestep with a little noise, like any other"
 BETWEEN = "log σ² goes in a straight line from log β̃ at -1 to log β at +1"
 ddpm_step = Exercise(
     name="ddpm_step",
@@ -168,6 +172,16 @@ ddpm_step = Exercise(
             "noise at the last step",
             step_by(last=lambda x_t, x0_hat, z: x0_hat + 0.14142136 * z),
             "Noise is added at the last step. Nothing comes after it to take the noise away: return x0_hat itself.",
+        ),
+        Mistake(
+            "s = 0 taken for the last step",
+            step_by(at_0=lambda x0_hat, mean, x_s: x0_hat),
+            f"On the way to s = 0 it returns x0_hat. {NOT_THE_END}; to Python, 0 and None are both false.",
+        ),
+        Mistake(
+            "s = 0 taken for the last step",
+            step_by(at_0=lambda x0_hat, mean, x_s: mean),
+            f"On the way to s = 0 it adds no noise. {NOT_THE_END}.",
         ),
         Mistake(
             "the last step returns x_t",
@@ -417,7 +431,7 @@ def loop_by(
     give_var=True,
     give_generator=True,
     use_step=True,
-    thresholds=True,
+    thresholds="x0_hat",
     constrains="before",
     swap=False,
     both=False,
@@ -435,11 +449,14 @@ def loop_by(
                 eps, var = var if var is not None else eps, eps
             a = abar[at(t, s)].item()
             x0_hat = ((x_t.double() - math.sqrt(1 - a) * eps.double()) / math.sqrt(a)).float() if solve else x_t - eps
-            if threshold is not None and thresholds:
+            if threshold is not None and thresholds == "x0_hat":
                 x0_hat = threshold(x0_hat)
             options = {"var": var if give_var else None, "generator": generator if give_generator else None}
             x_s = (step if use_step else own_ddpm)(x_t, x0_hat, t, s, denoiser.schedule, **options)
-            if constrain is not None and constrains == "before":
+            if threshold is not None and thresholds == "x_s":
+                x_s = threshold(x_s)
+            loose = x_s
+            if constrain is not None and constrains in ("before", "for show"):
                 x_s = constrain(x_s, s)
             if constrain is not None and constrains == "with t":
                 x_s = constrain(x_s, t)
@@ -447,7 +464,7 @@ def loop_by(
             if constrain is not None and constrains == "after":
                 x_s = constrain(x_s, s)
             if go_on:
-                x_t = x_s
+                x_t = loose if constrains == "for show" else x_s
 
     return denoise
 
@@ -530,8 +547,14 @@ denoise = Exercise(
         Mistake("step ignored", loop_by(use_step=False), "It always takes ddpm_step, whatever `step` is."),
         Mistake(
             "threshold ignored",
-            loop_by(thresholds=False),
+            loop_by(thresholds="never"),
             "`threshold` is never used: it is a function of x0_hat, to be applied before the step.",
+        ),
+        Mistake(
+            "threshold on x_s",
+            loop_by(thresholds="x_s"),
+            "`threshold` is applied to x_s, which is noisy and has to leave [-1, 1]. It is for the estimate of the "
+            "clean picture, before the step takes it.",
         ),
         Mistake(
             "constrain ignored",
@@ -543,6 +566,12 @@ denoise = Exercise(
             loop_by(constrains="after"),
             "constrain runs after the yield, so whoever watches sees an x_s that was not yet constrained; and of the "
             "last step nothing else is ever seen.",
+        ),
+        Mistake(
+            "constrained for show only",
+            loop_by(constrains="for show"),
+            "The constrained picture is yielded, but the next step begins at the unconstrained one: whoever watches "
+            "sees what the network never does.",
         ),
         Mistake(
             "constrain given t",
@@ -571,6 +600,17 @@ def probe_sample(student):
     yield Measured("the step is given the generator", all(given is generator for given in spy.generators))
     expected = list(loop_by()(Toy(size=32), x_T, TIMESTEPS, cond, step=plain_step))[-1].x_s
     yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
+
+    case = "4 pictures, a schedule that ends at ᾱ = 0.4"
+    options = {"timesteps": [9, 4, 0], "step": plain_step, "generator": seeded(98)}
+    trace = steps_of(student(case, Toy(size=32, T=10), cond, batch_size=4, **options))
+    yield Measured(
+        "the standard deviation of the first x_t",
+        std(trace[0].x_t),
+        NOISY,
+        name="start weighted by the schedule",
+        say="How strong the start is depends on the schedule. Pure noise has standard deviation 1, whatever ᾱ is.",
+    )
 
     def start(seed):
         options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(seed)}
@@ -628,6 +668,14 @@ sample = Exercise(
             "The start is too weak: pure noise has standard deviation 1.",
         ),
         Mistake(
+            "start weighted by √(1 − ᾱ)",
+            sample_by(
+                lambda shape, g, d, t: (1 - d.schedule.alphas_cumprod[t]).sqrt() * torch.randn(shape, generator=g)
+            ),
+            "The start is as weak as the noise in x_t, √(1 − ᾱ_t) eps, as if a grey picture had been noised. Where ᾱ "
+            "does not end near 0 that shows: pure noise has standard deviation 1, whatever the schedule.",
+        ),
+        Mistake(
             "noise clamped",
             sample_by(lambda shape, g, d, t: torch.randn(shape, generator=g).clamp(-1, 1)),
             "The start is clamped to [-1, 1]. It is noise, not a picture: a third of it has to lie outside.",
@@ -645,7 +693,7 @@ sample = Exercise(
             "The start comes from the generator, but the steps do not get it: hand it on to the loop, too.",
         ),
         Mistake("step ignored", sample_by(loop=loop_by(use_step=False)), "`step` makes no difference: hand it on."),
-        Mistake("threshold ignored", sample_by(loop=loop_by(thresholds=False)), "`threshold` is not handed on."),
+        Mistake("threshold ignored", sample_by(loop=loop_by(thresholds="never")), "`threshold` is not handed on."),
         Mistake(
             "x_t stays the same",
             sample_by(loop=loop_by(go_on=False)),
@@ -826,10 +874,17 @@ def probe_keep(student):
     yield Measured("the repainted part", end[inside])
     yield Measured("the kept part", end[~inside])
     yield Measured("kept pixels are exactly the original's", bool(torch.equal(end[~inside], one[~inside])))
-    for s in (21, 4):
+    for s in (21, 4, 0):
         case = f"s = {s}"
         x = keep(case, one, s)
         yield Measured("the repainted part", x[inside])
+        if s == 0:
+            yield Measured(
+                "the kept part is the clean original",
+                bool(torch.equal(x[~inside], one[~inside])),
+                name="s = 0 taken for the last step",
+                say=f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python, 0 and None are both false.",
+            )
         yield from of_chance(x, keep(case, one, s), keep(case, one, s, seed=106))
         apart = (x - keep(case, two, s))[~inside]
         yield Measured("the original in the kept part", apart)
@@ -853,6 +908,10 @@ def keep_by(at=lambda s, abar: abar[s].item(), at_end="exact", turn=False, blend
         return blend(mask, x_s, known) if blend else torch.where(m, x_s, known)
 
     return keep_known
+
+
+def clean_at_0(s, abar):
+    return abar[s].item() if s > 0 else 1.0
 
 
 keep_known = Exercise(
@@ -893,6 +952,11 @@ keep_known = Exercise(
             "noised to another timestep",
             keep_by(at=lambda s, abar: abar[max(s - 1, 0)].item()),
             "The kept part is noised to the timestep before s, so it is less noisy than the rest.",
+        ),
+        Mistake(
+            "s = 0 taken for the last step",
+            keep_by(at=clean_at_0),
+            f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python, 0 and None are both false.",
         ),
         Mistake(
             "all of it kept",
@@ -1023,6 +1087,11 @@ inpaint = Exercise(
             "After the last step, where s is None, nothing is forced: the kept pixels are the network's, not exact.",
         ),
         Mistake(
+            "s = 0 taken for the last step",
+            inpaint_by(keep_by(at=clean_at_0)),
+            f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python, 0 and None are both false.",
+        ),
+        Mistake(
             "noised to t instead of s",
             inpaint_by(when="to t"),
             "The kept part is noised to t. After the step the picture is at s: the kept part is one step too noisy.",
@@ -1139,6 +1208,8 @@ def probe_digits(student, classes=False):
     yield Measured("the shape of the result", list(x0.shape))
     conditional = [with_class if classes else without for _, with_class, without, _ in steps]
     if classes:
+        told = torch.cat([steps[0][3], torch.zeros(len(steps[0][2]), 10)])
+        yield Measured("the conditions that the network is told, each once, in order", told.unique(dim=0))
         yield Measured(
             "how many pictures the network sees with their class at each time", [len(x) for x in conditional]
         )
@@ -1409,6 +1480,15 @@ sample_classes = Exercise(
             "any digit as class 0",
             digits_by(True, empty=lambda c: torch.eye(10)[:1].expand(len(c), 10)),
             'For "any digit" the network is told class 0, which is a zero. No class is all zeros.',
+        ),
+        *(
+            Mistake(
+                "any digit as every class",
+                digits_by(True, empty=lambda c, share=share: torch.full_like(c, share)),
+                'For "any digit" the network is told a share of every class, the same for each. It has never seen '
+                "such a c: in training a class that was dropped was all zeros.",
+            )
+            for share in (0.1, 1.0)
         ),
         *digit_mistakes(True),
     ),

@@ -324,6 +324,17 @@ unflatten_operation = Exercise(
             "It copies the one pixel 49 times. The transposed convolution has weights of their own for each.",
         ),
         Mistake(
+            "enlarged by copying",
+            layers(lambda c: nn.Upsample(scale_factor=7), norm, gelu),
+            "It copies the one pixel 49 times, and learns nothing of what 7×7 pixels look like. The transposed "
+            "convolution has weights of their own for each.",
+        ),
+        Mistake(
+            "enlarged by copying",
+            layers(lambda c: nn.Conv2d(c, c, 1), lambda c: nn.Upsample(scale_factor=7), norm, gelu),
+            "All 49 pixels are the same. The transposed convolution has weights of their own for each.",
+        ),
+        Mistake(
             "each channel by itself",
             layers(lambda c: nn.ConvTranspose2d(c, c, 7, 7, 0, groups=c), norm, gelu),
             "Each channel is enlarged by itself; here every channel hears all of them.",
@@ -575,13 +586,26 @@ def no_change(x):
     return x
 
 
+def scale_and_shift(c, y, t):
+    return c * y + t
+
+
+def shift_and_scale(c, y, t):
+    return c * (y + t)
+
+
+def neither(c, y, t):
+    return y
+
+
 class Net(nn.Module):
     """The three UNets by the table, with everything in their wiring that can be got wrong."""
 
     def __init__(self, hidden, time=False, classes=False, **twist):
         super().__init__()
         D, self.twist = hidden, twist
-        self.a28, self.end, self.last = two(1, D), two(2 * D, D), nn.Conv2d(D, 1, 3, 1, 1)
+        self.a28, self.end = two(1, D), two(2 * D, D)
+        self.last = twist.get("last", conv(3, 1, 1))(D, 1)
         self.a14, self.a7 = nn.Sequential(Down(1 * D, D), two(D, D)), nn.Sequential(Down(D, 2 * D), two(2 * D, 2 * D))
         self.wide = nn.Sequential(nn.ConvTranspose2d(2 * D, 2 * D, 7, 7, 0), nn.BatchNorm2d(2 * D), nn.GELU())
         self.b14, self.b28 = nn.Sequential(Up(4 * D, D), two(D, D)), nn.Sequential(Up(2 * D, D), two(D, D))
@@ -594,12 +618,16 @@ class Net(nn.Module):
         )
 
     def forward(self, x, t01=None, c=None):
+        t1, t2 = [block(t01) for block in self.times] or [0.0, 0.0]
+        c1, c2 = [block(c) for block in self.kinds] or [1.0, 1.0]
+        return self.wire(x, c1, t1, c2, t2)
+
+    def wire(self, x, c1, t1, c2, t2):
         twist = self.twist.get
-        ts = [block(t01) for block in self.times] or [0.0, 0.0]
-        cs = [block(c) for block in self.kinds] or [1.0, 1.0]
-        ts = twist("times", no_change)(ts)
-        cs = twist("kinds", no_change)(cs)
-        put = twist("put", lambda c, y, t: c * y + t)
+        ts = twist("times", no_change)([t1, t2])
+        cs = twist("kinds", no_change)([c1, c2])
+        put = twist("put", scale_and_shift)
+        first, second = twist("puts", (put, put))
         join = twist("join", lambda below, skip: torch.cat([below, skip], dim=1))
         joins = twist("joins", (join, join, join))
         x28 = self.a28(x)
@@ -607,13 +635,13 @@ class Net(nn.Module):
         x7 = self.a7(x14)
         x1 = x7.mean((2, 3), keepdim=True)
         x1 = x1 if twist("bare mean") else F.gelu(x1)
-        up7 = cs[0] * self.wide(x1 + ts[0]) if twist("t1 before") else put(cs[0], self.wide(x1), ts[0])
+        up7 = cs[0] * self.wide(x1 + ts[0]) if twist("t1 before") else first(cs[0], self.wide(x1), ts[0])
         up7 = x7 if twist("no bottleneck") else up7
         up14 = self.b14(joins[0](up7, x7))
         late = twist("second place late")
-        up14 = up14 if late else put(cs[1], up14, ts[1])
+        up14 = up14 if late else second(cs[1], up14, ts[1])
         up28 = self.b28(joins[1](up14, x14))
-        up28 = put(cs[1], up28, ts[1]) if late else up28
+        up28 = second(cs[1], up28, ts[1]) if late else up28
         y = self.last(self.end(joins[2](up28, x28)))
         return twist("out", no_change)(y)
 
@@ -643,8 +671,18 @@ def probe_unet(time=False, classes=False):
                 more[1] = torch.zeros(2, 10)
                 y = tensor(student.call(network, f"{case}, c = 0", x, *more), "the result")
                 yield Measured("the result", y, CLOSE)
+            if not time and not classes:
+                yield Measured("the result", wired(student, network, f"{case}, given c1, t1, c2, t2", x, hidden), CLOSE)
 
     return probe
+
+
+def wired(student, network, case, x, hidden):
+    """What comes of scales and shifts, which later networks hand to `wire`; who has no `wire` has no place for them."""
+    widths = {"c1": 2 * hidden, "t1": 2 * hidden, "c2": hidden, "t2": hidden}
+    signals = {name: noise(2, w, 1, 1, seed=134 + i) for i, (name, w) in enumerate(widths.items())}
+    wire = getattr(network, "wire", None) or fill(Net(hidden)).eval().wire
+    return tensor(student.call(wire, case, x, **signals), "the result")
 
 
 def cat(a, b):
@@ -704,6 +742,12 @@ def wiring(time=False, classes=False):
             wrong(out=torch.sigmoid),
             "It ends in a sigmoid. The last convolution stands alone.",
         ),
+        Mistake(
+            "an activation at the end",
+            wrong(last=Conv),
+            "It ends in a Conv, with BatchNorm and GELU, so that it can hardly say something negative. The last "
+            "convolution stands alone.",
+        ),
         Mistake("an activation at the end", wrong(out=F.gelu), "It ends in a GELU. The last convolution stands alone."),
         Mistake(
             "an activation at the end", wrong(out=torch.tanh), "It ends in a tanh. The last convolution stands alone."
@@ -721,6 +765,46 @@ class WayRound(Net):
         return x + super().forward(x, *more)
 
 
+place_mistakes = (
+    ("t1 forgotten", {"times": lambda ts: [0.0, ts[1]]}, "t1 is never added: it belongs after Unflatten."),
+    ("t2 forgotten", {"times": lambda ts: [ts[0], 0.0]}, "t2 is never added: it belongs after the first UpBlock."),
+    (
+        "t2 one level too late",
+        {"second place late": True},
+        "t2 comes in after the second UpBlock; it belongs after the first.",
+    ),
+    ("t1 before Unflatten", {"t1 before": True}, "t1 is added before Unflatten; it belongs after it."),
+)
+scale_mistakes = (
+    ("c1 forgotten", {"kinds": lambda cs: [1.0, cs[1]]}, "c1 is missing: it multiplies what Unflatten says."),
+    ("c2 forgotten", {"kinds": lambda cs: [cs[0], 1.0]}, "c2 is missing: it multiplies what the first UpBlock says."),
+)
+order_mistakes = tuple(
+    (
+        "shift scaled too",
+        {"puts": puts},
+        "c scales the shift t as well. In both places c scales only what comes from below, and then t is added. "
+        "Before Part 2, where the class scales and the time shifts, it makes no difference.",
+    )
+    for puts in (
+        (shift_and_scale, shift_and_scale),
+        (shift_and_scale, scale_and_shift),
+        (scale_and_shift, shift_and_scale),
+    )
+)
+ignored_mistakes = tuple(
+    (
+        "scales and shifts ignored",
+        {"puts": puts},
+        f"{which} make no difference. Part 2 will hand them in: c scales and t shifts, in two places on the way up.",
+    )
+    for which, puts in (
+        ("c1, t1, c2 and t2", (neither, neither)),
+        ("c1 and t1", (neither, scale_and_shift)),
+        ("c2 and t2", (scale_and_shift, neither)),
+    )
+)
+
 unconditional_unet = Exercise(
     name="unconditional_unet",
     notebook="b1_1",
@@ -730,19 +814,18 @@ unconditional_unet = Exercise(
     probe=probe_unet(),
     right=net(),
     blank=("wire",),
-    mistakes=wiring(),
+    mistakes=(
+        *wiring(),
+        *(
+            Mistake(name, net(**twist), say)
+            for name, twist, say in (*ignored_mistakes, *place_mistakes, *scale_mistakes, *order_mistakes)
+        ),
+    ),
 )
 
 time_mistakes = (
     ("time ignored", {"times": lambda ts: [0.0, 0.0]}, "The time makes no difference: t1 and t2 are never added."),
-    ("t1 forgotten", {"times": lambda ts: [0.0, ts[1]]}, "t1 is never added: it belongs after Unflatten."),
-    ("t2 forgotten", {"times": lambda ts: [ts[0], 0.0]}, "t2 is never added: it belongs after the first UpBlock."),
-    (
-        "t2 one level too late",
-        {"second place late": True},
-        "t2 comes in after the second UpBlock; it belongs after the first.",
-    ),
-    ("t1 before Unflatten", {"t1 before": True}, "t1 is added before Unflatten; it belongs after it."),
+    *place_mistakes,
     ("time multiplied", {"put": lambda c, y, t: c * y * t}, "The time multiplies the channels; it is added to them."),
     (
         "time multiplied",
@@ -770,8 +853,7 @@ class_mistakes = (
         {"kinds": lambda cs: [1.0, 1.0]},
         "The class makes no difference: c1 and c2 never multiply anything.",
     ),
-    ("c1 forgotten", {"kinds": lambda cs: [1.0, cs[1]]}, "c1 is missing: it multiplies what Unflatten says."),
-    ("c2 forgotten", {"kinds": lambda cs: [cs[0], 1.0]}, "c2 is missing: it multiplies what the first UpBlock says."),
+    *scale_mistakes,
     (
         "class and time exchanged",
         {"put": lambda c, y, t: t * y + c},
@@ -780,7 +862,7 @@ class_mistakes = (
     ("class added", {"put": lambda c, y, t: y + c + t}, "The class is added; it multiplies the channels."),
     (
         "time scaled by the class",
-        {"put": lambda c, y, t: c * (y + t)},
+        {"put": shift_and_scale},
         "The class multiplies the time, too: c · y + t, not c · (y + t).",
     ),
     ("1 + c", {"put": lambda c, y, t: (1 + c) * y + t}, "The channels are multiplied by 1 + c; here it is c alone."),

@@ -12,13 +12,15 @@ from .toys import NOISY, likeness, noise, of_chance, pictures, schedule, seeded,
 
 # ---- 1.1: the forward process --------------------------------------------------------------------------------------
 
+SECOND = "x_t is right. The second result is not the noise: return the eps that went into x_t, with variance 1."
+
 
 def probe_forward(student):
     abar, x0, eps = schedule().alphas_cumprod, pictures(), noise(2, 3, 16, 16)
     for t in (20, 0, 49):
         x_t, handed_back = pair(student(f"t = {t}, the noise given", x0, t, abar, noise=eps), "x_t, eps")
         yield Measured("x_t", tensor(x_t, "x_t"), low=-1.0)
-        yield Measured("eps", tensor(handed_back, "eps"))
+        yield Measured("eps", tensor(handed_back, "eps"), name="wrong second result", say=SECOND)
     t = torch.tensor([5, 30])
     x_t, _ = pair(
         student("a timestep of its own for each picture, t = tensor([5, 30])", x0, t, abar, noise=eps), "x_t, eps"
@@ -65,9 +67,14 @@ def from_zero_to_one(shape, generator=None):
     return torch.rand(shape, generator=generator)
 
 
-def hand_back_nothing(x0, t, alphas_cumprod, **options):
+def hand_back_the_change(x0, t, alphas_cumprod, **options):
     x_t, _eps = forward_by(roots)(x0, t, alphas_cumprod, **options)
     return x_t, x_t - x0
+
+
+def hand_back_weighted(x0, t, alphas_cumprod, **options):
+    x_t, _eps = forward_by(roots)(x0, t, alphas_cumprod, **options)
+    return x_t, x_t - alphas_cumprod[t].sqrt().view(-1, 1, 1, 1) * x0
 
 
 def own_noise(x0, t, alphas_cumprod, *, noise=None, generator=None):
@@ -145,8 +152,14 @@ forward = Exercise(
         ),
         Mistake(
             "wrong second result",
-            hand_back_nothing,
-            "x_t is right. The second result is not the noise: return the eps that went into x_t, with variance 1.",
+            hand_back_the_change,
+            SECOND,
+        ),
+        Mistake(
+            "wrong second result",
+            hand_back_weighted,
+            "x_t is right. The second result is the noise as it was added, √(1 − ᾱ_t) eps: return eps itself, whose "
+            "variance is 1 at every t.",
         ),
         Mistake(
             "uniform noise",
@@ -167,6 +180,17 @@ forward = Exercise(
 
 
 def probe_blur(student):
+    one = torch.zeros(1, 3, 17, 17)
+    one[:, 1, 8, 8] = 1.0
+    spot = tensor(student("a single bright pixel, in the middle of one channel", one, 7, 2.0), "the result")
+    yield Measured(
+        "the spot is the same on both sides",
+        spot.ndim != 4 or all(torch.allclose(spot, spot.flip(i), atol=1e-4, equal_nan=True) for i in (2, 3)),
+        name="bell beside the middle",
+        say="A single bright pixel becomes a lopsided spot, so the whole picture shifts: the middle of the bell is not "
+        "on the pixel. Print the weights: the largest stands in the middle, and they fall alike on both sides.",
+    )
+    yield Measured("the spot", spot, low=0.0, high=0.1)
     x = pictures(2, size=32)
     for kernel_size, sigma in ((7, 2.0), (5, 0.8), (11, 1.5)):
         y = tensor(student(f"kernel_size = {kernel_size}, sigma = {sigma:g}", x, kernel_size, sigma), "the result")
@@ -175,10 +199,6 @@ def probe_blur(student):
         yield Measured("the middle of the picture", y[..., edge:-edge, edge:-edge], low=-1.0)
     grey = tensor(student("a picture that is 0.5 everywhere", torch.full((1, 3, 16, 16), 0.5), 7, 2.0), "the result")
     yield Measured("the blurred grey, up to its edges", grey, low=0.0)
-    one = torch.zeros(1, 3, 16, 16)
-    one[:, 1, 8, 8] = 1.0
-    y = tensor(student("a single bright pixel in one channel", one, 7, 2.0), "the result")
-    yield Measured("the spot", y, low=0.0, high=0.1)
 
 
 def blur_by(bell, *, normalise=True, padding="reflect", sides=(0, 1), crop=False, mix=False, swap=False, fixed=None):
@@ -426,7 +446,12 @@ def probe_timesteps(student):
         yield Measured("all are whole numbers", whole)
         yield Measured("all are integers, not floats", kinds)
         ts = [int(t) for t in ts] or [0]
-        yield Measured("the last timestep", ts[-1])
+        yield Measured(
+            "the last timestep",
+            ts[-1],
+            name="does not end at 0",
+            say="The last timestep has to be 0: whatever noise is left there, nobody takes away.",
+        )
         yield Measured("how many there are", len(ts))
         yield Measured(
             "the first is below T",
@@ -434,12 +459,24 @@ def probe_timesteps(student):
             name="begins at T",
             say="It begins at T, or beyond. Timesteps run from 0 to T - 1: there is no ᾱ for T.",
         )
-        yield Measured("the first is in the noisiest 2 %, or as near as T allows", ts[0] >= int(0.98 * T))
+        yield Measured(
+            "the first is in the noisiest 2 %, or as near as T allows",
+            ts[0] >= int(0.98 * T),
+            name="begins in the middle",
+            say="The first timestep is too small. A sampler begins with pure noise, and the network would take it for "
+            "a picture that is less noisy.",
+        )
         strides = [a - b for a, b in itertools.pairwise(ts)] or [0]
         yield Measured("each is smaller than the one before", min(strides) > 0)
         yield Measured("the strides are equal, but for one", max(strides) - min(strides) <= 1)
         if steps == 34:
-            yield Measured("the timesteps", ts)
+            yield Measured(
+                "the timesteps",
+                ts,
+                name="another stride",
+                say="They are evenly spread, but not by the course's stride. Where one whole number can be the stride "
+                "between all of them, and the first is still in the noisiest 2 %, it is: here 990, 960, …, 0.",
+            )
 
 
 def even_timesteps(steps=34, T=1000):
@@ -498,6 +535,25 @@ strided_timesteps = Exercise(
             lambda steps=34, T=1000: [(T // steps) * i for i in range(steps - 1, -1, -1)],
             "The first timestep is too small: the whole number T // steps is used for a stride, and what is lost "
             "by rounding leaves the noisiest timesteps out. Between `steps` timesteps there are steps - 1 strides.",
+        ),
+        Mistake(
+            "begins in the middle",
+            lambda steps=34, T=1000: [(T - 1) // (steps - 1) * i for i in range(steps - 1, -1, -1)],
+            "The first timestep is too small: the stride is rounded down to a whole number, also where it does not go "
+            "evenly into T, and what each stride loses adds up. Round the timesteps, not the stride.",
+        ),
+        *(
+            Mistake(
+                "strides from T − 1 miss 0",
+                lambda steps=34, T=1000, stride=stride: list(range(T - 1, -1, -stride(steps, T))),
+                "It goes down from T - 1 in equal strides until it is below 0. They need not meet 0, nor be as many "
+                "as were asked for: first and last timestep are given, and `steps` is how many there are with both.",
+            )
+            for stride in (
+                lambda steps, T: T // steps,
+                lambda steps, T: T // (steps - 1),
+                lambda steps, T: max(round(T / steps), 1),
+            )
         ),
         Mistake(
             "floats",
