@@ -1,13 +1,15 @@
 """The network on a GPU, all else in main memory: what notebooks hand to it, and what they get. See pretend_gpu."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
 from pretend_gpu import GPU, OnGPU, pretend_gpu, put_on_gpu
+from torch.utils.data import TensorDataset
 from toys import seeded
 
-from helpers import models
+from helpers import models, training
 from helpers.data import rectangle_mask
 from helpers.denoisers import DigitDenoiser, guided
 from helpers.editing import inpaint, sdedit
@@ -119,6 +121,37 @@ def test_a_network_of_digits_may_be_there_as_after_its_training(way, monkeypatch
         given = way(lambda kind: put_on_gpu(copy.deepcopy(networks[kind])))
     assert not isinstance(given, OnGPU)
     torch.testing.assert_close(given, way(networks.get), atol=1e-5, rtol=0)
+
+
+class Task:
+    """As a student may write it: with nothing in it about devices."""
+
+    network = torch.nn.Linear
+
+    def examples(self, x0, labels, generator):
+        return (x0 + torch.randn(x0.shape, generator=generator), labels[:, None]), x0
+
+
+class Elsewhere(torch.nn.Linear):
+    def to(self, *args, **kwargs):
+        return self
+
+
+def test_a_task_makes_its_examples_in_main_memory_and_the_network_learns_on_the_gpu(monkeypatch):
+    one_gpu = {"device": GPU, "num_processes": 1, "process_index": 0, "is_main_process": True}
+    functions = {"prepare_model": lambda network: network, "reduce": lambda loss, how: loss}
+    monkeypatch.setattr(training, "new_accelerator", lambda: SimpleNamespace(**one_gpu, **functions))
+    given = []
+
+    def learn(network, optimizer, inputs, target):
+        given.extend([*inputs, target])
+        return torch.tensor(1.0)
+
+    data = TensorDataset(torch.zeros(4, 1, 28, 28), torch.arange(4))
+    recipe = training.Recipe(Task(), hidden=4, epochs=1, batch_size=2, lr=1e-3)
+    with pretend_gpu():
+        list(training.train(Elsewhere(1, 1), recipe, data, learn=learn))
+        assert len(given) == 6 and all(isinstance(x, OnGPU) for x in given)
 
 
 @torch.no_grad()
