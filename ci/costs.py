@@ -25,11 +25,10 @@ from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
-from memory_table import architecture
+from memory_table import MODELS, architecture, files_of, networks_of
 from run_notebooks import NOTEBOOKS, ROOT, Outcome, execute
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers.hub import DEEPFLOYD
 from helpers.prompts import course_prompts, remember
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -75,22 +74,23 @@ def main() -> None:
             print(f"| {outcome.name} | {outcome.seconds:.0f} s | {memory / 1e9:.1f} GB |", flush=True)
         print(f"| all | {seconds / 60:.0f} min | {most / 1e9:.1f} GB |\n")
 
-        models = ("deepfloyd-m", "deepfloyd-l", "deepfloyd-xl")
-        print(f"| notebook | calls of stage I, II | {' | '.join(models)} |\n|---|---|---|---|---|", flush=True)
+        print(f"| notebook | calls of stage I, II | {' | '.join(MODELS)} |\n|---|---|---|---|---|", flush=True)
         total = Counter()
         for name, calls in count_calls([name for name in names if name.startswith("a")], Path(folder)):
-            print_row(name, calls, models)
+            print_row(name, calls)
             total += calls
-        print_row("all", total, models)
-        print(f"| a T4 of GitHub's | | {' | '.join(f'${DOLLARS * t4_seconds(total, m) / 60:.2f}' for m in models)} |")
+        print_row("all", total)
+        print(f"| a T4 of GitHub's | | {' | '.join(f'${DOLLARS * t4_seconds(total, m) / 60:.2f}' for m in MODELS)} |")
 
 
 def print_sizes() -> None:
-    """Of the repository, as a clone brings it, and of the environment that runs this."""
+    """Of the repository, as a clone brings it, of the environment that runs this, and of both with DeepFloyd IF."""
     here = sum((ROOT / file).stat().st_size for file in git("ls-files").splitlines())
     history = int(git("rev-list", "--objects", "--disk-usage", "HEAD"))
     environment = sum(f.stat().st_size for f in Path(sys.prefix).rglob("*") if f.is_file() and not f.is_symlink())
     print(f"Files: {here / 1e6:.0f} MB; history: {history / 1e6:.0f} MB; environment: {environment / 1e9:.1f} GB.")
+    with_model = (f"{(here + history + environment + files_of(model)) / 1e9:.1f} GB ({model})" for model in MODELS)
+    print(f"All of it with DeepFloyd IF, but without its text encoder: {', '.join(with_model)}.")
 
 
 def git(*arguments: str) -> str:
@@ -151,19 +151,19 @@ def operations(network: str) -> int:
 def t4_seconds(calls: Counter, model: str) -> float:
     """How long a T4 would take for so many calls of a model's networks."""
     seconds = 0.0
-    for stage, name in zip(("I", "II"), DEEPFLOYD[model]):
+    for stage, network in zip(("I", "II"), networks_of(model)):
         measured = f"IF-{stage}-M"
         pictures, speed = SPEED[measured]
         operations_per_second = 2 * pictures * operations(measured) * speed
-        own = operations(name.split("/")[1].removesuffix("-v1.0"))
+        own = operations(network)
         for (called, batch), number in calls.items():
             if called == stage:
                 seconds += number * max(SHORTEST, batch * own / operations_per_second)
     return seconds
 
 
-def print_row(name: str, calls: Counter, models: tuple[str, ...]) -> None:
-    times = " | ".join(f"{t4_seconds(calls, model) / 60:.1f} min" for model in models)
+def print_row(name: str, calls: Counter) -> None:
+    times = " | ".join(f"{t4_seconds(calls, model) / 60:.1f} min" for model in MODELS)
     numbers = ", ".join(str(sum(n for (stage, _), n in calls.items() if stage == which)) for which in ("I", "II"))
     print(f"| {name} | {numbers} | {times} |", flush=True)
 

@@ -1,4 +1,4 @@
-"""What memory DeepFloyd IF needs, by plan: `make memory` prints the README's table.
+"""What memory DeepFloyd IF needs, by plan, and what is to download: `make memory` prints the README's tables.
 
 Computed from the architectures, built on the meta device (helpers/memory.py). The configs are gated; but fine-tuned
 models keep them, and what others printed of the files tells the rest:
@@ -19,6 +19,7 @@ load_model reads the config that it has downloaded, and assumes nothing of this.
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -26,11 +27,12 @@ from diffusers import UNet2DConditionModel
 
 from helpers.hub import DEEPFLOYD
 from helpers.memory import GB, PICTURES, Footprint, Plan, expected_peak, footprint
-from helpers.prompts import t5_bytes
+from helpers.prompts import TOKENS, t5_bytes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from tiny_if import STAGE_1, STAGE_2
 
+MODELS = ("deepfloyd-m", "deepfloyd-l", "deepfloyd-xl")
 FULL = {"attention_head_dim": 64, "norm_num_groups": 32, "encoder_hid_dim": 4096}
 CHANNELS = {
     "IF-I-M": (192, 384, 576, 768),
@@ -52,20 +54,37 @@ def architecture(name: str) -> dict:
     return STAGE_2 | config | {"sample_size": 256} | own
 
 
+def networks_of(model: str) -> list[str]:
+    """The networks of a model, such as "deepfloyd-m": stage I, stage II."""
+    return [name.split("/")[1].removesuffix("-v1.0") for name in DEEPFLOYD[model]]
+
+
+@cache
+def size_of(network: str) -> Footprint:
+    return footprint(UNet2DConditionModel, architecture(network), torch.float16)
+
+
+def files_of(model: str) -> float:
+    """The bytes of a model's files: nearly all of them are the networks' weights in fp16."""
+    return sum(size_of(network).weights for network in networks_of(model))
+
+
 def main() -> None:
     from transformers import T5Config
 
-    sizes = {name: footprint(UNet2DConditionModel, architecture(name), torch.float16) for name in CHANNELS}
+    sizes = {name: size_of(name) for name in CHANNELS}
     print("| network | weights | in fp16 | a call on one guided picture | on six |\n|---|---|---|---|---|")
     for name, size in sizes.items():
         one = size.tensors / PICTURES * 2
         print(f"| {name} | {size.weights / 2e6:,.0f} M | {gb(size.weights)} | {gb(one)} | {gb(size.tensors)} |")
     print("\n| `model` | all on the GPU | one network at a time | one layer at a time |\n|---|---|---|---|")
-    for model in ("deepfloyd-m", "deepfloyd-l", "deepfloyd-xl"):
-        networks: list[Footprint] = [sizes[name.split("/")[1].removesuffix("-v1.0")] for name in DEEPFLOYD[model]]
+    for model in MODELS:
+        networks = [sizes[network] for network in networks_of(model)]
         print(f"| {model} | {' | '.join(gb(expected_peak(plan, networks)) for plan in Plan)} |")
     int8, bf16 = t5_bytes(T5Config(**T5_XXL, feed_forward_proj="gated-gelu"))
     print(f"\nT5-XXL, while it encodes: {gb(int8)} on a GPU in 8 bit, or {gb(bf16)} of main memory in bf16.")
+    print(f"To download: {', '.join(f'{gb(files_of(model))} for {model}' for model in MODELS)}.")
+    print(f"A prompt's text states, as they are kept: {TOKENS * T5_XXL['d_model'] * 2 / 1e6:.1f} MB.")  # fp16
 
 
 def gb(size: float) -> str:

@@ -32,15 +32,17 @@ class Prediction(NamedTuple):
 
 
 class Denoiser(ABC):
-    """A network behind one call. Subclasses set `schedule`, `image_shape` (C, H, W) and `device`."""
+    """A network behind one call. Subclasses set `schedule` and `image_shape` (C, H, W)."""
 
     schedule: NoiseSchedule
     image_shape: tuple[int, int, int]
-    device: torch.device
 
     @abstractmethod
     def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
-        """x_t (B, C, H, W) in fp32, one timestep t, and a condition for each picture (or one for all)."""
+        """x_t (B, C, H, W) in fp32, one timestep t, and a condition for each picture (or one for all).
+
+        The prediction is where x_t is, wherever the network computes: pictures may stay in main memory.
+        """
 
     @abstractmethod
     def unconditional(self, cond: Cond) -> Cond:
@@ -61,22 +63,19 @@ class TextDenoiser(Denoiser):
         size = unet.config.sample_size
         self.image_shape = (unet.config.in_channels, size, size)
 
-    @property
-    def device(self) -> torch.device:
-        return execution_device(self.unet)
-
     def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
         self.check_text(cond)
         return self.predict(x_t, t, batch_conds([cond], len(x_t)))
 
     def predict(self, sample: Tensor, t: int, text: Tensor, **more) -> Prediction:
-        """Call the network on what it wants beside text (B, 77, width), all in its own precision."""
+        """Call the network on what it wants beside text (B, 77, width), all on its device and in its own precision."""
+        device = execution_device(self.unet)
         weight = next(self.unet.parameters())  # (diffusers' unet.dtype would search all modules, at every step)
         # Mini-IF's network takes the picture in fp32 and casts only its insides; IF's wants its own dtype
-        sample = sample.to(getattr(self.unet, "picture_dtype", weight.dtype))
-        text = text.to(sample.device, weight.dtype)
-        out = self.unet(sample, t, encoder_hidden_states=text, **more).sample.float()  # (B, 2C, H, W)
-        return Prediction(*out.chunk(2, dim=1))
+        picture = sample.to(device, getattr(self.unet, "picture_dtype", weight.dtype))
+        more = {name: x.to(device) for name, x in more.items()}
+        out = self.unet(picture, t, encoder_hidden_states=text.to(device, weight.dtype), **more).sample
+        return Prediction(*out.to(sample.device, torch.float32).chunk(2, dim=1))  # of (B, 2C, H, W)
 
     def unconditional(self, cond: Tensor) -> Tensor:
         self.check_text(cond)
@@ -118,7 +117,7 @@ class UpscaleDenoiser(TextDenoiser):
         self.check_cond(cond)
         text, low, level = batch_conds([cond], len(x_t))
         sample = torch.cat([x_t, low.to(x_t)], dim=1)  # (B, 2C, H, W)
-        return self.predict(sample, t, text, class_labels=level.to(x_t.device))
+        return self.predict(sample, t, text, class_labels=level)
 
     def unconditional(self, cond: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         self.check_cond(cond)
@@ -157,20 +156,16 @@ class DigitDenoiser(Denoiser):
     def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule):
         self.unet, self.schedule = unet, schedule
 
-    @property
-    def device(self) -> torch.device:
-        return next(self.unet.parameters()).device
-
     def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
-        B = len(x_t)
-        t01 = torch.full((B, 1), t / self.schedule.T, device=self.device)
-        classes = [] if isinstance(cond, tuple) and not cond else [self.classes(cond, B)]
+        B, device = len(x_t), next(self.unet.parameters()).device
+        t01 = torch.full((B, 1), t / self.schedule.T, device=device)
+        classes = [] if isinstance(cond, tuple) and not cond else [self.classes(cond, B).to(device)]
         # in training mode, BatchNorm would make each picture depend on the others in its batch
         was_training = self.unet.training
         self.unet.eval()
         try:
-            with bf16_autocast(self.device):
-                eps = self.unet(x_t, t01, *classes).float()  # (B, 1, 28, 28)
+            with bf16_autocast(device):
+                eps = self.unet(x_t.to(device), t01, *classes).to(x_t.device, torch.float32)  # (B, 1, 28, 28)
         finally:
             self.unet.train(was_training)  # a network that is sampled between two epochs goes on training
         return Prediction(eps, torch.ones_like(eps))  # +1: the variance is beta
@@ -180,14 +175,14 @@ class DigitDenoiser(Denoiser):
         if not isinstance(cond, Tensor) or cond.ndim != 2 or cond.shape[1] != CLASSES:
             given = f"of shape {tuple(cond.shape)}" if isinstance(cond, Tensor) else repr(cond)
             raise ValueError(f"the condition is {given}; wanted () or one-hot classes (B, {CLASSES}): one_hot(labels).")
-        return batch_conds([cond], batch_size).to(self.device, torch.float32)
+        return batch_conds([cond], batch_size).float()
 
     def unconditional(self, cond: Cond) -> Cond:
         return torch.zeros_like(cond) if isinstance(cond, Tensor) else ()
 
 
 class Combinator(Denoiser):
-    """A Denoiser made from another one, with the same schedule, pictures and device."""
+    """A Denoiser made from another one, with the same schedule and pictures."""
 
     def __init__(self, denoiser: Denoiser):
         self.denoiser = denoiser
@@ -199,10 +194,6 @@ class Combinator(Denoiser):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.denoiser.image_shape
-
-    @property
-    def device(self) -> torch.device:
-        return self.denoiser.device
 
     def unconditional(self, cond: Cond) -> Cond:
         return self.denoiser.unconditional(cond)

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from packaging.version import Version
 
+HAVE_AUTOCAST = ("cuda", "cpu")  # PyTorch 2.4 has none at all for Apple's GPU
+
 
 def choose_device(asked: str | torch.device | None = None) -> torch.device:
     """The device that was asked for; by default a CUDA GPU if there is one, else the CPU.
@@ -64,10 +66,15 @@ def bf16_autocast(device: str | torch.device) -> AbstractContextManager:
     bf16 has the range of fp32, so that, unlike in fp16, no gradient is too small for it and nothing needs scaling.
     """
     device = torch.device(device)
-    if device.type not in ("cuda", "cpu"):
-        return nullcontext()  # PyTorch 2.4 has no autocast at all for Apple's GPU
+    if device.type not in HAVE_AUTOCAST:
+        return nullcontext()
     enabled = cpu_has_bf16() if device.type == "cpu" else torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def no_autocast(device: torch.device) -> AbstractContextManager:
+    """A context in which nothing is cast to half precision, also inside of bf16_autocast's."""
+    return torch.autocast(device.type, enabled=False) if device.type in HAVE_AUTOCAST else nullcontext()
 
 
 def cpu_has_bf16() -> bool:

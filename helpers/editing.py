@@ -32,7 +32,7 @@ def sdedit(
     Source: Meng et al. 2022, "SDEdit", section 3 (arXiv:2108.01073), with DDPM's steps for the reverse SDE.
     """
     check_image(x_orig, "x_orig")
-    check_fits(x_orig, denoiser.image_shape, denoiser.device, "x_orig")
+    check_fits(x_orig, denoiser.image_shape, "x_orig")
     timesteps = check_timesteps(timesteps, denoiser.schedule.T)
     check_integer(i_start, "i_start", 0, len(timesteps) - 1)
     x_t, _ = forward(x_orig, timesteps[i_start], denoiser.schedule.alphas_cumprod, generator=generator)
@@ -84,12 +84,12 @@ def inpaint(
     (arXiv:2201.09865).
     """
     check_image(x_orig, "x_orig")
-    check_fits(x_orig, denoiser.image_shape, denoiser.device, "x_orig")
+    check_fits(x_orig, denoiser.image_shape, "x_orig")
     check_mask(mask, x_orig)
     mask, alphas_cumprod = mask.to(x_orig.device), denoiser.schedule.alphas_cumprod
 
     def keep(x_s: Tensor, s: int | None) -> Tensor:
         return keep_known(x_s, s, x_orig, mask, alphas_cumprod, generator=generator)
 
-    x_T = draw_noise(x_orig.shape, generator, denoiser.device)
+    x_T = draw_noise(x_orig.shape, generator, x_orig.device)
     return denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options)

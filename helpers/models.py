@@ -290,7 +290,7 @@ class TextToImage:
             gamma: its guidance.
         """
         check_image(images, "images")
-        check_fits(images, self.stage_1.image_shape, images.device, "images")
+        check_fits(images, self.stage_1.image_shape, "images")
         check_integer(steps, "steps", 2)
         check_integer(noise_level, "noise_level", 0, self.stage_1.schedule.T - 1)
         check_number(gamma, "gamma")
@@ -312,14 +312,14 @@ def upscale(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Pictures (B, C, h, w) in [-1, 1], enlarged by a stage II to (B, *denoiser.image_shape), on its device.
+    """Pictures (B, C, h, w) in [-1, 1], enlarged by a stage II to (B, *denoiser.image_shape).
 
     The other arguments are those of TextToImage.upscale. Source: Saharia et al. 2022, "Imagen", section 2.4
     (arXiv:2205.11487); numbers and the order of random draws as in diffusers' IFSuperResolutionPipeline.
     """
     timesteps = strided_timesteps(steps, denoiser.schedule.T)
     painter = guided(denoiser, gamma)
-    x_T = draw_noise((len(images), *denoiser.image_shape), generator, denoiser.device)
+    x_T = draw_noise((len(images), *denoiser.image_shape), generator, images.device)
     low = enlarged(images.to(x_T), denoiser.image_shape[-1])
     low, _ = forward(low, noise_level, denoiser.low_schedule.alphas_cumprod, generator=generator)
     cond = (text.to(x_T), low, torch.tensor([noise_level], device=x_T.device))

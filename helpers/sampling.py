@@ -203,7 +203,7 @@ def denoise(
 
     Args:
         denoiser: which noise is in x_t? Any Denoiser, or combination of them.
-        x_t: noisy pictures (B, C, H, W), fp32, on the denoiser's device.
+        x_t: noisy pictures (B, C, H, W), fp32. All stays on their device, wherever the network computes.
         timesteps: strictly decreasing, such as strided_timesteps(). The last one's step ends in x0_hat.
         cond: the denoiser's condition; for a text model the embeddings (1 or B, 77, width).
         step: ddpm_step, ddim_step, or a function like them.
@@ -214,7 +214,7 @@ def denoise(
     Raises a ValueError at once for timesteps or pictures that do not fit, and at its step for a NaN.
     """
     check_batch(x_t, "x_t")
-    check_fits(x_t, denoiser.image_shape, denoiser.device, "x_t")
+    check_fits(x_t, denoiser.image_shape, "x_t")
     timesteps = check_timesteps(timesteps, denoiser.schedule.T)
     return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)
 
@@ -248,10 +248,11 @@ def sample(
 ) -> Iterator[Step]:
     """Pictures from nothing: start from pure noise (batch_size, C, H, W) and denoise it; yields every Step.
 
-    The other arguments are denoise's. Source: Ho et al. 2020, algorithm 2 (arXiv:2006.11239).
+    All its pictures are on the CPU, wherever the network computes. The other arguments are denoise's.
+    Source: Ho et al. 2020, algorithm 2 (arXiv:2006.11239).
     """
     check_integer(batch_size, "batch_size", 1)
-    x_T = draw_noise((batch_size, *denoiser.image_shape), generator, denoiser.device)
+    x_T = draw_noise((batch_size, *denoiser.image_shape), generator, torch.device("cpu"))
     return denoise(denoiser, x_T, timesteps, cond, step=step, threshold=threshold, generator=generator)
 
 

@@ -316,7 +316,7 @@ def train(
 
 def _train(run: "Run", save_every: float, learn: Callable[..., Tensor]) -> Iterator[Progress]:
     # apart from train(), because a generator's checks would wait for the first step
-    recipe, device = run.recipe, run.accelerator.device
+    recipe = run.recipe
     model = run.accelerator.prepare_model(run.network)  # with several processes, it averages their gradients
     steps = len(run.images) // recipe.batch_size
     saved_at = time.monotonic()
@@ -325,9 +325,8 @@ def _train(run: "Run", save_every: float, learn: Callable[..., Tensor]) -> Itera
         if run.step == 0:
             run.order = torch.randperm(len(run.images), generator=run.generator)
         indices = run.order[run.step * recipe.batch_size :][: recipe.batch_size]
-        x0, labels = run.images[indices].to(device), run.labels[indices].to(device)
         # every process draws the whole batch, and learns from its share: any number of them sees the same noise
-        inputs, target = recipe.task.examples(x0, labels, run.generator)
+        inputs, target = recipe.task.examples(run.images[indices], run.labels[indices], run.generator)
         inputs, target = [run.share(x) for x in inputs], run.share(target)
 
         for module in run.batch_norms:
@@ -433,8 +432,9 @@ class Run:
                 self.load()
 
     def share(self, x: Tensor) -> Tensor:
-        """This process's part of a batch (B, …)."""
-        return x.chunk(self.accelerator.num_processes)[self.accelerator.process_index]
+        """This process's part of a batch (B, …), on its device."""
+        part = x.chunk(self.accelerator.num_processes)[self.accelerator.process_index]
+        return part.to(self.accelerator.device)
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name. The learning rate follows from the counters."""

@@ -6,6 +6,7 @@ Shapes are (B, C, H, W); D is the number of hidden channels. Nothing here knows 
 import torch
 from torch import Tensor, nn
 
+from .devices import no_autocast
 from .validate import check_batch, check_integer, check_tensor
 
 CLASSES = 10
@@ -101,7 +102,7 @@ class FCBlock(nn.Sequential):
 
     def forward(self, signal: Tensor) -> Tensor:
         # never in half precision: bf16's 8 bits would take neighbouring timesteps t/T for the same
-        with torch.autocast(signal.device.type, enabled=False):
+        with no_autocast(signal.device):
             return super().forward(signal.float())[:, :, None, None]
 
 

@@ -61,16 +61,14 @@ def check_same(a: Tensor, b, name_a: str, name_b: str) -> None:
             raise ValueError(f"{name_b} has {what} {given}; wanted {name_a}'s {what}, {wanted}.")
 
 
-def check_fits(x: Tensor, shape: tuple[int, ...], device: torch.device, name: str) -> None:
-    """Pictures of the shape (C, H, W) that a model works on, in fp32, on its device."""
+def check_fits(x: Tensor, shape: tuple[int, ...], name: str) -> None:
+    """Pictures of the shape (C, H, W) that a model works on, in fp32."""
     if tuple(x.shape[1:]) != tuple(shape):
         raise ValueError(
             f"{name} has shape {tuple(x.shape)}; this model wants (B, {', '.join(str(n) for n in shape)})."
         )
     if x.dtype != torch.float32:
         raise TypeError(f"{name} has dtype {x.dtype}; wanted torch.float32: convert it with {name}.float().")
-    if x.device.type != torch.device(device).type:
-        raise ValueError(f"{name} is on {x.device}; the model is on {device}: move it with {name}.to('{device}').")
 
 
 def check_integer(n, name: str, low: float = -math.inf, high: float = math.inf) -> None:

@@ -331,7 +331,7 @@ class WithEvalOnlyWhereNeeded(Denoiser):
     image_shape = (1, 28, 28)
 
     def __init__(self, unet, schedule):
-        self.unet, self.schedule, self.device = unet, schedule, torch.device("cpu")
+        self.unet, self.schedule = unet, schedule
 
     def __call__(self, x_t, t, cond):
         time = torch.tensor([[t / self.schedule.T]]).repeat(len(x_t), 1)

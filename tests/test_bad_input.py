@@ -14,7 +14,7 @@ from helpers.sampling import ddim_step, ddpm_step, denoise, dynamic_threshold, e
 from helpers.schedule import NoiseSchedule, strided_timesteps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-TOY, ON_META = Toy(), Toy(device="meta")
+TOY = Toy()
 SCHEDULE = TOY.schedule
 ABAR = SCHEDULE.alphas_cumprod
 X0, X_T = torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 16, 16)
@@ -154,23 +154,6 @@ def test_shapes_that_do_not_match(call, sentence):
     }
 )
 def test_kinds_and_dtypes_that_do_not_match(call, sentence):
-    assert_says(call, sentence)
-
-
-@check(
-    {
-        "denoise": (lambda: denoise(ON_META, X_T, TIMESTEPS, COND), r"x_t is on cpu; the model is on meta.*x_t\.to"),
-        "sdedit": (
-            lambda: sdedit(ON_META, X0, COND, timesteps=TIMESTEPS, i_start=5),
-            r"x_orig is on cpu; the model is on meta.*x_orig\.to",
-        ),
-        "inpaint": (
-            lambda: inpaint(ON_META, X0, MASK, COND, timesteps=TIMESTEPS),
-            r"x_orig is on cpu; the model is on meta.*x_orig\.to",
-        ),
-    }
-)
-def test_pictures_on_another_device(call, sentence):
     assert_says(call, sentence)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers import devices
-from helpers.devices import bf16_autocast, choose_device, try_operations
+from helpers.devices import bf16_autocast, choose_device, no_autocast, try_operations
 
 
 @pytest.mark.parametrize("there, wanted", [(True, "cuda"), (False, "cpu")])
@@ -56,3 +56,12 @@ def test_what_is_no_device_is_refused(wrong):
 
 def test_other_devices_keep_fp32_without_autocast():
     assert isinstance(bf16_autocast("mps"), nullcontext)
+    assert isinstance(no_autocast(torch.device("mps")), nullcontext)
+
+
+def test_autocast_can_be_left():
+    x = torch.ones(2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (x @ x).dtype == torch.bfloat16
+        with no_autocast(x.device):
+            assert (x @ x).dtype == torch.float32

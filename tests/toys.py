@@ -20,8 +20,8 @@ class Toy(Denoiser):
     cond is (1 or B, C): one number for each colour channel. Counts its calls.
     """
 
-    def __init__(self, image_shape=(3, 16, 16), *, learns_variance=True, device="cpu"):
-        self.schedule, self.image_shape, self.device = NoiseSchedule.cosine(), image_shape, torch.device(device)
+    def __init__(self, image_shape=(3, 16, 16), *, learns_variance=True):
+        self.schedule, self.image_shape = NoiseSchedule.cosine(), image_shape
         self.weight, self.pattern = torch.randn(2, *image_shape, generator=seeded(1))
         self.learns_variance, self.calls = learns_variance, 0
 
@@ -56,8 +56,6 @@ class Gaussian(Denoiser):
     is right when x0 is known, plus Var(x0 | x_t) times the square of x0_hat's weight in the mean of x_s. Every step of
     such a chain is exact. Without, var is None.
     """
-
-    device = torch.device("cpu")
 
     def __init__(self, schedule: NoiseSchedule, mean: Tensor, std: Tensor, image_shape, timesteps=None):
         self.schedule, self.mean, self.std, self.image_shape = schedule, mean, std, image_shape

@@ -28,7 +28,7 @@ class Made:
 
     def __init__(self, denoiser, predict):
         self.denoiser, self.predict = denoiser, predict
-        self.schedule, self.image_shape, self.device = denoiser.schedule, denoiser.image_shape, denoiser.device
+        self.schedule, self.image_shape = denoiser.schedule, denoiser.image_shape
 
     def __call__(self, x_t, t, cond):
         return Prediction(*self.predict(self.denoiser, x_t, t, cond))

@@ -82,7 +82,7 @@ class Toy(Denoiser):
     """
 
     def __init__(self, size: int = 16, learns_variance: bool = True, T: int = 50):
-        self.schedule, self.image_shape, self.device = schedule(T), (3, size, size), torch.device("cpu")
+        self.schedule, self.image_shape = schedule(T), (3, size, size)
         self.weight, self.pattern = noise(2, 3, size, size, seed=72)
         self.learns_variance = learns_variance
         self.weight.requires_grad_()  # like a network's: whoever keeps gradients is seen to
