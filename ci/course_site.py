@@ -64,6 +64,12 @@ class Lesson(NamedTuple):
         return list(captioned(self.notebook))
 
     @property
+    def cover(self) -> dict:
+        """One of its pictures for the map: not a curve, if there is another."""
+        pictures = [data for _, outputs in self.figures for data in outputs if "image/png" in data]
+        return next((data for data in pictures if " pictures" in alt_text(data)), pictures[0])
+
+    @property
     def parameters(self) -> dict:
         (cell,) = [cell for cell in self.notebook.cells if "parameters" in cell.metadata.get("tags", [])]
         values: dict = {}
@@ -119,9 +125,8 @@ def course_map(lessons: list[Lesson], source: Path) -> str:
         cards = []
         for lesson in lessons:
             if lesson.name.startswith(letter):
-                _, (data, *_) = lesson.figures[0]
-                picture = keep_picture(data, f"{lesson.name}-map", source)
-                alt = as_alt(alt_text(data))
+                picture = keep_picture(lesson.cover, f"{lesson.name}-map", source)
+                alt = as_alt(alt_text(lesson.cover))
                 link = f"notebooks/{lesson.name}.ipynb"
                 cards.append(CARD.format(picture=picture, alt=alt, link=link, lesson=lesson))
         parts.append(f"## {part}\n\n:::::{{container}} lessons\n{''.join(cards)}\n:::::")

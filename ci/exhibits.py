@@ -120,7 +120,7 @@ def repainted(*, model, seed, steps, gamma, tasks, **_) -> list[Exhibit]:
         x_orig, mask = course_image(name), rectangle_mask(*rectangle)
         options = {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
         result = final(inpaint(denoiser, x_orig, mask, text_to_image(model).embed(prompt), **options), progress=False)
-        pictures = [pixels(x) for x in (x_orig, x_orig * (1 - mask) - mask * 0.5, result)]
+        pictures = [pixels(x) for x in (x_orig, x_orig * (1 - mask), result)]
         states = [f"{name}, the original", "what is kept of it; the grey hole is the mask", f"repainted: {prompt}"]
         exhibits.append(Look("dissolve", pictures, states))
     return exhibits

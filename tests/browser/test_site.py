@@ -99,7 +99,7 @@ def test_nothing_is_asked_of_any_other_place(visited):
 
 def test_links_within_the_site_lead_somewhere(site, visited):
     def dead(facts):
-        for link in facts["links"]:
+        for link in dict.fromkeys(facts["links"]):
             address, place = urldefrag(link)
             if not address.startswith("file:"):
                 continue
