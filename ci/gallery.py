@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -50,21 +51,32 @@ def read(notebook) -> tuple[str, list[str]]:
     """A notebook's title, and the pictures of the cells that carry a caption in their metadata."""
     title = notebook.cells[0].source.split("\n")[0].lstrip("# ")
     figures = []
-    for cell in notebook.cells:
-        caption = html.escape(cell.metadata.get("caption", ""))
-        pictures = [image(output.get("data", {})) for output in cell.get("outputs", [])]
-        if caption and any(pictures):
-            shown = "".join(picture for picture in pictures if picture)
-            figures.append(
-                f'<figure>\n<div class="wide">{shown}</div>\n<figcaption>{caption}.</figcaption>\n</figure>\n'
-            )
+    for caption, outputs in captioned(notebook):
+        shown = "".join(image(data) for data in outputs)
+        figures.append(
+            f'<figure>\n<div class="wide">{shown}</div>\n<figcaption>{html.escape(caption)}.</figcaption>\n</figure>\n'
+        )
     return title, figures
+
+
+def captioned(notebook) -> Iterator[tuple[str, list[dict]]]:
+    """The captions, and for each the outputs that are pictures or animations."""
+    for cell in notebook.cells:
+        caption = cell.metadata.get("caption", "")
+        pictures = [output.data for output in cell.get("outputs", []) if image(output.get("data", {}))]
+        if caption and pictures:
+            yield caption, pictures
 
 
 def image(data: dict) -> str:
     """An output's picture or animation as HTML, if it has one."""
     if "image/png" in data:
-        alt = re.sub(r"^\[picture: (.*)\]$", r"\1", data.get("text/plain", ""), flags=re.DOTALL)
-        return f'<img alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{data["image/png"].strip()}">'
+        alt = html.escape(alt_text(data), quote=True)
+        return f'<img alt="{alt}" src="data:image/png;base64,{data["image/png"].strip()}">'
     markup = data.get("text/html", "")
     return markup if markup.startswith("<img") else ""
+
+
+def alt_text(data: dict) -> str:
+    """What an output's picture or animation shows, in words."""
+    return re.sub(r"^\[(?:picture|animation): (.*)\]$", r"\1", data.get("text/plain", ""), flags=re.DOTALL)

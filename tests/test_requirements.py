@@ -55,7 +55,13 @@ def test_pyproject_reads_requirements_and_adds_nothing(pyproject):
     project = pyproject["project"]
     assert "dependencies" not in project and project["dynamic"] == ["dependencies"]
     assert pyproject["tool"]["setuptools"]["dynamic"] == {"dependencies": {"file": ["requirements.txt"]}}
-    assert set(project.get("optional-dependencies", {})) <= {"images", "art", "deepfloyd", "browser"}  # what few need
+    assert set(project.get("optional-dependencies", {})) <= {
+        "images",
+        "art",
+        "deepfloyd",
+        "browser",
+        "site",
+    }  # what few need
     assert "dependency-groups" not in pyproject
 
 
@@ -105,7 +111,7 @@ def test_every_package_that_is_imported_is_required(pyproject):
     }
     assert len({package for package, _ in third_party}) > 5  # the search found something
     optional = pyproject["project"]["optional-dependencies"]
-    extras = {Requirement(entry).name for entry in (*optional["art"], *optional["browser"])}
+    extras = {Requirement(entry).name for entry in (*optional["art"], *optional["browser"], *optional["site"])}
     missing = sorted(f"{package} in {file}" for package, file in third_party if package not in {*REQUIREMENTS, *extras})
     assert missing == []
 

@@ -69,3 +69,12 @@ def test_the_matrix_has_the_lowest_the_newest_and_colabs_versions():
     assert all(isinstance(row["python"], str) for row in rows)
     lowest = next(row for row in rows if row["versions"] == "lowest")
     assert f'requires-python = ">={lowest["python"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_the_site_is_published_only_where_a_variable_says_so():
+    workflow = WORKFLOWS["site"]
+    assert workflow["permissions"] == {"contents": "read"}
+    (job,) = workflow["jobs"].values()
+    assert job["if"] == "vars.PUBLISH_SITE == 'true'"
+    steps = job["steps"]
+    assert {"run": "make site"} in steps and {"path": "build/site"} in [step.get("with") for step in steps]

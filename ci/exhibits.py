@@ -1,0 +1,311 @@
+"""The gallery's exhibits: pictures that turn, shrink, dissolve or run along a slider, on a page without a kernel.
+
+One function makes a section's exhibits, from the parameters of its notebook and with its seed, so that they are the
+notebook's own pictures. docs/site/static/exhibits.js moves them.
+"""
+
+import functools
+import html
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image, ImageSequence
+from torch import Tensor
+
+from helpers import show
+from helpers.data import course_image, rectangle_mask
+from helpers.denoisers import DigitDenoiser, guided
+from helpers.editing import inpaint, sdedit
+from helpers.illusions import anagram, hybrid, turned
+from helpers.models import TextToImage, load_model
+from helpers.sampling import ddim_step, dynamic_threshold, final, forward, sample
+from helpers.schedule import strided_timesteps
+from helpers.training import class_conditional, load_result
+from helpers.unet import one_hot
+
+GAP = 4  # pixels between pictures side by side
+PHONE, DESKTOP, LARGEST = 330, 560, 4  # how wide a strip may become, in pixels, and how many times its own size
+
+
+class Strip(NamedTuple):
+    """Frames, one of which is shown, and a slider that chooses it."""
+
+    frames: Sequence[Image.Image]
+    labels: Sequence[str]  # what the slider says at each of them
+    start: int  # the frame to begin with
+    alt: str
+    caption: str
+
+
+class Look(NamedTuple):
+    """A picture that changes when it is pointed at, focused or tapped."""
+
+    kind: str  # "turn", "shrink", or "dissolve", which goes through all its pictures
+    pictures: Sequence[Image.Image]
+    states: Sequence[str]  # what there is to be seen, before and after
+
+
+Exhibit = Strip | Look
+
+
+# ---- Part A ----------------------------------------------------------------------------------------------------------
+
+
+def noised(*, model, seed, picture, **_) -> list[Exhibit]:
+    schedule, x0 = text_to_image(model).stage_1.schedule, course_image(picture)
+    timesteps = [*range(0, schedule.T, 50), schedule.T - 1]
+    x_t = [forward(x0, t, schedule.alphas_cumprod, generator=seeded(seed))[0] for t in timesteps]
+    labels = [f"t = {t}" for t in timesteps]
+    caption = "The forward process: the same noise, more and more of it"
+    return [Strip([pixels(x) for x in x_t], labels, 0, f"{picture}, noised to the timestep of the slider", caption)]
+
+
+def insisted(*, model, seed, steps, known_prompt, **_) -> list[Exhibit]:
+    gammas = [0, 1, 2, 3, 5, 7, 10, 15]
+    cond = text_to_image(model).embed(known_prompt)
+
+    def paint(gamma, threshold):
+        denoiser = guided(text_to_image(model).stage_1, float(gamma))
+        options = {"timesteps": strided_timesteps(steps), "threshold": threshold, "generator": seeded(seed)}
+        return final(sample(denoiser, cond, **options), progress=False)
+
+    frames = [side_by_side([paint(gamma, None), paint(gamma, dynamic_threshold)]) for gamma in gammas]
+    labels = [f"γ = {gamma}" for gamma in gammas]
+    caption = f"“{known_prompt}” under growing guidance, plain and with dynamic thresholding"
+    return [Strip(frames, labels, 4, f"{known_prompt}, twice, with the guidance of the slider", caption)]
+
+
+def edited(pictures: Sequence[tuple[str, str]], *, model, seed, steps, gamma, i_starts, caption: str) -> Strip:
+    """SDEdit of some pictures, each with a prompt, side by side; a frame for every i_start."""
+    denoiser = guided(text_to_image(model).stage_1, gamma)
+    x_orig = [course_image(name) for name, _ in pictures]
+    conds = [text_to_image(model).embed(prompt) for _, prompt in pictures]
+
+    def edit(x, cond, i_start):
+        options = {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
+        return final(sdedit(denoiser, x, cond, i_start=i_start, **options), progress=False)
+
+    frames = [side_by_side([edit(x, cond, i) for x, cond in zip(x_orig, conds)]) for i in i_starts]
+    labels = [*(f"i_start = {i}" for i in i_starts), "original"]
+    alt = f"{', '.join(name for name, _ in pictures)}, each edited from the i_start of the slider"
+    return Strip([*frames, side_by_side(x_orig)], labels, len(frames), alt, caption)
+
+
+def free_to_faithful(*, pictures, prompt, model, seed, steps, gamma, i_starts, **_) -> list[Exhibit]:
+    caption = "Noised half-way and denoised: from free to faithful"
+    options = {"model": model, "seed": seed, "steps": steps, "gamma": gamma, "i_starts": i_starts}
+    return [edited([(name, prompt) for name in pictures], **options, caption=caption)]
+
+
+def drawings_edited(*, web_picture, drawings, prompt, **parameters) -> list[Exhibit]:
+    first = free_to_faithful(pictures=[web_picture, *drawings[:1]], prompt=prompt, **parameters)
+    return [*first, *free_to_faithful(pictures=drawings[1:], prompt=prompt, **parameters)]
+
+
+def towards_prompts(*, course_tasks, known_tasks, model, seed, steps, gamma, i_starts, **_) -> list[Exhibit]:
+    options = {"model": model, "seed": seed, "steps": steps, "gamma": gamma, "i_starts": i_starts}
+    return [
+        edited(tasks, **options, caption="; ".join(f"{name}, towards “{prompt}”" for name, prompt in tasks))
+        for tasks in (course_tasks, known_tasks)
+    ]
+
+
+def repainted(*, model, seed, steps, gamma, tasks, **_) -> list[Exhibit]:
+    exhibits = []
+    denoiser = guided(text_to_image(model).stage_1, gamma)
+    for name, rectangle, prompt in tasks:
+        x_orig, mask = course_image(name), rectangle_mask(*rectangle)
+        options = {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
+        result = final(inpaint(denoiser, x_orig, mask, text_to_image(model).embed(prompt), **options), progress=False)
+        pictures = [pixels(x) for x in (x_orig, x_orig * (1 - mask), result)]
+        states = [f"{name}, the original", "what is kept of it; the grey hole is the mask", f"repainted: {prompt}"]
+        exhibits.append(Look("dissolve", pictures, states))
+    return exhibits
+
+
+def two_views(*, model, seed, steps, gamma, known_pairs, course_pairs, other_views, other_pair, **_) -> list[Exhibit]:
+    def paint(pair, view):
+        denoiser = guided(anagram(text_to_image(model).stage_1, ["identity", view]), gamma)
+        return paint_pair(model, denoiser, pair, steps, seed)
+
+    exhibits = []
+    for first, second in [*known_pairs, *course_pairs]:
+        states = [first, f"upside down: {second}"]
+        exhibits.append(Look("turn", [pixels(paint((first, second), "flip"))], states))
+    shares = [i / 10 for i in range(11)]
+    for view in other_views:
+        x = paint(other_pair, view)
+        frames = [pixels(turned(x, view, share)) for share in shares]
+        labels = [f"{share:.0%} of the way" for share in shares]
+        caption = f"{view.replace('_', ' ')}: {other_pair[0]}, and {other_pair[1]}"
+        exhibits.append(Strip(frames, labels, 0, f"{other_pair[0]}, on its way to {other_pair[1]}", caption))
+    return exhibits
+
+
+def two_distances(*, model, seed, steps, gamma, kernel_size, sigma, known_pairs, course_pairs, **_) -> list[Exhibit]:
+    denoiser = guided(hybrid(text_to_image(model).stage_1, kernel_size, sigma), gamma)
+    exhibits = []
+    for far, near in [*known_pairs, *course_pairs]:
+        x = paint_pair(model, denoiser, (far, near), steps, seed)
+        exhibits.append(Look("shrink", [pixels(x)], [f"close up: {near}", f"from afar: {far}"]))
+    return exhibits
+
+
+def paint_pair(model, denoiser, pair: tuple[str, str], steps: int, seed: int) -> Tensor:
+    """An illusion (1, 3, 64, 64) of two prompts."""
+    cond = tuple(text_to_image(model).embed(prompt) for prompt in pair)
+    options = {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
+    return final(sample(denoiser, cond, **options), progress=False)
+
+
+# ---- Part B ----------------------------------------------------------------------------------------------------------
+
+
+def epochs(name: str) -> Strip:
+    """What a training that ships with the kit drew after some of its epochs, ten digits in a row."""
+    result = load_result(name)
+    frames = [digits(x0) for x0 in result.samples.values()]
+    labels = [f"after epoch {epoch}" for epoch in result.samples]
+    caption = f"What the bundled training drew after some of its epochs ({result.recipe})"
+    return Strip(frames, labels, len(frames) - 1, "handwritten digits, drawn after the epoch of the slider", caption)
+
+
+def time_conditional_epochs(**_) -> list[Exhibit]:
+    return [epochs("time-conditional")]
+
+
+def digits_insisted(*, seed, **_) -> list[Exhibit]:
+    gammas, labels = [0, 1, 2, 5, 10], [*range(10)] * 2
+    bundled = DigitDenoiser(load_result("class-conditional").network, class_conditional.task.schedule)
+
+    def draw(gamma):
+        options = {"timesteps": strided_timesteps(20, bundled.schedule.T), "step": ddim_step, "batch_size": len(labels)}
+        steps = sample(guided(bundled, float(gamma)), one_hot(labels), **options, generator=seeded(seed))
+        return final(steps, progress=False)
+
+    frames = [digits(draw(gamma)) for gamma in gammas]
+    alt = "the digits 0 to 9, twice, drawn with the guidance of the slider"
+    under = Strip(frames, [f"γ = {gamma}" for gamma in gammas], 3, alt, "The same noise under growing guidance")
+    return [epochs("class-conditional"), under]
+
+
+# the notebooks that have exhibits of their own, and who makes them
+MAKERS: dict[str, Callable[..., list[Exhibit]]] = {
+    "a1_1": noised,
+    "a1_6": insisted,
+    "a1_7": free_to_faithful,
+    "a1_7_1": drawings_edited,
+    "a1_7_2": repainted,
+    "a1_7_3": towards_prompts,
+    "a1_8": two_views,
+    "a1_9": two_distances,
+    "b2_3": time_conditional_epochs,
+    "b2_5": digits_insisted,
+}
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def text_to_image(model: str) -> TextToImage:
+    return load_model(model)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def pixels(x: Tensor, low: float = -1.0) -> Image.Image:
+    """A picture (C, H, W) or (1, C, H, W) in [low, 1]."""
+    return Image.fromarray(show.to_pixels(x, low))
+
+
+def side_by_side(pictures: Sequence[Tensor], low: float = -1.0, gap: int = GAP) -> Image.Image:
+    images = [pixels(x, low) for x in pictures]
+    width, height = images[0].size
+    whole = Image.new("RGBA", (len(images) * (width + gap) - gap, height))
+    for i, image in enumerate(images):
+        whole.paste(image, (i * (width + gap), 0))
+    return whole
+
+
+def digits(x0: Tensor) -> Image.Image:
+    """Digits (N, 1, 28, 28) in [0, 1], ten in a row."""
+    return stacked([side_by_side(list(row), low=0.0, gap=0) for row in x0.split(10)])
+
+
+def stacked(images: Sequence[Image.Image]) -> Image.Image:
+    """Images of one size, one below the other."""
+    width, height = images[0].size
+    whole = Image.new("RGBA", (width, height * len(images)))
+    for i, image in enumerate(images):
+        whole.paste(image, (0, i * height))
+    return whole
+
+
+def frames_of(gif: Image.Image) -> list[Image.Image]:
+    """An animation's frames."""
+    return [frame.convert("RGB") for frame in ImageSequence.Iterator(gif)]
+
+
+# ---- HTML ------------------------------------------------------------------------------------------------------------
+
+
+def markup(exhibit: Exhibit, name: str, folder: Path, address: str) -> str:
+    """An exhibit as HTML; its pictures go into the folder, as files that begin with the name, found at the address."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(image: Image.Image, file: str) -> str:
+        image.save(folder / file, lossless=True)
+        return f"{address}/{file}"
+
+    if isinstance(exhibit, Strip):
+        source = keep(stacked(exhibit.frames), f"{name}.webp")
+        words = {"alt": html.escape(exhibit.alt), "caption": html.escape(exhibit.caption)}
+        return STRIP.format(source=source, **words, **sizes(exhibit), **said(exhibit))
+    states = "".join(f"<li>{html.escape(state)}</li>" for state in exhibit.states)
+    alts = exhibit.states if len(exhibit.pictures) > 1 else ["; ".join(exhibit.states)]
+    images = ""
+    for i, (image, alt) in enumerate(zip(exhibit.pictures, alts)):
+        size = f'width="{image.width}" height="{image.height}"'
+        images += f'<img src="{keep(image, f"{name}-{i}.webp")}" alt="{html.escape(alt)}" {size}>'
+    return LOOK.format(kind=exhibit.kind, images=images, states=states)
+
+
+def sizes(strip: Strip) -> dict[str, int]:
+    """Whole numbers of screen pixels for a picture's pixel, so that frames end where they should."""
+    width, height = strip.frames[0].size
+    phone, desktop = (max(1, min(LARGEST, screen // width)) for screen in (PHONE, DESKTOP))
+    return {"width": width, "height": height, "phone": phone, "desktop": desktop}
+
+
+def said(strip: Strip) -> dict[str, str | int]:
+    labels = html.escape(json.dumps(list(strip.labels), ensure_ascii=False))
+    return {
+        "labels": labels,
+        "label": html.escape(strip.labels[strip.start]),
+        "start": strip.start,
+        "last": len(strip.frames) - 1,
+        "count": len(strip.frames),
+    }
+
+
+STRIP = """\
+<figure class="exhibit strip">
+<div class="film" style="--width:{width};--height:{height};--phone:{phone};--desktop:{desktop};\
+--count:{count};--frame:{start}"><img src="{source}" alt="{alt}"></div>
+<label><input type="range" min="0" max="{last}" value="{start}" data-labels="{labels}" aria-label="{caption}">
+<output>{label}</output></label>
+<figcaption>{caption}</figcaption>
+</figure>
+"""
+LOOK = """\
+<figure class="exhibit {kind}">
+<button type="button" aria-pressed="false">{images}</button>
+<figcaption><ul>{states}</ul></figcaption>
+</figure>
+"""
