@@ -41,7 +41,7 @@ unit: $(READY)
 # the explorers in a real JupyterLab in Chromium, which the system has to have
 test-browser: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[browser]"
-	$(BIN)/python -m pytest tests/browser --notebooks "$(NOTEBOOKS)"
+	$(BIN)/python -m pytest tests/browser --notebooks "$(NOTEBOOKS)" --parameters "$(PARAMETERS)" --durations=8
 
 # for the README: two explorers in use
 screenshots: $(READY)
