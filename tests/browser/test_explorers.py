@@ -288,7 +288,7 @@ class MyGuided(Combinator):
     [
         ("a1_1", ROOTLESS, "the square roots were forgotten", True),
         ("a1_4", NOISELESS, "No noise is added", False),
-        ("a1_6", EXCHANGED, "The two predictions are exchanged", True),
+        ("a1_6", EXCHANGED, "The two predictions are exchanged", False),
     ],
 )
 def test_a_mistake_is_named_below_the_check(notebook, name, mistaken, said, drawn):
