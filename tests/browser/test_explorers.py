@@ -212,7 +212,7 @@ def test_every_control_of_a_notebook_moves_its_picture(notebook, name):
 
 def test_in_a_narrow_window_nothing_is_cut_off(notebook, name):
     wide = notebook.page.viewport_size
-    notebook.page.set_viewport_size({"width": 420, "height": 800})
+    notebook.page.set_viewport_size({"width": 420, "height": 1200})
     try:
         for number, explorer in enumerate(notebook.explorers(), 1):
             keep(explorer, f"{name}-{number}-narrow.png")
