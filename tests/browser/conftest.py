@@ -14,7 +14,7 @@ NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 def pytest_addoption(parser):
     parser.addoption("--notebooks", default="", help="names such as 'a1_4 a1_8'; all by default")
-    parser.addoption("--parameters", default="", help="parameters for all of them, as 'steps=24'")
+    parser.addoption("--parameters", default="", help="parameters for all of them, as 'steps=28'")
 
 
 def pytest_generate_tests(metafunc):
