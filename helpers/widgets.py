@@ -37,7 +37,7 @@ def play(draw: Callable[..., Picture | Iterator], **controls: ipywidgets.Widget)
     sampler (or a training's Progress), which move a progress bar:
 
         def draw(prompt, seed):
-            for stride in (11, 1):  # a quick look, then every step
+            for stride in (17, 1):  # a quick look, then every step
                 for step in sample(…, timesteps=timesteps[::stride], …):
                     yield step
                 yield show.grid([step.x_s])

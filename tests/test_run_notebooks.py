@@ -6,7 +6,7 @@ import nbformat
 import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
-from run_notebooks import Outcome, gpus, run_all, summary
+from run_notebooks import Outcome, gpus, read_parameters, run_all, summary
 
 MEET = """
 import os, time
@@ -88,3 +88,11 @@ def test_the_gpus_are_those_that_the_process_may_use(visible, count, wanted, mon
 def test_the_summary_gives_every_time_and_names_what_failed():
     text = summary([Outcome("a0", 3.21, None), Outcome("a1_1", 12.5, "FAILED: …")], 16.2)
     assert text == "Seconds, slowest first: a1_1 12.5, a0 3.2.\n1 of 2 notebooks ran, in 16 s. Failed: a1_1."
+
+
+def test_parameters_are_read_as_yaml_and_what_is_none_is_said():
+    wanted = {"seed": 3, "gamma": 2.5, "gammas": [0, 1], "prompt": "cat"}
+    assert read_parameters("seed=3 gamma=2.5 gammas=[0,1] prompt=cat") == wanted
+    assert read_parameters("") == {}
+    with pytest.raises(ValueError, match="has 'twenty'; wanted name=value"):
+        read_parameters("seed=3 twenty")

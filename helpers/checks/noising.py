@@ -16,7 +16,8 @@ SECOND = "x_t is right. The second result is not the noise: return the eps that 
 
 
 def probe_forward(student):
-    abar, x0, eps = schedule().alphas_cumprod, pictures(), noise(2, 3, 16, 16)
+    # large enough for the eye to find the picture in the noise
+    abar, x0, eps = schedule().alphas_cumprod, pictures(size=64), noise(2, 3, 64, 64)
     for t in (20, 0, 49):
         x_t, handed_back = pair(student(f"t = {t}, the noise given", x0, t, abar, noise=eps), "x_t, eps")
         yield Measured("x_t", tensor(x_t, "x_t"), low=-1.0)

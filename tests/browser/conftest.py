@@ -1,31 +1,52 @@
 """One JupyterLab and one browser for all tests here. `make test-browser` runs them; `make test` does not."""
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import papermill
 import pytest
 from lab import FLAGS, ROOT, SCREENSHOTS, WAITED, Notebook, find_browser, lab
 from playwright.sync_api import sync_playwright
+from run_notebooks import read_parameters
 
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 def pytest_addoption(parser):
     parser.addoption("--notebooks", default="", help="names such as 'a1_4 a1_8'; all by default")
+    parser.addoption("--parameters", default="", help="parameters for all of them, as 'steps=28'")
 
 
 def pytest_generate_tests(metafunc):
-    if "name" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--notebooks").split() or NOTEBOOKS
-        metafunc.parametrize("name", chosen)
+    """A test of a notebook runs on every notebook, unless it names its own."""
+    its_own = [mark for mark in metafunc.definition.iter_markers("parametrize") if mark.args[0].split(",")[0] == "name"]
+    if "name" in metafunc.fixturenames and not its_own:
+        metafunc.parametrize("name", NOTEBOOKS)
+
+
+def pytest_collection_modifyitems(config, items):
+    """The chosen notebooks only, and one after the other, since each is run once for all its tests."""
+    chosen = config.getoption("--notebooks").split() or NOTEBOOKS
+    unknown = set(chosen) - set(NOTEBOOKS)
+    if unknown:
+        raise pytest.UsageError(f"there is no notebook {', '.join(sorted(unknown))}; wanted {', '.join(NOTEBOOKS)}")
+    order = {"": -1, **{name: place for place, name in enumerate(chosen)}}  # without a notebook first
+    names = {item: item.callspec.params.get("name", "") if hasattr(item, "callspec") else "" for item in items}
+    config.hook.pytest_deselected(items=[item for item in items if names[item] not in order])
+    items[:] = sorted((item for item in items if names[item] in order), key=lambda item: order[names[item]])
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory) -> Path:
+def folder(pytestconfig, tmp_path_factory) -> Path:
     """What JupyterLab sees: the notebooks, and whatever a test adds."""
     folder = tmp_path_factory.mktemp("lab")
+    parameters = read_parameters(pytestconfig.getoption("--parameters"))
     for name in NOTEBOOKS:
-        shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
+        notebook = ROOT / "notebooks" / f"{name}.ipynb"
+        if parameters:
+            papermill.execute_notebook(notebook, folder / notebook.name, parameters, prepare_only=True)
+        else:
+            (folder / notebook.name).write_bytes(notebook.read_bytes())
     return folder
 
 
@@ -38,23 +59,33 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def address(folder):
+def open_notebook(browser, folder):
+    """A function that opens a notebook, with a kernel of its own, and runs it.
+
+    It stays open until another one is asked for: two kernels at a time would need the memory of both.
+    """
+    opened: dict[str, Notebook] = {}
+
+    def open_notebook(name: str) -> Notebook:
+        if name not in opened:
+            close()
+            opened[name] = Notebook(browser, address, f"{name}.ipynb", has_touch=True)
+            opened[name].run_all()
+        return opened[name]
+
+    def close() -> None:
+        while opened:
+            opened.popitem()[1].close()
+
     with lab(folder) as address:
-        yield address
+        yield open_notebook
+        close()
 
 
 @pytest.fixture
-def opened(browser, address):
-    """Opens a notebook by its name, with a kernel of its own, until the test is over."""
-    notebooks = []
-
-    def open_notebook(name: str, **options) -> Notebook:
-        notebooks.append(Notebook(browser, address, f"{name}.ipynb", **options))
-        return notebooks[-1]
-
-    yield open_notebook
-    for notebook in notebooks:
-        notebook.close()
+def notebook(open_notebook: Callable[[str], Notebook], name: str) -> Notebook:
+    """The notebook that a test is about, every cell run."""
+    return open_notebook(name)
 
 
 def pytest_terminal_summary(terminalreporter):
