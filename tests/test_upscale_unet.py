@@ -4,16 +4,17 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from toys import seeded
 
+from helpers.models import enlarged
 from helpers.sampling import abar_at
 from helpers.schedule import NoiseSchedule
-from helpers.upscale_unet import UpscaleUNet
+from helpers.upscale_unet import UpscaleUNet, aligned
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SHAPE = {"sample_size": 64, "block_out_channels": (8, 16, 24), "text_dim": 48}
+SHAPE = {"sample_size": 64, "block_out_channels": (8, 16, 24)}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,12 @@ def inputs():
     return pictures, text, torch.tensor([0, 250])
 
 
-def recompute(unet, pictures, t, text, level):
+class FourTimes(torch.nn.Module):
+    def forward(self, x, *_):
+        return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+
+def recompute(unet, pictures, t, level):
     """The same prediction, from the description alone, on a plain diffusers UNet with the same weights."""
     inner = UNet2DConditionModel(
         sample_size=16,
@@ -44,68 +50,94 @@ def recompute(unet, pictures, t, text, level):
         up_block_types=("ResnetUpsampleBlock2D",) * 3,
         resnet_time_scale_shift="scale_shift",
         class_embed_type="timestep",
-        cross_attention_dim=48,
-        addition_embed_type="text",
-        addition_embed_type_num_heads=6,
     ).eval()
-    inner.load_state_dict(unet.state_dict())
-    patches = [pictures[:, c, i::4, j::4] for c in range(6) for i in range(4) for j in range(4)]
-    out = inner(torch.stack(patches, dim=1), t, text, class_labels=level).sample
-    pixels = torch.empty(2, 6, 64, 64)
+    for block in inner.up_blocks[:-1]:
+        block.upsamplers = torch.nn.ModuleList([FourTimes()])
+    inner.double().load_state_dict(unet.state_dict())
+
+    abars = NoiseSchedule.cosine().alphas_cumprod.double()
+    abar, abar_low = abars[t].item(), abars[level].view(2, 1, 1, 1)
+    x_t, low = pictures[:, :3], stretched(pictures[:, 3:])
+    means = low.view(2, 3, 16, 4, 16, 4).mean(dim=(3, 5)) * abar_low.sqrt() / (abar_low + (1 - abar_low) / 16)
+    known = between(between(means).transpose(2, 3)).transpose(2, 3)
+    spread = 1 - abar + 0.03 * abar
+
+    six = torch.cat([(x_t - abar**0.5 * known) / spread**0.5, low], dim=1)
+    patches = [six[:, c, i::4, j::4] for c in range(6) for i in range(4) for j in range(4)]
+    out = inner(torch.stack(patches, dim=1), t, None, class_labels=level).sample
+    pixels = torch.empty(2, 6, 64, 64, dtype=torch.double)
     for k, patch in enumerate(out.unbind(dim=1)):
         pixels[:, k // 16, k % 16 // 4 :: 4, k % 4 :: 4] = patch
-    v, var = pixels.chunk(2, dim=1)
-    abar = NoiseSchedule.cosine().alphas_cumprod[t].item()
-    skip = (abar * (1 - abar)) ** 0.5 * 0.996 / (1 - abar + 0.004 * abar)
-    return v + skip * pictures[:, :3], var
+    rest, var = pixels.chunk(2, dim=1)
+    x0_hat = known + 0.03**0.5 * rest
+    return (abar**0.5 * x_t - x0_hat) / (1 - abar) ** 0.5, var.tanh()
 
 
-def test_the_skip_leaves_the_network_least_to_do(unet, inputs, monkeypatch):
-    """Of all multiples of x_t, the one it adds is nearest to v, if x0 is noise with the variance DETAIL."""
-    x0, eps = torch.linalg.qr(torch.randn(100, 2, generator=seeded(2), dtype=torch.double)).Q.T  # uncorrelated
-    x0 = 0.004**0.5 * x0
-    (x_t, low), text, level = inputs[0].chunk(2, dim=1), *inputs[1:]
-    monkeypatch.setattr(
-        UNet2DConditionModel, "forward", lambda *args, **options: UNet2DConditionOutput(torch.zeros(2, 96, 16, 16))
-    )
-    for t in (50, 500, 950):
-        abar = NoiseSchedule.cosine().alphas_cumprod[t].item()
-        noised, v = abar**0.5 * x0 + (1 - abar) ** 0.5 * eps, abar**0.5 * eps - (1 - abar) ** 0.5 * x0
-        added = unet.predict_v(x_t, torch.tensor([t, t]), text, low, level)[0] / x_t
-        torch.testing.assert_close(
-            added, torch.full_like(x_t, (noised @ v / (noised @ noised)).item()), atol=1e-3, rtol=0
-        )
+def stretched(x):
+    """Pictures (2, 3, 64, 64) stretched by 63 / 60 round their middle, by the formula, in both directions."""
+    for _ in range(2):
+        at = ((torch.arange(64, dtype=torch.double) - 31.5) * 63 / 60 + 31.5).clamp(0, 63)
+        left = at.floor().long().clamp(max=62)
+        x = x[..., left] + (at - left) * (x[..., left + 1] - x[..., left])
+        x = x.transpose(2, 3)
+    return x
+
+
+def between(means):
+    """(…, 16) values in the middle of four pixels each, and on straight lines between them: (…, 64)."""
+    at = ((torch.arange(64, dtype=torch.double) + 0.5) / 4 - 0.5).clamp(0, 15)
+    left = at.floor().long().clamp(max=14)
+    return means[..., left] + (at - left) * (means[..., left + 1] - means[..., left])
+
+
+def test_the_weight_makes_an_error_of_x0_count_the_same_at_every_timestep(unet):
+    error = torch.randn(3, 1, 4, 4, generator=seeded(2))
+    t = torch.tensor([0, 400, 990])
+    abar = NoiseSchedule.cosine().alphas_cumprod[t].view(3, 1, 1, 1)
+    v_error = error / (1 - abar).sqrt()  # since v = (√abar x_t - x0) / √(1 - abar)
+    torch.testing.assert_close(unet.weight(t) * v_error**2, error**2 / 0.03)
+
+
+def test_aligned_undoes_the_shift_of_ifs_enlargement():
+    """A slope stays where it was; without that, it is off by a pixel and a half at the edges."""
+    slope = torch.linspace(-1, 1, 256).expand(1, 3, 256, 256)
+    low = enlarged(F.avg_pool2d(slope, 4), 256)
+    inside = slice(2, -2)  # the outermost pixels have no neighbours to be between
+    assert (low - slope)[..., inside].abs().max() * 127.5 > 1.2
+    assert (aligned(low) - slope)[..., inside].abs().max() * 127.5 < 0.01
+    torch.testing.assert_close(aligned(low.transpose(2, 3)), aligned(low).transpose(2, 3))
 
 
 @pytest.mark.parametrize("t", [0, 300, 990])
 def test_prediction_equals_a_reimplementation_from_the_description(unet, inputs, schedule, t):
-    pictures, text, level = inputs
-    v, var = recompute(unet, pictures, t, text, level)
-    abar = schedule.alphas_cumprod[t]
-    out = unet(pictures, t, text, class_labels=level).sample
-    torch.testing.assert_close(out[:, 3:], var, atol=1e-5, rtol=0)
+    pictures, text, level = inputs[0].double(), *inputs[1:]
+    precise = copy.deepcopy(unet).double()
+    v, var = recompute(precise, pictures, t, level)
+    abar = schedule.alphas_cumprod[t].double()
+    out = precise(pictures, t, text, class_labels=level).sample
     eps = abar.sqrt() * v + (1 - abar).sqrt() * pictures[:, :3]
-    torch.testing.assert_close(out[:, :3], eps, atol=1e-5, rtol=0)
+    torch.testing.assert_close(out, torch.cat([eps, var], dim=1), atol=1e-6, rtol=0)
 
 
 def test_predict_v_is_what_forward_hands_out_as_eps(unet, inputs, schedule):
     (x_t, low), t = inputs[0].chunk(2, dim=1), torch.tensor([3, 800])
-    v, var = unet.predict_v(x_t, t, inputs[1], low, inputs[2])
+    v, var = unet.predict_v(x_t, t, inputs[1], aligned(low), inputs[2])
     abar_t = abar_at(t, schedule.alphas_cumprod, x_t)
     wanted = torch.cat([abar_t.sqrt() * v + (1 - abar_t).sqrt() * x_t, var], dim=1)
     torch.testing.assert_close(unet(inputs[0], t, inputs[1], inputs[2]).sample, wanted)
 
 
-def test_everything_that_it_is_told_matters(unet, inputs):
+def test_all_that_it_is_told_matters_but_the_text(unet, inputs):
     pictures, text, level = inputs
     given = unet(pictures, 500, text, level).sample
     x_t, low = pictures.chunk(2, dim=1)
     for other in (
         unet(torch.cat([x_t, -low], dim=1), 500, text, level),
-        unet(pictures, 500, -text, level),
+        unet(pictures, 400, text, level),
         unet(pictures, 500, text, level + 100),
     ):
         assert (other.sample - given).abs().max() > 1e-3
+    assert torch.equal(unet(pictures, 500, -text, level).sample, given)
 
 
 def test_it_takes_crops(unet, inputs):
@@ -113,16 +145,20 @@ def test_it_takes_crops(unet, inputs):
     assert unet(pictures[..., :32, :48], 500, text, level).sample.shape == (2, 6, 32, 48)
 
 
-def test_no_place_is_special(unet, inputs):
+def test_no_place_is_special(unet, inputs, monkeypatch):
     """Only the border tells it where it is: without one, on a torus, pictures that are moved give the same, moved."""
-    pictures, *rest = inputs
+    (x_t, low), text, level = inputs[0].chunk(2, dim=1), *inputs[1:]
     torus = copy.deepcopy(unet)
     for module in torus.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.padding_mode = "circular"
+    monkeypatch.setattr(torus, "known", lambda low, level: F.interpolate(F.avg_pool2d(low, 4), scale_factor=4))
     shift = {"shifts": (16, -32), "dims": (2, 3)}  # whole places of the coarsest grid
-    given, wanted = torus(pictures.roll(**shift), 500, *rest).sample, torus(pictures, 500, *rest).sample
-    torch.testing.assert_close(given, wanted.roll(**shift), atol=1e-5, rtol=0)
+    t = torch.tensor([500, 500])
+    given = torus.predict_v(x_t.roll(**shift), t, text, low.roll(**shift), level)
+    wanted = torus.predict_v(x_t, t, text, low, level)
+    for one, other in zip(given, wanted):
+        torch.testing.assert_close(one, other.roll(**shift), atol=1e-5, rtol=0)
 
 
 def test_the_config_speaks_of_pictures_and_survives_saving(unet, inputs, tmp_path):

@@ -219,18 +219,18 @@ def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tens
 
 
 def place(pictures: Tensor, size: int, full: Tensor, generator: torch.Generator) -> Tensor:
-    """Flip, shrink and shift pictures (n, 4, H, H), each in its own way, to (n, 4, size, size).
+    """Shrink and shift pictures (n, 4, H, H), each in its own way, to (n, 4, size, size).
 
-    A `full` picture, which reaches the edges, is enlarged a little instead, so that they stay outside.
+    A `full` picture, which reaches the edges, is enlarged a little instead, so that they stay outside. None is
+    mirrored: a network that knows a rocket leaning left and one leaning right paints both at once.
     """
     n = len(pictures)
     scale = torch.where(full, uniform(n, 1.0, 1.12, generator), uniform(n, 0.85, 1.02, generator))
     room = torch.where(full, scale - 1, 0.98 - 0.92 * scale).clamp(min=0)  # art is 0.92 of its picture
     shift = room * (2 * torch.rand(2, n, generator=generator) - 1)
-    side = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
 
     zero = torch.zeros(n)
-    x_row = torch.stack([side / scale, zero, -shift[0] * side / scale], dim=1)
+    x_row = torch.stack([1 / scale, zero, -shift[0] / scale], dim=1)
     y_row = torch.stack([zero, 1 / scale, -shift[1] / scale], dim=1)
     H = pictures.shape[-1]  # twice the size for stage I: sampled finely, then halved
     grid = F.affine_grid(torch.stack([x_row, y_row], dim=1), [n, 4, H, H], align_corners=False)

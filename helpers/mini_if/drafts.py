@@ -2,9 +2,9 @@
 
     python -m helpers.mini_if.drafts --out runs/mini-if-start
 
-It comes first, and takes a minute. Each draft is the mean of all pictures that it may be of, since that is what the
-squared error asks for: sharp where they agree, blurred where they differ. In the folder: unet/, a network that knows
-nothing else yet, from which stage I's training starts; and drafts.png, to be looked at.
+It comes first, and takes two or three minutes. Each draft is the mean of all pictures that it may be of, since that is
+what the squared error asks for: sharp where they agree, blurred where they differ. In the folder: unet/, a network that
+knows nothing else yet, from which stage I's training starts; and drafts.png, to be looked at.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from ..validate import check_integer
 from .dataset import DATA, Dataset, DatasetError
 from .training import EMPTY, Recipe
 
-STEPS = 2500
+STEPS = 1500
 BATCH = 128
 LR = 2e-3
 WARMUP = 50  # steps

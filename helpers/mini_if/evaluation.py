@@ -50,6 +50,7 @@ from ..validate import check_integer, check_number
 from .captions import captions
 from .concepts import CONCEPTS
 from .dataset import DATA, Dataset, DatasetError
+from .drafts import on_white, targets
 from .reader import BLUR, READER, ArtReader, load_reader, look
 from .sheets import OUT
 
@@ -389,16 +390,10 @@ def nearest_sheet(judge: Judge, pictures: Tensor, rows: Tensor) -> Picture:
     dataset, cells, titles = judge.dataset, [], []
     distances, neighbours = judge.nearest(pictures)
     for picture, row, distance, neighbour in zip(pictures, rows, distances, neighbours):
-        cells += [picture, on_white(dataset, int(neighbour))]
+        cells += [picture, *on_white(targets(dataset.pictures[neighbour, None], len(picture[0])))]
         caption, other = (dataset.texts[usual_captions(dataset, i)] for i in (row, neighbour))
         titles += [f"{caption}", f"{distance:.2f}: {other}"]
     return grid(cells, titles, columns=8, cell=128)
-
-
-def on_white(dataset: Dataset, row: int) -> Tensor:
-    """A cached picture on white, (3, 64, 64) in [-1, 1]."""
-    rgb, alpha = (dataset.pictures[row] / 255).split([3, 1])  # premultiplied
-    return 2 * F.avg_pool2d(rgb + 1 - alpha, 2) - 1
 
 
 # ---- the command --------------------------------------------------------------------------------------------------

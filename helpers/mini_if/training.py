@@ -69,7 +69,7 @@ class Recipe:
         channels: of the network's levels.
     """
 
-    steps: int = 60_000
+    steps: int = 11_600
     cooldown: float = 0.2
     lr: float = 1.4e-3
     warmup: int = 200
@@ -238,7 +238,8 @@ class Run:
             v_hat, var = model(x_t, t, *cond)
         abar_t = abar_at(t, self.schedule.alphas_cumprod, x_t)
         x0_hat = abar_t.sqrt() * x_t - (1 - abar_t).sqrt() * v_hat.float()
-        mse = ((v_hat.float() - v_target(x0, eps, abar_t)) ** 2).mean(dim=(1, 2, 3))
+        errors = v_hat.float() - v_target(x0, eps, abar_t)
+        mse = (self.network.weight(t) * errors**2).mean(dim=(1, 2, 3))
         return mse, variance_loss(var.float(), x0 - x0_hat, t, self.schedule), t
 
     def train(self, save_every: float = 300.0) -> Iterator[Progress]:

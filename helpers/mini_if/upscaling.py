@@ -20,7 +20,7 @@ from ..devices import bf16_autocast
 from ..models import STAGE_2, enlarged, lanczos, upscale
 from ..sampling import forward
 from ..show import grid
-from ..upscale_unet import UpscaleUNet
+from ..upscale_unet import UpscaleUNet, aligned
 from ..validate import check_integer
 from .training import EMPTY, Recipe, Run
 from .training import main as train_stage
@@ -38,9 +38,11 @@ class UpscaleRecipe(Recipe):
         crops: from each picture, since a picture takes longer to make than to learn from.
     """
 
+    steps: int = 3000
+    cooldown: float = 0.4
     lr: float = 1e-3
     ema: float = 0.998
-    channels: tuple[int, ...] = (80, 96, 128)
+    channels: tuple[int, ...] = (64, 96, 128)
     crop: int = 128
     crops: int = 4
 
@@ -65,14 +67,15 @@ class UpscaleRun(Run):
         """n crops, the indices of their captions (n,), and their low-resolution twins and these' noise levels."""
         crops, crop = self.recipe.crops, self.recipe.crop
         examples = self.dataset.examples(-(-n // crops), generator)
-        pairs = torch.cat([examples.pictures, enlarged(softened(shrunk(examples.pictures), generator), SIZE)], dim=1)
+        low = enlarged(softened(shrunk(examples.pictures), generator), SIZE)
+        # upscale's noise level is 250 unless it is told another; beyond twice that, it would paint a picture of its own
+        level = (self.schedule.T / 2 * torch.rand(len(low), generator=generator) ** 2).long()
+        low, _ = forward(low, level, self.schedule.alphas_cumprod, generator=generator)
+        pairs = torch.cat([examples.pictures, aligned(low)], dim=1)
         corners = torch.randint(SIZE - crop + 1, (n, 2), generator=generator).tolist()
         pairs = torch.stack([pairs[i // crops, :, y : y + crop, x : x + crop] for i, (y, x) in enumerate(corners)])
         x0, low = pairs.chunk(2, dim=1)  # (n, 3, crop, crop) each
-
-        # upscale's noise level is 250 unless it is told another: the square meets the levels below that half the time
-        level = (self.schedule.T * torch.rand(n, generator=generator) ** 2).long()
-        low, _ = forward(low, level, self.schedule.alphas_cumprod, generator=generator)
+        level = level.repeat_interleave(crops)[:n]
         return x0, examples.captions.repeat_interleave(crops)[:n], (low, level)
 
     def save_stage(self, network: UpscaleUNet, folder: Path) -> None:
