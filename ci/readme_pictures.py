@@ -8,7 +8,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 # file under docs/, notebook, which of its pictures
 PICTURES = [
-    ("samples.png", "a0", 0),
+    ("samples.png", "a0", 1),
     ("denoising.png", "a1_5", 2),
     ("guidance.png", "a1_6", 1),
     ("sdedit.png", "a1_7_1", 1),
