@@ -138,8 +138,8 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     ),
     (
         "sample",
-        "x_T = draw_noise((batch_size, *denoiser.image_shape), generator, denoiser.device)",
-        "x_T, _ = forward(torch.zeros(batch_size, *denoiser.image_shape, device=denoiser.device), timesteps[0], denoiser.schedule.alphas_cumprod, generator=generator)",
+        'x_T = draw_noise((batch_size, *denoiser.image_shape), generator, torch.device("cpu"))',
+        "x_T, _ = forward(torch.zeros(batch_size, *denoiser.image_shape), timesteps[0], denoiser.schedule.alphas_cumprod, generator=generator)",
         "The start is a grey picture noised to the first timestep, that is noise times √(1 - ᾱ), and not noise of standard deviation 1.",
     ),
     (
@@ -216,7 +216,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     ),
     (
         "inpaint",
-        "x_T = draw_noise(x_orig.shape, generator, denoiser.device)",
+        "x_T = draw_noise(x_orig.shape, generator, x_orig.device)",
         "x_T, _ = forward(x_orig, timesteps[0], alphas_cumprod, generator=generator)",
         "The start is the noised original and not pure noise: a trace of what is to be repainted is left under the mask.",
     ),
