@@ -79,7 +79,8 @@ def test_pictures_from_main_memory_come_back_to_it(model, on_gpu, way):
     with pretend_gpu():
         given = way(on_gpu, x)
     assert given.device == x.device and not isinstance(given, OnGPU)
-    torch.testing.assert_close(given, way(model, x), atol=1e-5, rtol=0)
+    # not to the last bit: PyTorch 2.4 sums in another order there, and guidance enlarges what that changes
+    torch.testing.assert_close(given, way(model, x), atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
