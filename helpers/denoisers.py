@@ -112,6 +112,7 @@ class UpscaleDenoiser(TextDenoiser):
         self.low_schedule = low_schedule
         channels, *size = self.image_shape
         self.image_shape = (channels // 2, *size)
+        self.reads_text = getattr(unet, "reads_text", True)  # if not, guidance would compute the same twice
 
     def __call__(self, x_t: Tensor, t: int, cond: tuple[Tensor, Tensor, Tensor]) -> Prediction:
         self.check_cond(cond)

@@ -287,7 +287,7 @@ class TextToImage:
             embeddings: what the pictures show, text states (1 or B, 77, width).
             steps: of stage II's denoising.
             noise_level: the timestep to which the enlarged pictures are noised: the more, the freer stage II is.
-            gamma: its guidance.
+            gamma: its guidance; without effect where stage II reads no text, as Mini-IF's does not.
         """
         check_image(images, "images")
         check_fits(images, self.stage_1.image_shape, "images")
@@ -318,7 +318,7 @@ def upscale(
     (arXiv:2205.11487); numbers and the order of random draws as in diffusers' IFSuperResolutionPipeline.
     """
     timesteps = strided_timesteps(steps, denoiser.schedule.T)
-    painter = guided(denoiser, gamma)
+    painter = guided(denoiser, gamma) if denoiser.reads_text else denoiser
     x_T = draw_noise((len(images), *denoiser.image_shape), generator, images.device)
     low = enlarged(images.to(x_T), denoiser.image_shape[-1])
     low, _ = forward(low, noise_level, denoiser.low_schedule.alphas_cumprod, generator=generator)

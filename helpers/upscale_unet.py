@@ -9,7 +9,7 @@ That picture says nearly all of x0, so the network is asked for the rest only. N
 it: where the low picture is plain, x0 shall be plain, and noise that a narrow network cannot hold would stay. It is
 trained on crops and used on whole pictures, so it must not know where it is: convolutions only, no attention, no
 positions. The text, which IF hands over, is left unread: it says little that the low picture does not, and guidance
-towards that little made colours blotchy. So guidance changes nothing here.
+towards that little made colours blotchy. So guidance would change nothing, and upscale leaves it out.
 """
 
 import torch
@@ -34,6 +34,7 @@ class UpscaleUNet(VUNet):
         T: number of timesteps of both cosine schedules.
     """
 
+    reads_text = False
     detail = 0.03  # how far what is known() is from the art, squared
 
     @register_to_config
@@ -112,8 +113,7 @@ class UpscaleUNet(VUNet):
 
     def weight(self, t: Tensor) -> Tensor:
         """What makes v's squared error that of the rest: at every timestep, the same error of x0 counts the same."""
-        abar = alphas_cumprod_at(t, self.config.T, torch.empty(0, device=t.device))
-        return (1 - abar) / self.detail
+        return (1 - alphas_cumprod_at(t, self.config.T, t.float())) / self.detail
 
 
 def aligned(low: Tensor) -> Tensor:

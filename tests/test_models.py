@@ -518,6 +518,15 @@ def test_upscale_equals_diffusers_own_pipeline(two_stages, small):
     assert (ours - theirs).abs().max() < 1e-3
 
 
+def test_guidance_asks_twice_only_where_stage_ii_reads_the_text(two_stages, small, monkeypatch):
+    model, asked = load_model(two_stages, "cpu"), []
+    unet = model.stage_2.unet
+    forward = unet.forward
+    monkeypatch.setattr(unet, "forward", lambda x, *rest, **more: asked.append(len(x)) or forward(x, *rest, **more))
+    model.upscale(small, model.embed("a dog"), steps=3, generator=seeded())
+    assert asked == 3 * [len(small) * (1 if isinstance(unet, UpscaleUNet) else 2)]
+
+
 def test_a_model_with_a_stage_ii_enlarges_with_it(two_stages, small):
     model = load_model(two_stages, "cpu")
     assert model.upscaler == "diffusion model, stage II"

@@ -92,13 +92,13 @@ class UpscaleRun(Run):
         )
         pipeline.save_pretrained(folder / STAGE_2)
 
-    def save_samples(self, gamma: float = 4.0, steps: int = 20) -> None:
+    def save_samples(self, steps: int = 20) -> None:
         """Enlarge eight pictures of held-out pairs, the same ones as ever, into samples/: Lanczos, stage II, real."""
         examples = self.dataset.examples(8, torch.Generator().manual_seed(0), held_out=True)
         seeded = torch.Generator().manual_seed(0)
         small, text = shrunk(examples.pictures), self.dataset.states[examples.captions].float()
         with bf16_autocast(self.device):
-            large = upscale(self.denoiser(), small, text, steps=steps, gamma=gamma, generator=seeded, progress=False)
+            large = upscale(self.denoiser(), small, text, steps=steps, generator=seeded, progress=False)
         titles = [self.dataset.texts[caption] for caption in examples.captions]
         rows = [list(pictures) for pictures in (lanczos(small, SIZE), large.cpu(), examples.pictures)]
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
