@@ -69,8 +69,7 @@ def insisted(*, model, seed, steps, known_prompt, **_) -> list[Exhibit]:
 
     def paint(gamma, threshold):
         denoiser = guided(text_to_image(model).stage_1, float(gamma))
-        options = {"timesteps": strided_timesteps(steps), "threshold": threshold, "generator": seeded(seed)}
-        return final(sample(denoiser, cond, **options), progress=False)
+        return final(sample(denoiser, cond, **usual(steps, seed, threshold)), progress=False)
 
     frames = [side_by_side([paint(gamma, None), paint(gamma, dynamic_threshold)]) for gamma in gammas]
     labels = [f"γ = {gamma}" for gamma in gammas]
@@ -85,8 +84,7 @@ def edited(pictures: Sequence[tuple[str, str]], *, model, seed, steps, gamma, i_
     conds = [text_to_image(model).embed(prompt) for _, prompt in pictures]
 
     def edit(x, cond, i_start):
-        options = {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
-        return final(sdedit(denoiser, x, cond, i_start=i_start, **options), progress=False)
+        return final(sdedit(denoiser, x, cond, i_start=i_start, **usual(steps, seed)), progress=False)
 
     frames = [side_by_side([edit(x, cond, i) for x, cond in zip(x_orig, conds)]) for i in i_starts]
     labels = [*(f"i_start = {i}" for i in i_starts), "original"]
@@ -118,8 +116,8 @@ def repainted(*, model, seed, steps, gamma, tasks, **_) -> list[Exhibit]:
     denoiser = guided(text_to_image(model).stage_1, gamma)
     for name, rectangle, prompt in tasks:
         x_orig, mask = course_image(name), rectangle_mask(*rectangle)
-        options = {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
-        result = final(inpaint(denoiser, x_orig, mask, text_to_image(model).embed(prompt), **options), progress=False)
+        cond = text_to_image(model).embed(prompt)
+        result = final(inpaint(denoiser, x_orig, mask, cond, **usual(steps, seed)), progress=False)
         pictures = [pixels(x) for x in (x_orig, x_orig * (1 - mask), result)]
         states = [f"{name}, the original", "what is kept of it; the grey hole is the mask", f"repainted: {prompt}"]
         exhibits.append(Look("dissolve", pictures, states))
@@ -157,8 +155,12 @@ def two_distances(*, model, seed, steps, gamma, kernel_size, sigma, known_pairs,
 def paint_pair(model, denoiser, pair: tuple[str, str], steps: int, seed: int) -> Tensor:
     """An illusion (1, 3, 64, 64) of two prompts."""
     cond = tuple(text_to_image(model).embed(prompt) for prompt in pair)
-    options = {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
-    return final(sample(denoiser, cond, **options), progress=False)
+    return final(sample(denoiser, cond, **usual(steps, seed)), progress=False)
+
+
+def usual(steps: int, seed: int, threshold=dynamic_threshold) -> dict:
+    """What Part A's notebooks hand to a sampler."""
+    return {"timesteps": strided_timesteps(steps), "threshold": threshold, "generator": seeded(seed)}
 
 
 # ---- Part B ----------------------------------------------------------------------------------------------------------

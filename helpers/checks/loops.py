@@ -158,6 +158,7 @@ def silent(shape, generator=None):
 
 
 NOT_THE_END = "The last step is the one where s is None. s = 0 is a timestep with a little noise, like any other"
+KEPT_AT_0 = f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python, 0 and None are both false."
 BETWEEN = "log σ² goes in a straight line from log β̃ at -1 to log β at +1"
 ddpm_step = Exercise(
     name="ddpm_step",
@@ -883,7 +884,7 @@ def probe_keep(student):
                 "the kept part is the clean original",
                 bool(torch.equal(x[~inside], one[~inside])),
                 name="s = 0 taken for the last step",
-                say=f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python, 0 and None are both false.",
+                say=KEPT_AT_0,
             )
         yield from of_chance(x, keep(case, one, s), keep(case, one, s, seed=106))
         apart = (x - keep(case, two, s))[~inside]
@@ -956,7 +957,7 @@ keep_known = Exercise(
         Mistake(
             "s = 0 taken for the last step",
             keep_by(at=clean_at_0),
-            f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python, 0 and None are both false.",
+            KEPT_AT_0,
         ),
         Mistake(
             "all of it kept",
@@ -1089,7 +1090,7 @@ inpaint = Exercise(
         Mistake(
             "s = 0 taken for the last step",
             inpaint_by(keep_by(at=clean_at_0)),
-            f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python, 0 and None are both false.",
+            KEPT_AT_0,
         ),
         Mistake(
             "noised to t instead of s",
