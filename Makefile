@@ -12,6 +12,7 @@ EXTRAS ?=
 NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
+FRONT_END ?= jupyterlab
 REPO ?=
 REF ?= main
 
@@ -39,11 +40,11 @@ test: unit
 unit: $(READY)
 	$(BIN)/python -m pytest
 
-# the explorers in a real JupyterLab in Chromium, which the system has to have
+# the explorers in a real JupyterLab, or with FRONT_END=notebook in Notebook 7, in Chromium, which the system has to have
 test-browser: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[browser]"
 	$(BIN)/python -m pytest tests/browser/test_explorers.py --notebooks "$(NOTEBOOKS)" --parameters "$(PARAMETERS)" \
-		--durations=8
+		--front-end $(FRONT_END) --durations=8
 
 # and every page of the site
 test-site: $(READY)

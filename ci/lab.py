@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real browser: what the tests do there, in words that a person would use."""
+"""A real Jupyter in a real browser: what the tests do there, in words that a person would use."""
 
 import contextlib
 import json
@@ -28,6 +28,8 @@ for thread in computing:
     thread.join()
 print(len(computing))
 """
+# by the name of their module: where they open a notebook, and the class that takes their options
+FRONT_ENDS = {"jupyterlab": ("doc/tree", "LabApp"), "notebook": ("notebooks", "JupyterNotebookApp")}
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight would otherwise not be there at all
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -46,8 +48,11 @@ def find_browser() -> str:
 
 
 @contextlib.contextmanager
-def lab(folder: Path):
-    """JupyterLab over a folder; gives its address. Its kernels import this copy of helpers."""
+def lab(folder: Path, front_end: str = "jupyterlab"):
+    """JupyterLab or Notebook 7 over a folder; gives the address of its notebooks. Its kernels import this copy of
+    helpers.
+    """
+    where, application = FRONT_ENDS[front_end]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -63,12 +68,12 @@ def lab(folder: Path):
         "ServerApp.root_dir": folder,
         "ServerApp.allow_root": True,
         "IdentityProvider.token": "",
-        "LabApp.expose_app_in_browser": True,
+        f"{application}.expose_app_in_browser": True,
     }
     command = [
         sys.executable,
         "-m",
-        "jupyterlab",
+        front_end,
         "--no-browser",
         *(f"--{key}={value}" for key, value in options.items()),
     ]
@@ -77,7 +82,7 @@ def lab(folder: Path):
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(address + "/api", server)
-        yield address
+        yield f"{address}/{where}"
     finally:
         server.terminate()
         try:
@@ -96,7 +101,7 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
             return
         except OSError:
             if server.poll() is not None or time.monotonic() > until:
-                raise RuntimeError("JupyterLab did not come up; its server.log says why.") from None
+                raise RuntimeError("Jupyter did not come up; its server.log says why.") from None
             time.sleep(0.2)
 
 
@@ -106,7 +111,7 @@ class Notebook:
     def __init__(self, browser: Browser, address: str, name: str, **options):
         self.page: Page = browser.new_page(viewport={"width": 1100, "height": 900}, **options)
         self.page.set_default_timeout(1000 * SECONDS)
-        self.page.goto(f"{address}/doc/tree/{name}")
+        self.page.goto(f"{address}/{name}")
         self.page.wait_for_function(
             "window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
         )
@@ -162,6 +167,7 @@ class Notebook:
         theme = "JupyterLab Dark" if dark else "JupyterLab Light"
         self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
         self.page.wait_for_function(f"document.body.dataset.jpThemeLight === '{'false' if dark else 'true'}'")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")  # it covers the page meanwhile
 
     def explorers(self) -> list["Explorer"]:
         return [Explorer(self, box) for box in self.page.locator(".explorer").all()]

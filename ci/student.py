@@ -29,7 +29,7 @@ TAG = "exercise"
 README = """\
 # Diffusion models, by doing: the student's edition
 
-You need Python 3.11 or newer, and about 6 GB of disk (most of it PyTorch). In this folder, once:
+You need Python 3.11 or newer, and about 7 GB of disk (most of it PyTorch). In this folder, once:
 
     python3 -m venv .venv
     .venv/bin/pip install -e .

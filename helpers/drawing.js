@@ -248,9 +248,10 @@ function render({ model, el }) {
   const canvasLabel = isMask ? "mask: what is painted over is to be painted anew" : "sketch";
   canvas.setAttribute("aria-label", canvasLabel);
   el.classList.add("drawing");
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys for its own
-  el.addEventListener("keydown", (event) => event.stopPropagation()); // and so would Notebook
   el.append(...bars, element("div", { className: "drawing-paper" }, under, canvas, cursor), status);
+  // Notebook would take the keys for its own, before they get here, and asks what has the focus whether it may;
+  for (const part of el.querySelectorAll("*")) part.dataset.lmSuppressShortcuts = "true";
+  el.addEventListener("keydown", (event) => event.stopPropagation()); // and JupyterLab would, afterwards
   choose(tool);
   clear();
   receive();

@@ -27,6 +27,11 @@ class Picture:
     def __init__(self, png: bytes, alt: str):
         self.png, self.alt = png, alt
 
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return Image.open(io.BytesIO(self.png)).width
+
     def _repr_png_(self) -> bytes:
         return self.png
 

@@ -22,6 +22,7 @@ from .sampling import Step
 from .show import Picture, loss_curve
 from .training import Progress
 
+LEGIBLE = 0.75  # of a picture's own size: smaller, nobody reads its titles
 FAR = 0.55  # of a prompt's nearest relative: below this cosine similarity the model hardly knows what is meant
 
 
@@ -80,6 +81,7 @@ class Explorer:
     def __init__(self, draw: Callable, controls: dict[str, ipywidgets.Widget]):
         self.draw, self.controls = draw, controls
         self.picture = Image(format="png", layout={"align_self": "flex-start", "max_width": "100%"})
+        self.widest = 0  # of the pictures so far, in pixels
         self.bar = ipywidgets.IntProgress(layout={"width": "12em", "visibility": "hidden"})
         self.message = ipywidgets.HTML()
         self.first, self.count = None, 0  # of the Steps that the bar counts
@@ -88,10 +90,17 @@ class Explorer:
             arrange(control, name)
             control.observe(self.redraw, names="value")
         status = ipywidgets.HBox([self.bar, self.message], layout={"flex_flow": "row wrap", "min_height": "2.4em"})
+        frame = ipywidgets.Box([self.picture], layout={"overflow": "auto hidden"})
+        self.seen = ipywidgets.VBox([status, frame], layout={"max_width": "100%"})
         # side by side where the window is wide enough for both
-        columns = [ipywidgets.VBox(list(controls.values())), ipywidgets.VBox([status, self.picture])]
+        columns = [ipywidgets.VBox(list(controls.values())), self.seen]
         self.box = ipywidgets.HBox(columns, layout={"flex_flow": "row wrap"})
-        for part, name in [(self.box, "explorer"), (self.bar, "explorer-bar"), (self.message, "explorer-message")]:
+        for part, name in [
+            (self.box, "explorer"),
+            (self.bar, "explorer-bar"),
+            (self.message, "explorer-message"),
+            (frame, "explorer-frame"),
+        ]:
             part.add_class(name)
 
     def redraw(self, change=None) -> None:
@@ -113,9 +122,16 @@ class Explorer:
         self.message.value = f'<span role="alert">{html.escape(sentence)}</span>' if sentence else ""
         self.bar.layout.visibility = "hidden"
 
+    def make_room(self, width: int) -> None:
+        """For a picture of so many pixels: in a narrow window it shrinks while it is legible, and then it scrolls."""
+        self.widest = max(self.widest, width)
+        self.seen.layout.min_width = f"min(100%, {self.widest}px)"  # or a narrow picture would jump beside the controls
+        self.picture.layout.min_width = f"{LEGIBLE * width:.0f}px"
+
     def show(self, stage: Picture | Step | Progress) -> None:
         """A picture in its place, or how far the computation has come."""
         if isinstance(stage, Picture):
+            self.make_room(stage.width)
             self.picture.value, self.picture.tooltip = stage.png, stage.alt  # ipywidgets 7 leaves the words unused
         elif isinstance(stage, Progress):
             self.bar.max, self.bar.value = stage.epochs * stage.steps, (stage.epoch - 1) * stage.steps + stage.step

@@ -73,8 +73,8 @@ def live(monkeypatch):
 def parts(displayed):
     """The picture, the message and the bar of the one box that was displayed."""
     (box,) = displayed
-    status, shown = box.children[1].children
-    bar, message = status.children
+    status, frame = box.children[1].children
+    (shown,), (bar, message) = frame.children, status.children
     return shown, message, bar
 
 
@@ -137,6 +137,17 @@ def test_what_is_no_picture_is_said(drawn, displayed, nobody):
 
 
 # Where somebody is
+
+
+def test_a_narrow_picture_keeps_the_place_of_a_wide_one_and_none_shrinks_beyond_reading(displayed, live):
+    cells = ipywidgets.IntSlider(4, 1, 4)
+    widgets.play(lambda cells: show.grid(torch.zeros(cells, 3, 8, 8), cell=100), cells=cells)
+    settle()
+    cells.value = 1
+    settle()
+    shown, _, _ = parts(displayed)
+    assert displayed[0].children[1].layout.min_width == f"min(100%, {4 * 106 + 6}px)"  # as four cells need it
+    assert shown.layout.min_width == f"{0.75 * 112:.0f}px"  # as one does
 
 
 def test_live_it_draws_at_once_and_shows_the_controls(draw, displayed, live):

@@ -1,11 +1,11 @@
-"""One JupyterLab and one browser for all tests here. `make test-browser` runs them; `make test` does not."""
+"""One Jupyter and one browser for all tests here. `make test-browser` runs them; `make test` does not."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import papermill
 import pytest
-from lab import FLAGS, ROOT, SCREENSHOTS, WAITED, Notebook, find_browser, lab
+from lab import FLAGS, FRONT_ENDS, ROOT, SCREENSHOTS, WAITED, Notebook, find_browser, lab
 from playwright.sync_api import sync_playwright
 from run_notebooks import read_parameters
 
@@ -14,6 +14,7 @@ NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 def pytest_addoption(parser):
     parser.addoption("--notebooks", default="", help="names such as 'a1_4 a1_8'; all by default")
+    parser.addoption("--front-end", default="jupyterlab", choices=FRONT_ENDS)
     parser.addoption("--parameters", default="", help="parameters for all of them, as 'steps=28'")
 
 
@@ -30,7 +31,9 @@ def pytest_collection_modifyitems(config, items):
     unknown = set(chosen) - set(NOTEBOOKS)
     if unknown:
         raise pytest.UsageError(f"there is no notebook {', '.join(sorted(unknown))}; wanted {', '.join(NOTEBOOKS)}")
-    order = {"": -1, **{name: place for place, name in enumerate(chosen)}}  # without a notebook first
+    order = {name: place for place, name in enumerate(chosen)}
+    if config.getoption("--front-end") == "jupyterlab":  # Notebook takes the arrow keys of the engine's tests for itself
+        order[""] = -1  # without a notebook, and first
     names = {item: item.callspec.params.get("name", "") if hasattr(item, "callspec") else "" for item in items}
     config.hook.pytest_deselected(items=[item for item in items if names[item] not in order])
     items[:] = sorted((item for item in items if names[item] in order), key=lambda item: order[names[item]])
@@ -38,7 +41,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def folder(pytestconfig, tmp_path_factory) -> Path:
-    """What JupyterLab sees: the notebooks, and whatever a test adds."""
+    """What Jupyter sees: the notebooks, and whatever a test adds."""
     folder = tmp_path_factory.mktemp("lab")
     parameters = read_parameters(pytestconfig.getoption("--parameters"))
     for name in NOTEBOOKS:
@@ -59,7 +62,7 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def open_notebook(browser, folder):
+def open_notebook(pytestconfig, browser, folder):
     """A function that opens a notebook, with a kernel of its own, and runs it.
 
     It stays open until another one is asked for: two kernels at a time would need the memory of both.
@@ -77,7 +80,7 @@ def open_notebook(browser, folder):
         while opened:
             opened.popitem()[1].close()
 
-    with lab(folder) as address:
+    with lab(folder, pytestconfig.getoption("--front-end")) as address:
         yield open_notebook
         close()
 
