@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(config, items):
     if unknown:
         raise pytest.UsageError(f"there is no notebook {', '.join(sorted(unknown))}; wanted {', '.join(NOTEBOOKS)}")
     order = {name: place for place, name in enumerate(chosen)}
-    if config.getoption("--front-end") == "jupyterlab":  # Notebook takes the arrow keys of the engine's tests for itself
+    if config.getoption("--front-end") == "jupyterlab":  # Notebook takes the engine tests' arrow keys for itself
         order[""] = -1  # without a notebook, and first
     names = {item: item.callspec.params.get("name", "") if hasattr(item, "callspec") else "" for item in items}
     config.hook.pytest_deselected(items=[item for item in items if names[item] not in order])
