@@ -1152,7 +1152,7 @@ class Drawer(nn.Module):
         if not torch.is_tensor(t01) or t01.shape != (len(x), 1):
             given = tuple(t01.shape) if torch.is_tensor(t01) else t01
             raise Fault("shape of t01", f"The network is told the time as {given}; it wants a tensor ({len(x)}, 1).")
-        rows = c[0] if c else torch.zeros(len(x), 10)
+        t01, rows = t01.float(), c[0].float() if c else torch.zeros(len(x), 10)  # FCBlock takes any precision
         if rows.shape != (len(x), 10):
             raise Fault("shape of c", f"The network is given c of shape {tuple(rows.shape)}; wanted ({len(x)}, 10).")
         push = (rows * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)  # (no matrix product: never in bf16)
@@ -1170,18 +1170,30 @@ class Drawer(nn.Module):
 
 
 def rows_by_time(network):
-    """The noted calls put together, those about the same timestep: [t01, x with a class, x without, c]."""
-    steps = []
+    """The noted calls put together by timestep, as they first came: [t01, x with a class, x without, c].
+
+    So it makes no difference whether all digits go down together or one after the other.
+    """
+    steps = {}
     for x, t01, rows, _ in network.calls:
+        told = rows.any(dim=1)
         for value in dict.fromkeys(t01.flatten().tolist()):
             here = (t01 == value).flatten()
-            told = rows.any(dim=1) & here
-            if not steps or abs(steps[-1][0] - value) > 1e-9:
-                steps.append([value, [], [], []])
-            steps[-1][1].append(x[told])
-            steps[-1][2].append(x[here & ~told])
-            steps[-1][3].append(rows[told])
-    return [[value, *(torch.cat(parts) for parts in rest)] for value, *rest in steps]
+            parts = steps.setdefault(round(value, 5), ([], [], []))
+            for part, seen in zip(parts, (x[here & told], x[here & ~told], rows[here & told])):
+                part.append(seen)
+    return [[value, *map(torch.cat, parts)] for value, parts in steps.items()]
+
+
+def in_the_results_order(steps, x0, classes):
+    """The rows of each timestep as x0 has them: one class may have had its turn before another."""
+    last = steps[-1][1 if classes else 2]
+    if last.shape != x0.shape:
+        return steps
+    rows = torch.cdist(x0.to(last).flatten(1), last.flatten(1)).argmin(dim=1)  # the last step hardly changes a digit
+    if len(rows.unique()) < len(rows):
+        return steps
+    return [[value, *(part[rows] if len(part) == len(rows) else part for part in parts)] for value, *parts in steps]
 
 
 def probe_digits(student, classes=False):
@@ -1204,17 +1216,15 @@ def probe_digits(student, classes=False):
     yield no_gradient(x0)
     yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
     yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
-    steps = rows_by_time(network)
+    steps = in_the_results_order(rows_by_time(network), x0, classes)
     yield Measured("the times t/T that the network is told", [value for value, *_ in steps], 1e-5)
     yield Measured("the shape of the result", list(x0.shape))
     conditional = [with_class if classes else without for _, with_class, without, _ in steps]
+    yield Measured("how many pictures the network sees at each time", [len(x) for x in conditional])
     if classes:
         told = torch.cat([steps[0][3], torch.zeros(len(steps[0][2]), 10)])
         yield Measured("the conditions that the network is told, each once, in order", told.unique(dim=0))
-        yield Measured(
-            "how many pictures the network sees with their class at each time", [len(x) for x in conditional]
-        )
-        yield Measured("and how many without one", [len(without) for _, _, without, _ in steps])
+        yield Measured("how many of them without their class", [len(without) for _, _, without, _ in steps])
         yield Measured("the classes that it is told", steps[0][3])
         same = all(a.shape == b.shape and torch.equal(a, b) for _, a, b, _ in steps)
         yield Measured("it sees the same pictures with and without their class", same)
