@@ -435,7 +435,8 @@ class Digits(nn.Module):
         if c and (not torch.is_tensor(c[0]) or c[0].shape != (len(x), 10)):
             given = tuple(c[0].shape) if torch.is_tensor(c[0]) else c[0]
             raise Fault("shape of c", f"The network is given the class as {given}; it wants a tensor ({len(x)}, 10).")
-        self.calls.append((t01.double(), len(c), self.training))
+        t01, c = t01.float(), [signal.float() for signal in c]  # FCBlock takes any precision
+        self.calls.append((t01, len(c), self.training))
         push = (c[0] * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1) if c else 0.0
         return torch.tanh(self.norm(x) + t01.view(-1, 1, 1, 1) + push)
 
@@ -447,17 +448,21 @@ def probe_digit_denoiser(student):
         denoiser = student(words, network, steep)
         case = f"{words}, t = {t}"
         eps, var = ask(student, denoiser, case, x_t, t, cond)
-        t01, given, training = network.calls[-1] if network.calls else (torch.zeros(0), 0, True)
-        yield Measured("the time that the network is told", t01)
-        yield Measured("how many conditions the network is given beside the time", given)
-        yield Measured("the network predicts in evaluation mode", not training)
+        times, given, training = zip(*network.calls or [(torch.zeros(0), 0, True)])  # of one call, or of one for each
+        yield Measured("the time that the network is told", torch.cat(times))
+        yield Measured("how many conditions the network is given beside the time", max(given))
+        yield Measured("the network predicts in evaluation mode", not any(training))
         yield Measured("the network is in training mode again afterwards", network.training)
         yield Measured("its running average", network.norm.running_mean.clone())
         yield Measured("eps", eps, 0.02)  # half precision is allowed
-        yield Measured("var", var)
+        yield Measured("the shape of var", None if var is None else list(var.shape))
+        yield Measured("var", var, name="another var than 1", say=NOT_ONE)
     network = Digits().eval()
     ask(student, student("a network in evaluation mode", network, steep), "a network in evaluation mode", x_t, 5, ())
     yield Measured("it stays in evaluation mode", not network.training)
+
+
+NOT_ONE = "var is not 1. It says where between β̃ (-1) and β (+1) the variance lies: the course's steps take β."
 
 
 def digit_denoiser_by(

@@ -6,7 +6,7 @@ from torch import nn
 
 from .exercise import Exercise, Measured, Mistake
 from .running import Fault, pair, tensor
-from .toys import NOISY, likeness, mean, noise, of_chance, pictures, seeded, std
+from .toys import NOISY, likeness, mean, noise, of_chance, other_noises, pictures, seeded, std
 
 
 def examples_of(student, task, case, x0, labels, generator, count):
@@ -70,14 +70,6 @@ def one_step_by(mix=lambda x, s, e: x + s * e, answer=lambda x, e, z: x, draw=to
     return make
 
 
-def one_noise(shape, generator=None):
-    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
-
-
-def uniform(shape, generator=None):
-    return torch.rand(shape, generator=generator)
-
-
 one_step = Exercise(
     name="one_step",
     notebook="b1_2",
@@ -131,16 +123,7 @@ one_step = Exercise(
         ),
         Mistake("not noised", one_step_by(lambda x, s, e: x + 0 * e), "There is no noise in z."),
         Mistake("only the noise", one_step_by(lambda x, s, e: s * e), "The picture is missing in z."),
-        Mistake(
-            "one noise for the whole batch",
-            one_step_by(draw=one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x0.",
-        ),
-        Mistake(
-            "uniform noise",
-            one_step_by(draw=uniform),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Normal noise has mean 0: torch.randn.",
-        ),
+        *other_noises(lambda draw: one_step_by(draw=draw)),
         Mistake("inputs no tuple", one_step_by(bare=True), "The inputs are no tuple."),
     ),
 )
@@ -415,16 +398,7 @@ def noise_mistakes(classes):
             wrong(frozen_t=True),
             "Every batch has the same timesteps. Draw them anew in each call.",
         ),
-        Mistake(
-            "one noise for the whole batch",
-            wrong(draw=one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x0.",
-        ),
-        Mistake(
-            "uniform noise",
-            wrong(draw=uniform),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Normal noise has mean 0: torch.randn.",
-        ),
+        *other_noises(lambda draw: wrong(draw=draw)),
     )
 
 

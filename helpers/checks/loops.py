@@ -1,5 +1,6 @@
 """Exercises on the loop: one step, many of them, from noise, from a noised picture, round a mask."""
 
+import functools
 import itertools
 import math
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from ..sampling import Step
 from .exercise import Exercise, Measured, Mistake
 from .running import Fault, tensor
-from .toys import NOISY, Toy, conds, likeness, mean, noise, of_chance, pictures, schedule, seeded, std
+from .toys import NOISY, Toy, conds, likeness, mean, noise, of_chance, other_noises, pictures, schedule, seeded, std
 
 TIMESTEPS = [46, 33, 21, 12, 4, 0]
 
@@ -143,14 +144,6 @@ def renoise(abar, t, s, betas):
     """x0_hat noised to s again, as DDIM does with the old noise."""
     b = math.sqrt((1 - abar[s]) / (1 - abar[t]))
     return math.sqrt(abar[s]) - b * math.sqrt(abar[t]), b
-
-
-def one_noise(shape, generator=None):
-    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
-
-
-def uniform(shape, generator=None):
-    return torch.rand(shape, generator=generator)
 
 
 def silent(shape, generator=None):
@@ -306,16 +299,7 @@ ddpm_step = Exercise(
             step_by(mix=lambda v, beta, tilde: v.double().abs()),
             f"var is taken for the variance itself. It says where between two of them it lies: {BETWEEN}.",
         ),
-        Mistake(
-            "one noise for the whole batch",
-            step_by(draw=one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x_t.",
-        ),
-        Mistake(
-            "uniform noise",
-            step_by(draw=uniform),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Here it is normal, torch.randn.",
-        ),
+        *other_noises(lambda draw: step_by(draw=draw)),
     ),
 )
 
@@ -647,21 +631,11 @@ sample = Exercise(
     probe=probe_sample,
     right=sample_by(),
     mistakes=(
-        Mistake(
-            "uniform noise",
-            sample_by(lambda shape, g, d, t: torch.rand(shape, generator=g)),
-            "The start is uniform noise in [0, 1], as torch.rand draws it; the network knows normal noise, "
-            "torch.randn.",
-        ),
+        *other_noises(lambda draw: sample_by(lambda shape, g, d, t: draw(shape, generator=g))),
         Mistake(
             "starts from nothing",
             sample_by(lambda shape, g, d, t: torch.zeros(shape)),
             "The start is all zeros. It has to be noise: what else should decide which picture it becomes?",
-        ),
-        Mistake(
-            "one noise for the whole batch",
-            sample_by(lambda shape, g, d, t: torch.randn((1, *shape[1:]), generator=g).repeat(shape[0], 1, 1, 1)),
-            "All pictures of the batch start from the same noise. Draw it in the shape (batch_size, C, H, W).",
         ),
         Mistake(
             "noise scaled",
@@ -750,8 +724,8 @@ def probe_sdedit(student):
     yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
 
 
-def noised(x, a, generator):
-    return math.sqrt(a) * x + math.sqrt(1 - a) * torch.randn(x.shape, generator=generator)
+def noised(x, a, generator, draw=torch.randn):
+    return math.sqrt(a) * x + math.sqrt(1 - a) * draw(x.shape, generator=generator)
 
 
 def sdedit_by(
@@ -836,6 +810,7 @@ sdedit = Exercise(
             sdedit_by(start=lambda x, a, g: x + math.sqrt(1 - a) * torch.randn(x.shape, generator=g)),
             "The noise is added, but the picture is not shrunk: forward does both.",
         ),
+        *other_noises(lambda draw: sdedit_by(start=functools.partial(noised, draw=draw))),
         Mistake(
             "generator not handed on",
             sdedit_by(pass_on=False),
@@ -977,11 +952,7 @@ keep_known = Exercise(
         Mistake(
             "hole blackened", keep_by(blend=lambda m, x, k: (1 - m) * k), "The hole is zero: x_s, times m, is missing."
         ),
-        Mistake(
-            "one noise for the whole batch",
-            keep_by(draw=one_noise),
-            "All pictures get the same noise. Draw it in the shape of x_orig.",
-        ),
+        *other_noises(lambda draw: keep_by(draw=draw)),
     ),
 )
 
@@ -1004,7 +975,9 @@ def probe_inpaint(student):
     trace, toy = paint(case)
     yield Measured("the timesteps that the network is asked about", list(toy.asked))
     start = trace[0].x_t.detach()
+    yield Measured("the mean of the first x_t", mean(start), 2 * NOISY)
     yield Measured("the standard deviation of the first x_t", std(start), 1.5 * NOISY)
+    yield Measured("the likeness of two pictures' first x_t", likeness(start[0], start[1]), 3 * NOISY)
     yield Measured("the likeness of the first x_t and the original", likeness(start, one), 2 * NOISY)
     end = trace[-1].x_s.detach()
     yield Measured("the kept part in the end", end[~inside])
@@ -1016,6 +989,7 @@ def probe_inpaint(student):
         yield Measured(
             f"the standard deviation of the noise in the kept part, s = {step.s}", std(drawn[-1]), 1.8 * NOISY
         )
+    yield Measured("the likeness of two pictures' noise in the kept part", likeness(*drawn[0].chunk(2)), 3 * NOISY)
     yield Measured("the likeness of the kept part's noise in two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
     painted = [plain_step(st.x_t, st.x0_hat, st.t, st.s, toy.schedule, var=None)[inside] for st in trace]
     variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
@@ -1122,6 +1096,8 @@ inpaint = Exercise(
             inpaint_by(begin=noised),
             "It starts from the noised original, so the hole still shows what was there. Start from pure noise.",
         ),
+        *other_noises(lambda draw: inpaint_by(begin=lambda x, a, g: draw(x.shape, generator=g))),
+        *other_noises(lambda draw: inpaint_by(keep_by(draw=draw))),
         Mistake(
             "options not handed on",
             inpaint_by(options_on=False),
@@ -1413,21 +1389,9 @@ def digit_mistakes(classes):
             "Each step jumps to the estimate x0_hat and adds a little noise. It has to take a part of the noise only.",
         ),
         Mistake("one noise for all steps", wrong(fixed=True), "All steps add the same noise: draw it inside the loop."),
-        Mistake(
-            "one noise for the whole batch",
-            wrong(draw=one_noise),
-            "All digits get the same noise in a step: draw it in the shape of x.",
-        ),
-        Mistake(
-            "uniform noise",
-            wrong(start=uniform),
-            "The start is uniform noise in [0, 1]; it has to be normal, torch.randn.",
-        ),
-        Mistake(
-            "one start for all",
-            wrong(start=one_noise),
-            "All digits start from the same noise: draw it in the shape (count, 1, 28, 28).",
-        ),
+        *other_noises(lambda draw: wrong(start=draw, draw=draw)),
+        *other_noises(lambda draw: wrong(start=draw)),
+        *other_noises(lambda draw: wrong(draw=draw)),
     )
 
 

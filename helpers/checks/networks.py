@@ -598,14 +598,17 @@ def neither(c, y, t):
     return y
 
 
+def to_one_channel(D):
+    return nn.Sequential(two(2 * D, D), nn.Conv2d(D, 1, 3, 1, 1))
+
+
 class Net(nn.Module):
     """The three UNets by the table, with everything in their wiring that can be got wrong."""
 
     def __init__(self, hidden, time=False, classes=False, **twist):
         super().__init__()
         D, self.twist = hidden, twist
-        self.a28, self.end = two(1, D), two(2 * D, D)
-        self.last = twist.get("last", conv(3, 1, 1))(D, 1)
+        self.a28, self.end = two(1, D), twist.get("end", to_one_channel)(D)
         self.a14, self.a7 = nn.Sequential(Down(1 * D, D), two(D, D)), nn.Sequential(Down(D, 2 * D), two(2 * D, 2 * D))
         self.wide = nn.Sequential(nn.ConvTranspose2d(2 * D, 2 * D, 7, 7, 0), nn.BatchNorm2d(2 * D), nn.GELU())
         self.b14, self.b28 = nn.Sequential(Up(4 * D, D), two(D, D)), nn.Sequential(Up(2 * D, D), two(D, D))
@@ -642,7 +645,7 @@ class Net(nn.Module):
         up14 = up14 if late else second(cs[1], up14, ts[1])
         up28 = self.b28(joins[1](up14, x14))
         up28 = second(cs[1], up28, ts[1]) if late else up28
-        y = self.last(self.end(joins[2](up28, x28)))
+        y = self.end(joins[2](up28, x28))
         return twist("out", no_change)(y)
 
 
@@ -744,9 +747,29 @@ def wiring(time=False, classes=False):
         ),
         Mistake(
             "an activation at the end",
-            wrong(last=Conv),
+            wrong(end=lambda D: nn.Sequential(two(2 * D, D), Conv(D, 1))),
             "It ends in a Conv, with BatchNorm and GELU, so that it can hardly say something negative. The last "
             "convolution stands alone.",
+        ),
+        *(
+            Mistake(
+                "an activation at the end",
+                wrong(end=end),
+                "It ends in a ConvBlock, and so in a GELU: it can hardly say something negative. After the ConvBlock "
+                "from 2D to D channels, the last convolution stands alone.",
+            )
+            for end in (lambda D: two(2 * D, 1), lambda D: nn.Sequential(two(2 * D, D), two(D, 1)))
+        ),
+        Mistake(
+            "another kernel at the end",
+            wrong(end=lambda D: nn.Sequential(two(2 * D, D), nn.Conv2d(D, 1, 1))),
+            "The last convolution has fewer weights: its kernel looks like 1; it is 3, with padding 1.",
+        ),
+        Mistake(
+            "no ConvBlock at the end",
+            wrong(end=lambda D: nn.Conv2d(2 * D, 1, 3, 1, 1)),
+            "The last convolution takes the concatenation itself: before it there is a ConvBlock, from 2D to D "
+            "channels.",
         ),
         Mistake("an activation at the end", wrong(out=F.gelu), "It ends in a GELU. The last convolution stands alone."),
         Mistake(

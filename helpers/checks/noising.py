@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from .exercise import Exercise, Measured, Mistake
 from .running import pair, tensor
-from .toys import NOISY, likeness, noise, of_chance, pictures, schedule, seeded, std
+from .toys import NOISY, likeness, noise, of_chance, other_noises, pictures, schedule, seeded, std
 
 # ---- 1.1: the forward process --------------------------------------------------------------------------------------
 
@@ -58,14 +58,6 @@ def forward_by(weigh, draw=torch.randn):
 
 def roots(abar, t):
     return math.sqrt(abar[t]), math.sqrt(1 - abar[t])
-
-
-def one_noise(shape, generator=None):
-    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
-
-
-def from_zero_to_one(shape, generator=None):
-    return torch.rand(shape, generator=generator)
 
 
 def hand_back_the_change(x0, t, alphas_cumprod, **options):
@@ -162,17 +154,7 @@ forward = Exercise(
             "x_t is right. The second result is the noise as it was added, √(1 − ᾱ_t) eps: return eps itself, whose "
             "variance is 1 at every t.",
         ),
-        Mistake(
-            "uniform noise",
-            forward_by(roots, from_zero_to_one),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Here noise is normal, torch.randn: mean 0, "
-            "variance 1.",
-        ),
-        Mistake(
-            "one noise for the whole batch",
-            forward_by(roots, one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x0.",
-        ),
+        *other_noises(lambda draw: forward_by(roots, draw)),
     ),
 )
 
@@ -847,16 +829,7 @@ add_noise = Exercise(
             add_noise_by(lambda x, s, e: x + s * e, own=True),
             "It draws noise of its own although it is given some: with `noise=`, that is the eps to use.",
         ),
-        Mistake(
-            "uniform noise",
-            add_noise_by(lambda x, s, e: x + s * e, from_zero_to_one),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Normal noise has mean 0: torch.randn.",
-        ),
-        Mistake(
-            "one noise for the whole batch",
-            add_noise_by(lambda x, s, e: x + s * e, one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x0.",
-        ),
+        *other_noises(lambda draw: add_noise_by(lambda x, s, e: x + s * e, draw)),
     ),
 )
 

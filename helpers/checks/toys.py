@@ -1,13 +1,14 @@
 """What the functions are tried on: small pictures, noise, a schedule that nobody has seen, and toy networks."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ..denoisers import Cond, Denoiser, Prediction
 from ..schedule import NoiseSchedule
-from .exercise import Measured
+from .exercise import Measured, Mistake
 
 NOISY = (
     0.05  # tolerance where chance has a part: five deviations or more between two right draws, of ten thousand values
@@ -47,6 +48,52 @@ def std(x: Tensor) -> float:
 def mean(x: Tensor) -> Tensor:
     """Compared absolutely: a mean may be 0."""
     return x.double().mean()
+
+
+def one_noise(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    """The same for all pictures."""
+    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
+
+
+def from_zero_to_one(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    return torch.rand(shape, generator=generator)
+
+
+def from_minus_one_to_one(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    return 2 * torch.rand(shape, generator=generator) - 1
+
+
+def folded(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    return torch.randn(shape, generator=generator).abs()
+
+
+def other_noises(wrong: Callable[[Callable], Callable]) -> tuple[Mistake, ...]:
+    """The mistakes of those who draw other noise; `wrong` makes the function that takes `draw` for torch.randn."""
+    return (
+        Mistake(
+            "uniform noise",
+            wrong(from_zero_to_one),
+            "The noise is uniform in [0, 1], as torch.rand draws it. Here it is normal, torch.randn: mean 0, "
+            "variance 1.",
+        ),
+        Mistake(
+            "uniform noise",
+            wrong(from_minus_one_to_one),
+            "The noise looks uniform in [-1, 1], so that its variance is 1/3. Here it is normal, torch.randn: mean 0, "
+            "variance 1.",
+        ),
+        Mistake(
+            "folded noise",
+            wrong(folded),
+            "The noise looks as if its absolute value were taken: it is never negative. Normal noise is as often below "
+            "0 as above.",
+        ),
+        Mistake(
+            "one noise for the whole batch",
+            wrong(one_noise),
+            "All pictures of a batch get the same noise. Draw it in the shape of the whole batch.",
+        ),
+    )
 
 
 def likeness(a: Tensor, b: Tensor) -> Tensor:
