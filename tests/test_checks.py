@@ -4,6 +4,7 @@ A false alarm is worse than a miss: nobody learns from being told that a right f
 """
 
 import ast
+import functools
 import inspect
 import linecache
 import math
@@ -182,6 +183,28 @@ def test_a_stub_has_the_signature_and_no_line_of_the_solution(name):
         body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body
         statements = [ast.unparse(node) for node in body if not isinstance(getattr(node, "value", None), ast.Constant)]
         assert not any(statement in ast.unparse(ast.parse(source)) for statement in statements)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_stubs_docstrings_are_the_kits(name):
+    """Of what PyTorch says about the methods that a network overrides, nothing is about the exercise."""
+    written = {inspect.cleandoc(text) for text in strings_in(Path(checks.__file__).parent.parent)}
+    documented = (ast.FunctionDef, ast.ClassDef)
+    docstrings = [
+        ast.get_docstring(node)
+        for node in ast.walk(ast.parse(written_as_stub(name)[1]))
+        if isinstance(node, documented)
+    ]
+    assert any(docstrings)
+    assert set(filter(None, docstrings)) <= written
+
+
+@functools.cache
+def strings_in(folder):
+    """All strings in the Python files of a folder."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return [node.value for node in nodes if isinstance(node.value, str)]
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)

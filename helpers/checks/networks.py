@@ -530,7 +530,8 @@ fc_block = Exercise(
     name="fc_block",
     notebook="b2_1",
     kit="helpers.unet.FCBlock",
-    task="Linear, GELU, Linear: a row (B, F_in) becomes one number for each channel of a picture, (B, F_out, 1, 1).",
+    task="Linear(F_in, F_out), GELU, Linear(F_out, F_out): rows (B, F_in) become numbers for channels, "
+    "(B, F_out, 1, 1).",
     look="Linear(F_in, F_out) → GELU → Linear(F_out, F_out), and two more axes, so that it adds to pictures.",
     probe=probe_fc,
     right=fc(linear("in", "out"), gelu, linear("out", "out")),
@@ -862,7 +863,8 @@ time_unet = Exercise(
     name="time_unet",
     notebook="b2_1",
     kit="helpers.unet.TimeConditionalUNet",
-    task="Tell the UNet the time: two FCBlocks of t/T, added after Unflatten and after the first UpBlock.",
+    task="Tell the UNet the time: two FCBlocks of t/T, the first with 2D channels, added after Unflatten, the second "
+    "with D, added after the first UpBlock.",
     look="t1 has 2D channels and is added after Unflatten, t2 has D and is added after the first UpBlock.",
     probe=probe_unet(time=True),
     right=net(True),
@@ -895,7 +897,8 @@ class_unet = Exercise(
     name="class_unet",
     notebook="b2_4",
     kit="helpers.unet.ClassConditionalUNet",
-    task="Tell the UNet the class, too: two FCBlocks of c, which multiply at the places where the time is added.",
+    task="Tell the UNet the class, too: two FCBlocks of c, as wide as those of the time, which multiply where it is "
+    "added.",
     look="c1 · unflatten + t1, and c2 · up1 + t2: the class scales, the time shifts.",
     probe=probe_unet(time=True, classes=True),
     right=net(True, True),
