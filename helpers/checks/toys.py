@@ -173,8 +173,9 @@ def fill(network: nn.Module) -> nn.Module:
                 bias = noise(len(layer.bias), seed=75) if isinstance(layer, nn.Linear) else torch.zeros_like(layer.bias)
                 layer.bias.data = bias.to(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
-            layer.weight.data = 1 + 0.3 * noise(layer.num_features, seed=76)
-            layer.bias.data = 0.3 * noise(layer.num_features, seed=77)
+            if layer.affine:
+                layer.weight.data = 1 + 0.3 * noise(layer.num_features, seed=76)
+                layer.bias.data = 0.3 * noise(layer.num_features, seed=77)
             if layer.running_mean is not None:
                 layer.running_mean.data = 0.5 * noise(layer.num_features, seed=78)
                 layer.running_var.data = noise(layer.num_features, seed=79).square() + 0.5
