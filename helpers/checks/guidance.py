@@ -428,16 +428,16 @@ class Digits(nn.Module):
         self.norm.running_mean.fill_(0.3)
         self.calls = []
 
-    def forward(self, x, t01, *c):
+    def forward(self, x, t01, c=None):
         if not torch.is_tensor(t01) or t01.shape != (len(x), 1):
             given = tuple(t01.shape) if torch.is_tensor(t01) else t01
             raise Fault("shape of t01", f"The network is told the time as {given}; it wants a tensor ({len(x)}, 1).")
-        if c and (not torch.is_tensor(c[0]) or c[0].shape != (len(x), 10)):
-            given = tuple(c[0].shape) if torch.is_tensor(c[0]) else c[0]
+        if c is not None and (not torch.is_tensor(c) or c.shape != (len(x), 10)):
+            given = tuple(c.shape) if torch.is_tensor(c) else c
             raise Fault("shape of c", f"The network is given the class as {given}; it wants a tensor ({len(x)}, 10).")
-        t01, c = t01.float(), [signal.float() for signal in c]  # FCBlock takes any precision
-        self.calls.append((t01, len(c), self.training))
-        push = (c[0] * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1) if c else 0.0
+        t01 = t01.float()  # FCBlock takes any precision
+        self.calls.append((t01, c is not None, self.training))
+        push = 0.0 if c is None else (c.float() * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)
         return torch.tanh(self.norm(x) + t01.view(-1, 1, 1, 1) + push)
 
 
@@ -448,9 +448,11 @@ def probe_digit_denoiser(student):
         denoiser = student(words, network, steep)
         case = f"{words}, t = {t}"
         eps, var = ask(student, denoiser, case, x_t, t, cond)
-        times, given, training = zip(*network.calls or [(torch.zeros(0), 0, True)])  # of one call, or of one for each
+        times, given, training = zip(
+            *network.calls or [(torch.zeros(0), False, True)]
+        )  # of one call, or of one for each
         yield Measured("the time that the network is told", torch.cat(times))
-        yield Measured("how many conditions the network is given beside the time", max(given))
+        yield Measured("the network is given a class", any(given))
         yield Measured("the network predicts in evaluation mode", not any(training))
         yield Measured("the network is in training mode again afterwards", network.training)
         yield Measured("its running average", network.norm.running_mean.clone())

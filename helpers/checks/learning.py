@@ -38,7 +38,7 @@ class Task:
 
 
 def probe_one_step(student):
-    x0, labels = pictures(16, 1, 16, low=0), torch.arange(16) % 10
+    x0, labels = pictures(16, 1, 28, low=0), torch.arange(16) % 10
     for sigma in (0.5, 0.2):
         task, generator = student(f"sigma = {sigma:g}", sigma), seeded(141)
         case = f"sigma = {sigma:g}, 16 pictures"
@@ -58,7 +58,7 @@ def probe_one_step(student):
 
 def one_step_by(mix=lambda x, s, e: x + s * e, answer=lambda x, e, z: x, draw=torch.randn, frozen=False, bare=False):
     def make(sigma=0.5):
-        kept = noise(16, 1, 16, 16, seed=1)
+        kept = noise(16, 1, 28, 28, seed=1)
 
         def examples(x0, labels, generator):
             eps = kept if frozen else draw(x0.shape, generator=generator)
@@ -135,83 +135,99 @@ LINEAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 300, dtype=torch.float64),
 
 
 def probe_noise(student, classes=False):
-    N, T = 6000, 300
-    labels = torch.arange(N) % 10
-    black, white = torch.zeros(N, 1, 3, 3), torch.ones(N, 1, 3, 3)
-    p = 0.3
-    made = "p_uncond = 0.3" if classes else "T = 300"
+    N, T, p = 200, 300, 0.3
+    shape, labels = (N, 1, 28, 28), torch.arange(N) % 10
+    made = f"p_uncond = {p}" if classes else f"T = {T}"
     task = student(made, **({"p_uncond": p} if classes else {"T": T}))
-    inputs_count = 3 if classes else 2
 
-    def batch(x0, seed=151, generator=None):
-        case = f"{made}, {N} {'black' if x0 is black else 'white'} pictures"
-        return examples_of(student, task, case, x0, labels, generator or seeded(seed), inputs_count)
+    def batch(shade, generator):
+        case = f"{made}, {N} {'white' if shade else 'black'} pictures"
+        return examples_of(student, task, case, torch.full(shape, shade), labels, generator, 2 + classes)
 
     generator = seeded(151)
-    (x_t, t01, *c), eps = batch(black, generator=generator)
+    (x_t, t01, *c), eps = batch(0.0, generator)
     yield Measured("the shape of the pictures", list(x_t.shape))
     yield Measured("the shape of t01", list(t01.shape))
     yield Measured("the kind of number in t01", str(t01.dtype))
     yield Measured("the shape of the target", list(eps.shape))
-    if x_t.shape != black.shape or t01.numel() != N or eps.shape != black.shape:
+    if x_t.shape != shape or t01.numel() != N or eps.shape != shape:
         return
     t = t01.double().flatten() * T
-    yield Measured("the largest t01", t01.double().max().item(), 1e-3)
-    yield Measured("the smallest t01, times 300", t.min(), 0.1)
+    yield Measured("the largest t01 of a batch", t01.max().item(), 2 * NOISY)
     yield Measured("t01 · 300 is a whole number", bool(((t - t.round()).abs() < 0.01).all()))
-    yield Measured("the pictures have a t of their own each", len(t.round().unique()) > 290)
-    yield Measured("the mean of t", t.mean().item(), 1.3 * NOISY)
+    yield Measured("the pictures have a t of their own each", len(t.round().unique()) > N / 2)
     yield Measured("the mean of the target", mean(eps), NOISY)
     yield Measured("the standard deviation of the target", std(eps), NOISY)
-    yield Measured("the likeness of two pictures' targets", likeness(eps[:3000], eps[3000:]), 2 * NOISY)
-    alike = F.cosine_similarity(x_t.double().flatten(1), eps.double().flatten(1)).mean()
+    yield Measured("the likeness of two pictures' targets", likeness(*eps.chunk(2)), NOISY)
+    alike = F.cosine_similarity(x_t.flatten(1), eps.flatten(1)).mean()
     yield Measured("the likeness of x_t, of black pictures, and the target", alike, NOISY)
-    index = t.round().long().clamp(0, T - 1)
-    shown = [int(index[(index - wanted).abs().argmin()]) for wanted in (2, 60, 150, 290)]
-    factors = x_t.double().flatten(1)[:, 0] / eps.double().flatten(1)[:, 0]  # black: x_t is noise alone
     yield Measured(
         "the share of the noise in x_t, over √(1 − ᾱ_t) (small t to large)",
-        [(factors[index == i].median() / (1 - LINEAR[i]).sqrt()).item() for i in shown],
+        shares(x_t, eps, t01, (1 - LINEAR).sqrt()),  # black: x_t is noise alone
         0.01,
     )
-    (x_w, t_w, *_), eps_w = batch(white)
-    index_w = (t_w.double().flatten() * T).round().long().clamp(0, T - 1)
-    left = (x_w.double() - (1 - LINEAR[index_w]).sqrt().view(-1, 1, 1, 1) * eps_w.double()).flatten(1)[:, 0]
+    (x_white, t_white, *_), eps_white = batch(1.0, generator)
+    noiseless = x_white - (1 - LINEAR[index_of(t_white)]).sqrt().view(-1, 1, 1, 1) * eps_white
     yield Measured(
         "the share of the picture in x_t, over √ᾱ_t (small t to large)",
-        [(left[index_w == i].median() / LINEAR[i].sqrt()).item() if (index_w == i).any() else 0.0 for i in shown],
+        shares(noiseless, torch.ones(shape), t_white, LINEAR.sqrt()),
         0.01,
     )
-    (_x_later, t_later, *c_later), eps_later = batch(black, generator=generator)
+    (_, t_later, *c_later), eps_later = batch(0.0, generator)
     yield Measured("the likeness of two batches' noise", likeness(eps, eps_later), NOISY)
     yield Measured("two batches have other timesteps", not torch.equal(t01, t_later))
-    (again, t_again, *c_again), _ = batch(black)
-    (other, t_other, *c_other), _ = batch(black, seed=152)
+    (again, t_again, *c_again), _ = batch(0.0, seeded(151))
+    (other, t_other, *c_other), _ = batch(0.0, seeded(152))
     yield from of_chance(x_t, again, other)
     yield from of_chance(t01, t_again, t_other)
     if classes:
-        yield from probe_classes(c[0], c_later[0], labels, p)
+        yield from probe_classes(c[0], labels)
+        yield Measured("another batch drops others", not torch.equal(c[0], c_later[0]))
         yield from of_chance(c[0], c_again[0], c_other[0])
-        for p, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
-            task = student(words, p_uncond=p)
-            (_, _, c), _ = examples_of(student, task, words, black[:50], labels[:50], seeded(153), 3)
-            yield Measured("the share of pictures without a class", (c.sum(1) == 0).double().mean())
+        for all_or_nothing, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
+            sure = student(words, p_uncond=all_or_nothing)
+            (_, _, c), _ = examples_of(student, sure, words, torch.zeros(shape), labels, seeded(153), 3)
+            yield Measured("the share of pictures without a class", (c == 0).all(dim=1).double().mean())
+    many = [batch(0.0, generator)[0][1:] for _ in range(4500 // N)]
+    yield from probe_many([t01 for t01, *_ in many], [c for _, *[c] in many] if classes else [], T, p)
 
 
-def probe_classes(c, later, labels, p):
-    """c of a large batch, of which a share p has none."""
+def probe_classes(c, labels):
+    """c of a batch, of which a share has none."""
     yield Measured("the shape of c", list(c.shape))
     if c.shape != (len(labels), 10):
         return
     yield Measured("the kind of number in c", str(c.dtype))
     dropped = (c == 0).all(dim=1)
-    yield Measured("the share of pictures without a class", dropped.double().mean(), 0.045)
+    yield Measured("the share of pictures without a class", dropped.double().mean(), 3.2 * NOISY)
     yield Measured("the largest number in c", c.double().max().item(), 1e-3)
     right = c[~dropped].argmax(dim=1) == labels[~dropped]
     yield Measured("c is one-hot in its own label", bool(right.all()) and bool((c[~dropped].sum(1) == c.max()).all()))
-    shares = torch.stack([dropped[labels == digit].double().mean() for digit in range(10)])
-    yield Measured("each digit is dropped as often", bool((shares - p).abs().max() < 0.15))
-    yield Measured("another batch drops others", not torch.equal(dropped, (later == 0).all(dim=1)))
+
+
+def probe_many(times, classes, T, p):
+    """What only many batches show: how often each timestep is drawn, and how often each class dropped."""
+    t = torch.cat(times).double().flatten() * T
+    yield Measured("the largest t01, times 300", t.max(), 0.1 / T)  # to a tenth of a timestep
+    yield Measured("the smallest t01, times 300", t.min(), 0.1)
+    yield Measured("the mean of t", t.mean().item(), 1.3 * NOISY)
+    if classes:
+        dropped = (torch.cat(classes) == 0).all(dim=1)
+        yield Measured("the share of pictures without a class", dropped.double().mean(), 0.045)
+        of_each = dropped.view(-1, 10).double().mean(dim=0)  # the labels are 0 … 9, again and again
+        yield Measured("each digit is dropped as often", bool((of_each - p).abs().max() < 0.15))
+
+
+def index_of(t01):
+    """The timesteps that the network is told, as indices into ᾱ."""
+    return (t01.double().flatten() * len(LINEAR)).round().long().clamp(0, len(LINEAR) - 1)
+
+
+def shares(x, of, t01, wanted):
+    """How much of something is in x, as a part of what is wanted: near four timesteps, at the first pixel."""
+    index, found = index_of(t01), (x / of).double().flatten(1)[:, 0]
+    shown = [int(index[(index - near).abs().argmin()]) for near in (2, 60, 150, 290)]
+    return [(found[index == i].median() / wanted[i]).item() for i in shown]
 
 
 def noise_task(
@@ -230,7 +246,8 @@ def noise_task(
     frozen_t=False,
 ):
     def make(T=300, emphasis=0.0, p_uncond=0.1):
-        kept, kept_t = noise(6000, 1, 3, 3, seed=1), torch.randint(T, (6000,), generator=seeded(2))
+        kept = noise(200, 1, 28, 28, seed=1) if frozen else None
+        kept_t = torch.randint(T, (200,), generator=seeded(2))
 
         def examples(x0, labels, generator):
             n = len(x0)
@@ -513,7 +530,7 @@ def count_steps(optimizer) -> list:
 
 
 def probe_training_step(student):
-    x, t01, target = noise(6, 1, 5, 5, seed=161), torch.linspace(0, 1, 6)[:, None], noise(6, 1, 5, 5, seed=162)
+    x, t01, target = noise(6, 1, 28, 28, seed=161), torch.linspace(0, 1, 6)[:, None], noise(6, 1, 28, 28, seed=162)
     attached = False
     for words, optimizer_of in (
         ("plain gradient descent", lambda line: torch.optim.SGD(line.parameters(), lr=0.1)),

@@ -992,7 +992,8 @@ def probe_inpaint(student):
     yield Measured("the likeness of two pictures' noise in the kept part", likeness(*drawn[0].chunk(2)), 3 * NOISY)
     yield Measured("the likeness of the kept part's noise in two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
     painted = [plain_step(st.x_t, st.x0_hat, st.t, st.s, toy.schedule, var=None)[inside] for st in trace]
-    variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
+    with torch.no_grad():
+        variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
     off = torch.stack([(st.x_s.detach()[inside] - p - 0.1 * v) for st, p, v in zip(trace, painted, variances)])
     yield Measured("the repainted part, beside what the steps make of it", off)
     first, again, other = (paint(case, seed=s)[0][0].x_s for s in (107, 107, 108))
@@ -1000,7 +1001,8 @@ def probe_inpaint(student):
     trace, _ = paint("the mask as (H, W)", mask=mask[0, 0])
     yield Measured("the kept part in the end", trace[-1].x_s.detach()[~inside])
     trace, _ = paint("threshold halves x0_hat", threshold=halve)
-    eps = Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
+    with torch.no_grad():
+        eps = Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
     a = abar[timesteps[0]]
     half = trace[0].x0_hat.detach() - 0.5 * (trace[0].x_t - (1 - a).sqrt() * eps) / a.sqrt()
     yield Measured("the first x0_hat, beside half the estimate", half)
@@ -1122,13 +1124,13 @@ class Drawer(nn.Module):
         self.scale = nn.Parameter(torch.tensor(0.7))
         self.classes, self.calls = classes, []
 
-    def forward(self, x, t01, *c):
-        if len(c) != self.classes:
-            raise TypeError(f"the network was given {2 + len(c)} arguments; it takes {2 + self.classes}")
+    def forward(self, x, t01, c=None):
+        if (c is not None) != self.classes:
+            raise TypeError(f"the network was given {2 + (c is not None)} arguments; it takes {2 + self.classes}")
         if not torch.is_tensor(t01) or t01.shape != (len(x), 1):
             given = tuple(t01.shape) if torch.is_tensor(t01) else t01
             raise Fault("shape of t01", f"The network is told the time as {given}; it wants a tensor ({len(x)}, 1).")
-        t01, rows = t01.float(), c[0].float() if c else torch.zeros(len(x), 10)  # FCBlock takes any precision
+        t01, rows = t01.float(), torch.zeros(len(x), 10) if c is None else c.float()  # FCBlock takes any precision
         if rows.shape != (len(x), 10):
             raise Fault("shape of c", f"The network is given c of shape {tuple(rows.shape)}; wanted ({len(x)}, 10).")
         push = (rows * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)  # (no matrix product: never in bf16)
