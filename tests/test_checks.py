@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: F401 (in strings)
 from mutants import MUTANTS
 from mutants_by_strangers import MUTANTS as BY_STRANGERS
 from right_solutions import SOLUTIONS
@@ -22,7 +23,8 @@ from student import TAG, exercises_in, stub_cell, student_notebook
 
 from helpers import checks
 from helpers.checks import EXERCISES, check
-from helpers.checks.exercise import judge
+from helpers.checks.exercise import Measured, difference, judge
+from helpers.sampling import forward
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -325,6 +327,30 @@ def test_an_error_comes_with_the_line_that_raised_it():
     assert "`return x0 @ noise[0, 0, :3]`" in verdict.say
 
 
+@pytest.mark.parametrize(
+    "mistake, body, words",
+    [
+        ("wrong signature", None, "takes other arguments than the stub"),
+        ("wrong call", "forward(x0, t)", "Something in it is called with other arguments"),
+        ("truth of a tensor", "noise or x0", "whether a tensor is true"),
+        ("tuple for a tensor", "0.5 * forward(x0, t, abar, noise=noise)", "x_t, eps = forward"),
+        ("None for a timestep", "forward(x0, None, abar)", "s is None"),
+        ("shapes that do not fit", "x0 * abar[[t, t]]", "`.view(-1, 1, 1, 1)`"),
+        ("shapes that do not fit", "x0 * noise[:, :2]", "one has 3 and one 2 along axis 1"),
+        ("shapes that do not fit", "F.linear(x0.flatten(1), abar[None, :5])", "made for 5 numbers is given 12288"),
+        ("shapes that do not fit", "F.conv2d(x0, noise[:, :2, :3, :3])", "made for 2 channels is given 3"),
+        ("NaN", "(-1 - x0).sqrt(), noise", "root"),
+        ("AttributeError", "x0.picture", "raises an AttributeError"),
+    ],
+)
+def test_an_error_is_told_in_words_that_are_true_for_it(mistake, body, words):
+    def mine(x0, t, abar, *, noise=None, generator=None):
+        return eval(body, globals(), {"x0": x0, "t": t, "abar": abar, "noise": noise, "forward": forward})
+
+    verdict = judge(EXERCISES["forward"], mine if body else lambda x0: x0)
+    assert verdict.mistake == mistake and words in verdict.say, verdict.say
+
+
 def test_a_check_leaves_the_random_numbers_alone():
     torch.manual_seed(5)
     wanted = torch.rand(3)
@@ -351,6 +377,18 @@ def test_a_picture_shows_what_came_out_beside_what_was_wanted():
     verdict = judge(EXERCISES["forward"], EXERCISES["forward"].mistakes[0].wrong)
     assert verdict.picture().alt == "3 pictures: your x_t, wanted, difference"
     assert judge(EXERCISES["forward"], lambda *args, **kwargs: None).picture() is None
+
+
+def test_a_small_difference_is_scaled_until_it_shows_and_the_worst_picture_is_the_one_shown():
+    verdict = judge(EXERCISES["estimate_x0"], lambda *args: EXERCISES["estimate_x0"].kits_own()(*args) + 0.015)
+    assert verdict.picture().alt.endswith("66 × difference")
+
+
+def test_a_difference_in_one_place_is_told_with_its_place():
+    b = torch.zeros(1, 3, 8, 8)
+    a = b.index_fill(3, torch.tensor(5), 1e-4)
+    assert difference(Measured("the spot", a), Measured("the spot", b)).startswith("the spot: 0.0001 at [0, 0, 0, 5]")
+    assert difference(Measured("var", a), Measured("var", None)) == "var: a tensor of shape (1, 3, 8, 8); wanted None"
 
 
 def test_there_is_no_such_exercise():
