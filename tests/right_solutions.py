@@ -409,6 +409,12 @@ def a_function_of_sizes(i, o):
     return nn.Sequential(nn.Conv2d(i, o, (3, 3), 1, 1), nn.BatchNorm2d(o), nn.GELU(approximate="tanh"))
 
 
+@solves("conv")
+class Lazy(nn.Sequential):  # the layers take their number of channels from the first picture
+    def __init__(self, in_channels, out_channels):
+        super().__init__(nn.LazyConv2d(out_channels, 3, padding=1), nn.LazyBatchNorm2d(), nn.GELU())
+
+
 @solves("flatten")
 class MeanOfAxes(nn.Module):
     def forward(self, x):

@@ -25,7 +25,7 @@ MOST_YIELDED = 200  # the checks' longest list of timesteps has 150
 class Fault(Exception):
     """Something that is wrong whatever the function should compute: a name for it, and what to tell the student.
 
-    text: of an error that is not in KNOWN_ERRORS, its own text. Two of them are the same if that is.
+    text: of an error that the function raised, its own text. Two of them are the same if that is.
     """
 
     def __init__(self, name: str, say: str, text: str = ""):
@@ -164,6 +164,19 @@ KNOWN_ERRORS = [
     ),
     (
         TypeError,
+        r"is not a Module subclass",
+        "no layer",
+        "What stands in a layer's place is none ({error}). A class becomes a layer with its brackets, `nn.GELU()`; a "
+        "list becomes several with a star, `*layers`.",
+    ),
+    (
+        AttributeError,
+        r"before Module.__init__\(\) call",
+        "layers before super().__init__",
+        "`super().__init__(…)` comes first, and then the layers, `self.… = …` ({error}).",
+    ),
+    (
+        TypeError,
         r"is None; wanted an integer",
         "None for a timestep",
         "A timestep is None ({error}). After the last step there is no next one, so s is None: that case needs a line "
@@ -250,7 +263,7 @@ def explain(error: Exception) -> Fault:
         if isinstance(error, kind) and found:
             if name == "wrong call" and not inside(error):
                 name, say = "wrong signature", "It takes other arguments than the stub: {error}. Keep its signature."
-            return Fault(name, say.format(*found.groups(), error=text) + where)
+            return Fault(name, say.format(*found.groups(), error=text) + where, text)
     kind = type(error).__name__
     return Fault(kind, f"It raises {with_article(kind)}: {text}.{where}", text)
 
