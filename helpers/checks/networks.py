@@ -9,7 +9,6 @@ import inspect
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from .exercise import Exercise, Measured, Mistake
 from .running import Fault, tensor
@@ -18,8 +17,8 @@ from .toys import fill, noise
 CLOSE = 3e-3  # GELU has a usual approximation, which is right enough
 
 
-def build(student, case, *sizes, shown=()) -> nn.Module:
-    """The student's network of these sizes, with the check's weights; `shown` is what lazy layers take theirs from."""
+def build(student, case, sizes, inputs) -> nn.Module:
+    """The student's network of these sizes, for these inputs, with the check's weights."""
     network = student(case, *sizes)
     if not isinstance(network, nn.Module):
         raise Fault(
@@ -31,8 +30,16 @@ def build(student, case, *sizes, shown=()) -> nn.Module:
             "It never calls `super().__init__(…)`, without which it is no network. An nn.Sequential is handed its "
             "layers there.",
         )
-    if any(map(is_lazy, network.parameters())):
-        student.call(network.eval(), case, *shown)
+    for module in network.modules():
+        loose = [name for name, _ in module.named_parameters(recurse=False)]
+        if loose and not type(module).__module__.startswith("torch."):
+            raise Fault(
+                "weights outside a layer",
+                f"It keeps weights of its own in {loose[0]}. They may be right, but this check can only try PyTorch's "
+                "layers (nn.Conv2d, nn.Linear …), to which it gives weights that it knows: make one of them.",
+            )
+    if any(nn.parameter.is_lazy(p) for p in network.parameters()):
+        student.call(network, case, *inputs)  # from which a LazyConv2d learns how many channels there are
     return fill(network)
 
 
@@ -61,7 +68,7 @@ def probe_layer(*sizes: tuple[tuple[int, ...], tuple[int, ...]]):
         for arguments, shape in sizes:
             case = f"made with {', '.join(map(str, arguments)) or 'no arguments'}, for pictures {shape}"
             x = noise(*shape, seed=131)
-            network = build(student, case, *arguments, shown=[x])
+            network = build(student, case, arguments, [x])
             y, steady = ask(student, network.eval(), case, x)
             yield Measured("the shape of the result", list(y.shape))
             yield steady
@@ -572,7 +579,7 @@ def probe_fc(student):
     for sizes, batch in (((1, 6), 4), ((10, 5), 3)):
         case = f"FCBlock{sizes}, for {batch} rows"
         rows = noise(batch, sizes[0], seed=132).abs()
-        network = build(student, case, *sizes, shown=[rows])
+        network = build(student, case, sizes, [rows])
         y, steady = ask(student, network, case, rows)
         yield Measured("the number of values for each row", y.numel() // batch)
         yield steady
@@ -763,7 +770,7 @@ def probe_unet(time=False, classes=False):
             case = f"hidden = {hidden}, two pictures, in evaluation mode"
             x = noise(2, 1, 28, 28, seed=133)
             more = [torch.tensor([[0.1], [0.9]])] * time + [torch.eye(10)[[2, 7]]] * classes
-            network = watched(build(student, case, hidden, shown=[x, *more]).eval(), hidden)
+            network = watched(build(student, case, [hidden], [x, *more]).eval(), hidden)
             yield Measured(
                 "t01 stands before c",
                 in_order(network),
@@ -777,7 +784,7 @@ def probe_unet(time=False, classes=False):
             yield Measured("the number of weights, biases apart", weights_in(network))
             yield Measured(
                 "a gradient reaches every layer",
-                y.requires_grad and all(gradient is not None for gradient in gradients(y, network)),
+                learns(y, network),
                 name="gradient cut off",
                 say="The gradient of the result does not reach every layer, so that not all of them learn. Is there a "
                 "detach(), a .data or a torch.no_grad()?",
@@ -798,8 +805,12 @@ def probe_unet(time=False, classes=False):
     return probe
 
 
-def gradients(y, network):
-    return torch.autograd.grad(y.sum(), list(network.parameters()), allow_unused=True)
+def learns(y, network) -> bool:
+    """Whether a gradient goes from the answer y to each of the network's weights."""
+    weights = [p for p in network.parameters() if p.requires_grad]
+    if not y.requires_grad:
+        return False
+    return all(gradient is not None for gradient in torch.autograd.grad(y.sum(), weights, allow_unused=True))
 
 
 def in_order(network) -> bool:
