@@ -44,9 +44,13 @@ def probe_one_step(student):
         case = f"sigma = {sigma:g}, 16 pictures"
         (z,), target = examples_of(student, task, case, x0, labels, generator, 1)
         yield Measured("the shape of the noisy pictures", list(z.shape))
-        yield Measured("what the network should answer, beside x0", target - x0 if target.shape == x0.shape else target)
-        if z.shape != x0.shape:
+        yield Measured("the shape of what the network should answer", list(target.shape))
+        if z.shape != x0.shape or target.shape != x0.shape:
             return
+        yield Measured(
+            "x0, and the noise in z, as parts of what the network should answer", parts(target, x0, z - x0), 0.1
+        )
+        yield Measured("what the network should answer, less x0", target - x0)
         yield Measured("the mean of what was added", mean(z - x0), 2 * NOISY)
         yield Measured("the standard deviation of what was added", std(z - x0), 2 * NOISY)
         yield Measured("the likeness of two pictures' noise", likeness((z - x0)[0], (z - x0)[1]), 10 * NOISY)
@@ -56,14 +60,28 @@ def probe_one_step(student):
         yield from of_chance(*noisy)
 
 
-def one_step_by(mix=lambda x, s, e: x + s * e, answer=lambda x, e, z: x, draw=torch.randn, frozen=False, bare=False):
+def parts(x, *of):
+    """How often each of the tensors is in x: the least squares."""
+    return torch.linalg.lstsq(torch.stack([y.flatten() for y in of], dim=1), x.flatten()[:, None]).solution.flatten()
+
+
+def one_step_by(
+    mix=lambda x, s, e: x + s * e,
+    answer=lambda x, e, z: x,
+    draw=torch.randn,
+    frozen=False,
+    bare=False,
+    exchanged=False,
+):
     def make(sigma=0.5):
         kept = noise(16, 1, 28, 28, seed=1)
 
         def examples(x0, labels, generator):
             eps = kept if frozen else draw(x0.shape, generator=generator)
             z = mix(x0, sigma, eps)
-            return (z if bare else (z,)), answer(x0, eps, z)
+            said = answer(x0, eps, z)
+            z, said = (said, z) if exchanged else (z, said)
+            return (z if bare else (z,)), said
 
         return Task(examples)
 
@@ -80,10 +98,19 @@ one_step = Exercise(
     right=one_step_by(),
     blank=("examples",),
     mistakes=(
+        *(
+            Mistake(
+                "the noise as the answer",
+                one_step_by(answer=answer),
+                "The network is asked for the noise. This one is asked for the clean picture; 2.2 will ask for the "
+                "noise.",
+            )
+            for answer in (lambda x, e, z: e, lambda x, e, z: z - x)
+        ),
         Mistake(
-            "the noise as the answer",
-            one_step_by(answer=lambda x, e, z: e),
-            "The network is asked for the noise. This one is asked for the clean picture; 2.2 will ask for the noise.",
+            "picture and answer exchanged",
+            one_step_by(exchanged=True),
+            "The network is shown x0 and asked for z. It is shown z and asked for x0.",
         ),
         Mistake(
             "the noisy picture as the answer",
@@ -176,14 +203,19 @@ def probe_noise(student, classes=False):
     (_, t_later, *c_later), eps_later = batch(0.0, generator)
     yield Measured("the likeness of two batches' noise", likeness(eps, eps_later), NOISY)
     yield Measured("two batches have other timesteps", not torch.equal(t01, t_later))
-    (again, t_again, *c_again), _ = batch(0.0, seeded(151))
-    (other, t_other, *c_other), _ = batch(0.0, seeded(152))
-    yield from of_chance(x_t, again, other)
-    yield from of_chance(t01, t_again, t_other)
+    (_, t_again, *c_again), again = batch(0.0, seeded(151))
+    (_, t_other, *c_other), other = batch(0.0, seeded(152))
+    yield from of_chance(eps, again, other)
+    yield from of_chance(t01, t_again, t_other, "choice of timesteps")
     if classes:
         yield from probe_classes(c[0], labels)
-        yield Measured("another batch drops others", not torch.equal(c[0], c_later[0]))
-        yield from of_chance(c[0], c_again[0], c_other[0])
+        yield Measured(
+            "another batch drops others",
+            not torch.equal(c[0], c_later[0]),
+            name="always the same dropped",
+            say="Every batch drops the classes of the same pictures. Draw anew for each batch.",
+        )
+        yield from of_chance(c[0], c_again[0], c_other[0], "choice of the classes to drop")
         for all_or_nothing, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
             sure = student(words, p_uncond=all_or_nothing)
             (_, _, c), _ = examples_of(student, sure, words, torch.zeros(shape), labels, seeded(153), 3)
@@ -199,6 +231,13 @@ def probe_classes(c, labels):
         return
     yield Measured("the kind of number in c", str(c.dtype))
     dropped = (c == 0).all(dim=1)
+    of_each = dropped.view(-1, 10).double().mean(dim=0)  # the labels are 0 … 9, again and again
+    yield Measured(
+        "some digits are always dropped, and others never",
+        bool((of_each == 0).any() and (of_each == 1).any()),
+        name="digits dropped, not pictures",
+        say="Some digits are always dropped, and others never: it drops columns of c. A picture's class is its row.",
+    )
     yield Measured("the share of pictures without a class", dropped.double().mean(), 3.2 * NOISY)
     yield Measured("the largest number in c", c.double().max().item(), 1e-3)
     right = c[~dropped].argmax(dim=1) == labels[~dropped]
@@ -244,6 +283,8 @@ def noise_task(
     table=LINEAR,
     clamp=False,
     frozen_t=False,
+    show=lambda x: x,
+    arrange=lambda *inputs: inputs,
 ):
     def make(T=300, emphasis=0.0, p_uncond=0.1):
         kept = noise(200, 1, 28, 28, seed=1) if frozen else None
@@ -255,12 +296,12 @@ def noise_task(
             t = kept_t[:n] if frozen_t else t
             eps = kept[:n] if frozen else draw(x0.shape, generator=generator)
             a, b = weigh(table[at(t, T).clamp(0, len(table) - 1)].view(-1, 1, 1, 1))
-            x_t = (a * x0 + b * eps).float()
+            x_t = (a * show(x0) + b * eps).float()
             x_t = x_t.clamp(0, 1) if clamp else x_t
-            t01 = told(t, T).float()
+            t01 = told(t, T)
             t01 = t01.view(-1, 1) if columns else t01
             more = [(drop or drop_rows)(labels, p_uncond, generator)] if classes else []
-            return (x_t, t01, *more), answer(x0, eps, x_t)
+            return arrange(x_t, t01, *more), answer(x0, eps, x_t)
 
         return Task(examples)
 
@@ -295,10 +336,35 @@ def noise_mistakes(classes):
     betas = 1 - torch.linspace(1e-4, 0.02, 300, dtype=torch.float64)
     before = torch.cat([torch.ones(1, dtype=torch.float64), LINEAR[:-1]])
     return (
+        *(
+            Mistake("t instead of t/T", wrong(told=told), "t01 is t itself. The network wants t/T, a number in [0, 1].")
+            for told in (lambda t, T: t.float(), lambda t, T: t)
+        ),
         Mistake(
-            "t instead of t/T",
-            wrong(told=lambda t, T: t.float()),
-            "t01 is t itself. The network wants t/T, a number in [0, 1].",
+            "divided without a remainder",
+            wrong(told=lambda t, T: t // T),
+            "t01 is always 0: // leaves no fraction. The network wants t / T.",
+        ),
+        Mistake(
+            "wrong dtype",
+            wrong(told=lambda t, T: t.double() / T),
+            "t01 is in double precision. What a network is shown is torch.float32, as its weights are.",
+        ),
+        Mistake(
+            "1000 for T",
+            wrong(told=lambda t, T: t / 1000),
+            "t01 is t/1000, whatever T is. The network is told t/T, and T is self.T.",
+        ),
+        Mistake(
+            "inputs in another order",
+            wrong(arrange=lambda x_t, t01, *c: (x_t, *c, t01) if c else (t01, x_t)),
+            "The inputs stand in another order than that in which the network takes them: x_t, t01"
+            + (", c." if classes else "."),
+        ),
+        Mistake(
+            "pictures in [-1, 1]",
+            wrong(show=lambda x: 2 * x - 1),
+            "It looks as if x0 were moved to [-1, 1], 2 x0 - 1, as in Part A. Part B's pictures stay in [0, 1].",
         ),
         Mistake(
             "t off by one",
@@ -423,8 +489,8 @@ time_conditional = Exercise(
     name="time_conditional",
     notebook="b2_2",
     kit="helpers.training.TimeConditional",
-    task="Make a batch of examples: draw t and eps for every picture; the network sees (x_t, t/T) and should "
-    "answer eps.",
+    task="Make a batch of examples: draw t, by self.timesteps, and eps for every picture; the network sees (x_t, t/T) "
+    "and should answer eps.",
     look="Compare with algorithm 1: a t for every picture, from 0 to T - 1, fresh noise, x_t by the forward process.",
     probe=probe_noise,
     right=noise_task(),
@@ -565,6 +631,8 @@ def probe_training_step(student):
 
 def training_step_by(
     loss=lambda a, b: ((a - b) ** 2).mean(),
+    predict=lambda network, inputs: network(*inputs),
+    wanted=lambda inputs, target: target,
     train=True,
     clear="before",
     back=True,
@@ -579,7 +647,7 @@ def training_step_by(
             network.train()
         if order == "step first":
             optimizer.step()
-        value = sign * loss(network(*inputs), target)
+        value = sign * loss(predict(network, inputs), wanted(inputs, target))
         if clear == "before":
             optimizer.zero_grad()
         if back:
@@ -622,6 +690,22 @@ training_step = Exercise(
             "evaluation mode",
             training_step_by(train=False),
             "The network learns in evaluation mode: BatchNorm's averages then stand still. network.train() first.",
+        ),
+        Mistake(
+            "inputs not unpacked",
+            training_step_by(predict=lambda network, inputs: network(inputs)),
+            "The network is called with one argument. `inputs` is a tuple of all that it takes: network(*inputs).",
+        ),
+        Mistake(
+            "gradient cut off",
+            training_step_by(predict=lambda network, inputs: network(*inputs).detach()),
+            "There is no way back from the loss to the weights. Is there a detach(), an item() or a torch.no_grad() "
+            "before loss.backward()?",
+        ),
+        Mistake(
+            "compared with its input",
+            training_step_by(wanted=lambda inputs, target: inputs[0]),
+            "The answer is compared with inputs[0], which the network was shown. It is compared with target.",
         ),
         Mistake(
             "no step", training_step_by(go=False), "The weights stay as they are: the optimizer's step is missing."

@@ -102,21 +102,21 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).mean() / (a.square().mean() * b.square().mean()).sqrt().clamp(min=1e-12)
 
 
-def of_chance(first: Tensor, again: Tensor, other: Tensor) -> list[Measured]:
+def of_chance(first: Tensor, again: Tensor, other: Tensor, what: str = "noise") -> list[Measured]:
     """What two calls with the same seed, and one with another, have to say about the function's randomness."""
     return [
         Measured(
-            "the same seed, the same noise",
+            f"the same seed, the same {what}",
             bool(torch.equal(first, again)),
             name="generator ignored",
-            say="Its noise does not come from the `generator` that it is given, so no result can be repeated: "
-            "hand the generator on to whatever draws, torch.randn(…, generator=generator).",
+            say=f"Its {what} does not come from the `generator` that it is given, so no result can be repeated: "
+            "hand the generator on to whatever draws, as in torch.randn(…, generator=generator).",
         ),
         Measured(
-            "another seed, another noise",
+            f"another seed, another {what}",
             not torch.equal(first, other),
             name="fixed seed",
-            say="Its noise is the same whatever the seed of the `generator`. Is a seed fixed inside, or is no noise "
+            say=f"Its {what} is the same whatever the seed of the `generator`. Is a seed fixed inside, or is nothing "
             "drawn at all?",
         ),
     ]
