@@ -503,7 +503,8 @@ class_conditional = Exercise(
     notebook="b2_4",
     kit="helpers.training.ClassConditional",
     task="As in 2.2, and a third input: the one-hot class c, which is all zeros with probability p_uncond.",
-    look="Count the rows of c that are all zeros: it should be a share p_uncond of them. All others have a single 1.",
+    look="x_t and t01 are as in 2.2, and c comes after them. Count its rows that are all zeros: it should be a share "
+    "p_uncond of them. All others have a single 1.",
     probe=lambda student: probe_noise(student, classes=True),
     right=noise_task(classes=True),
     blank=("examples",),
