@@ -454,7 +454,6 @@ def probe_digit_denoiser(student):
         yield Measured("the time that the network is told", torch.cat(times))
         yield Measured("the network is given a class", any(given))
         yield Measured("the network predicts in evaluation mode", not any(training))
-        yield Measured("the network is in training mode again afterwards", network.training)
         yield Measured("its running average", network.norm.running_mean.clone())
         yield Measured("eps", eps, 0.02)  # half precision is allowed
         yield Measured("the shape of var", None if var is None else list(var.shape))
@@ -468,7 +467,7 @@ NOT_ONE = "var is not 1. It says where between β̃ (-1) and β (+1) the varianc
 
 
 def digit_denoiser_by(
-    told=lambda t, T: t / T, ready=True, again=True, var=lambda eps, beta: torch.ones_like(eps), always=False
+    told=lambda t, T: t / T, ready=True, woken=False, var=lambda eps, beta: torch.ones_like(eps), always=False
 ):
     class Denoiser:
         def __init__(self, unet, schedule):
@@ -483,10 +482,7 @@ def digit_denoiser_by(
             if always and not c:
                 c = (torch.zeros(len(x_t), 10),)
             eps = self.unet(x_t, t01, *c).detach()
-            if again:
-                self.unet.train(was)
-            if again == "train":
-                self.unet.train()
+            self.unet.train(was or woken)
             return Prediction(eps, var(eps, self.schedule.betas[t].item()))
 
     return Denoiser
@@ -525,19 +521,13 @@ digit_denoiser = Exercise(
         ),
         Mistake(
             "BatchNorm in training mode",
-            digit_denoiser_by(ready=False, again=False),
+            digit_denoiser_by(ready=False),
             "The network predicts in training mode: BatchNorm then takes mean and variance of this batch, so that "
             "each picture's answer depends on the others.",
         ),
         Mistake(
-            "left in evaluation mode",
-            digit_denoiser_by(again=False),
-            "The network was in training mode before, and is left in evaluation mode: whoever draws between two "
-            "epochs goes on training with averages that stand still.",
-        ),
-        Mistake(
             "put into training mode",
-            digit_denoiser_by(again="train"),
+            digit_denoiser_by(woken=True),
             "The network was in evaluation mode, and is in training mode afterwards: leave it as it was.",
         ),
         Mistake(
