@@ -95,6 +95,177 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     (
         "denoise",
         "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in [(t, t - 1 if t else None) for t in timesteps]:
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+            x_t = x_s
+
+    return loop(x_t)""",
+        "The step goes from t to t - 1, although the next timestep of the list is further away.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [timesteps[-1], *timesteps[:-1]]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+            x_t = x_s
+
+    return loop(x_t)""",
+        "s is the timestep before t in the list, timesteps[i - 1], so that the step goes up.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [*timesteps[1:], None]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod).clamp(-1, 1)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+            x_t = x_s
+
+    return loop(x_t)""",
+        "The estimate is clamped to [-1, 1] although nobody asked for a threshold.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [*timesteps[1:], None]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+            x_t = x0_hat
+
+    return loop(x_t)""",
+        "The next step begins at the estimate x0_hat and not at x_s.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [*timesteps[1:], None]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            x_t = x_s
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+
+    return loop(x_t)""",
+        "x_t is overwritten with x_s before it is yielded, so the Step shows x_s twice.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [*timesteps[1:], None]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                constrain(x_s, s)
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+            x_t = x_s
+
+    return loop(x_t)""",
+        "What constrain returns is thrown away.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [*timesteps[1:], None]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None and s is not None:
+                x_s = constrain(x_s, s)
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+            x_t = x_s
+
+    return loop(x_t)""",
+        "constrain does not run after the last step, where s is None.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [*timesteps[1:], None]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+            x_t = x_s
+
+    return loop(x_t)""",
+        "The threshold is applied to the estimate after the step, which has not used it.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [*timesteps[1:], None]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = raw = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            yield Step(t, s, x_t, eps, raw, x_s)
+            x_t = x_s
+
+    return loop(x_t)""",
+        "What is yielded as x0_hat is the estimate from before the threshold.",
+    ),
+    (
+        "denoise",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
         "return _denoise(denoiser, x_t, timesteps, cond, ddpm_step, threshold, constrain, generator)",
         "The loop calls ddpm_step whatever `step` it is given.",
     ),
