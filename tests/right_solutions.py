@@ -160,6 +160,13 @@ def in_a_loop(x0_hat, *, ratio=0.95, maximum=1.5):
     return torch.stack(results)
 
 
+@solves("dynamic_threshold")
+def by_the_sorted_values(x0_hat, ratio=0.95, maximum=1.5):
+    values = x0_hat.abs().flatten(1).sort(dim=1).values
+    s = values[:, int(ratio * (values.shape[1] - 1))].clip(1, maximum)[:, None, None, None]  # one of them, not between
+    return torch.clamp(x0_hat / s, -1, 1)
+
+
 @solves("add_noise")
 def drawn_and_scaled_in_place(x0, sigma, *, noise=None, generator=None):
     z = torch.randn(x0.shape, generator=generator) if noise is None else noise.clone()
@@ -417,6 +424,12 @@ class PlainModule(nn.Module):
 @solves("conv")
 def a_function_of_sizes(i, o):
     return nn.Sequential(nn.Conv2d(i, o, (3, 3), 1, 1), nn.BatchNorm2d(o), nn.GELU(approximate="tanh"))
+
+
+@solves("conv")
+class Lazy(nn.Sequential):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(nn.LazyConv2d(out_channels, 3, padding=1), nn.LazyBatchNorm2d(), nn.GELU())
 
 
 @solves("flatten")

@@ -299,6 +299,20 @@ def test_what_cannot_be_stopped_is_left_behind_and_told():
     assert verdict.mistake == "endless loop" and "restart the kernel" in verdict.say
 
 
+def test_weights_that_the_check_cannot_set_are_told():
+    class OwnWeights(torch.nn.Module):
+        def __init__(self, in_channels, out_channels):
+            super().__init__()
+            self.kernel = torch.nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+            self.norm = torch.nn.BatchNorm2d(out_channels)
+
+        def forward(self, x):
+            return torch.nn.functional.gelu(self.norm(torch.nn.functional.conv2d(x, self.kernel, padding=1)))
+
+    verdict = judge(EXERCISES["conv"], OwnWeights)
+    assert verdict.mistake == "weights outside a layer" and "in kernel." in verdict.say
+
+
 def test_what_is_no_function_is_told():
     for nothing in (None, 3, torch.zeros(2)):
         assert judge(EXERCISES["forward"], nothing).mistake == "no function"

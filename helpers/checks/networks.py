@@ -15,13 +15,23 @@ from .toys import fill, noise
 CLOSE = 3e-3  # GELU has a usual approximation, which is right enough
 
 
-def build(student, case, *sizes) -> nn.Module:
-    """The student's network of these sizes, with the check's weights."""
+def build(student, case, sizes, inputs) -> nn.Module:
+    """The student's network of these sizes, for these inputs, with the check's weights."""
     network = student(case, *sizes)
     if not isinstance(network, nn.Module):
         raise Fault(
             "no network", f"It makes a {type(network).__name__}; wanted an nn.Module, such as an nn.Sequential."
         )
+    for module in network.modules():
+        loose = [name for name, _ in module.named_parameters(recurse=False)]
+        if loose and not type(module).__module__.startswith("torch."):
+            raise Fault(
+                "weights outside a layer",
+                f"It keeps weights of its own in {loose[0]}. They may be right, but this check can only try PyTorch's "
+                "layers (nn.Conv2d, nn.Linear …), to which it gives weights that it knows: make one of them.",
+            )
+    if any(nn.parameter.is_lazy(p) for p in network.parameters()):
+        student.call(network, case, *inputs)  # from which a LazyConv2d learns how many channels there are
     return fill(network)
 
 
@@ -36,8 +46,8 @@ def probe_layer(*sizes: tuple[tuple[int, ...], tuple[int, ...]]):
     def probe(student):
         for arguments, shape in sizes:
             case = f"made with {', '.join(map(str, arguments)) or 'no arguments'}, for pictures {shape}"
-            network = build(student, case, *arguments)
             x = noise(*shape, seed=131)
+            network = build(student, case, arguments, [x])
             y = tensor(student.call(network.eval(), case, x), "the result")
             yield Measured("the shape of the result", list(y.shape))
             yield Measured("the result in evaluation mode", y, CLOSE)
@@ -503,8 +513,9 @@ up_block = sampled_block(
 def probe_fc(student):
     for sizes, batch in (((1, 6), 4), ((10, 5), 3)):
         case = f"FCBlock{sizes}, for {batch} rows"
-        network = build(student, case, *sizes)
-        y = tensor(student.call(network, case, noise(batch, sizes[0], seed=132).abs()), "the result")
+        rows = noise(batch, sizes[0], seed=132).abs()
+        network = build(student, case, sizes, [rows])
+        y = tensor(student.call(network, case, rows), "the result")
         yield Measured("the number of values for each row", y.numel() // batch)
         yield Measured("the result, without its shape", y.flatten(), CLOSE)
         yield Measured("the shape of the result", list(y.shape))
@@ -657,9 +668,9 @@ def probe_unet(time=False, classes=False):
     def probe(student):
         for hidden in (4, 3):
             case = f"hidden = {hidden}, two pictures, in evaluation mode"
-            network = build(student, case, hidden).eval()
             x = noise(2, 1, 28, 28, seed=133)
             more = [torch.tensor([[0.1], [0.9]])] * time + [torch.eye(10)[[2, 7]]] * classes
+            network = build(student, case, [hidden], [x, *more]).eval()
             y = tensor(student.call(network, case, x, *more), "the result")
             yield Measured("the shape of the result", list(y.shape))
             yield Measured("the result", y, CLOSE)

@@ -770,20 +770,17 @@ from_pixels = Exercise(
 
 
 def probe_threshold(student):
-    gentle, strong = 0.6 * pictures(1), 1.8 * pictures(1) + 0.3 * noise(1, 3, 16, 16)
-    case = "a picture that stays inside [-1, 1]"
-    yield Measured("the result", tensor(student(case, gentle), "the result"), low=-1.0)
+    gentle, strong = 0.6 * pictures(1), 2.2 * pictures(1) + 0.3 * noise(1, 3, 16, 16)
     slight = 1.2 * pictures(1) + 0.05
-    yield Measured(
-        "the result", tensor(student("a picture that leaves [-1, 1] a little", slight), "the result"), low=-1.0
-    )
-    case = "a picture that goes far beyond"
-    yield Measured("the result", tensor(student(case, strong), "the result"), low=-1.0)
-    options = {"ratio": 0.8, "maximum": 3.0}
-    result = student("ratio = 0.8, maximum = 3", strong, **options)
-    yield Measured("the result", tensor(result, "the result"), low=-1.0)
-    both = student("two pictures, one of them gentle", torch.cat([gentle, strong]))
-    yield Measured("the result", tensor(both, "the result"), low=-1.0)
+    for case, x, given in (
+        ("a picture that stays inside [-1, 1]", gentle, {}),
+        ("a picture that leaves [-1, 1] a little", slight, {}),
+        ("a picture that goes far beyond", strong, {}),
+        ("ratio = 0.8, maximum = 3, a dark picture", strong - 0.7, {"ratio": 0.8, "maximum": 3.0}),
+        ("two pictures, one of them gentle", torch.cat([gentle, strong]), {}),
+    ):
+        result = tensor(student(case, x, **given), "the result")
+        yield Measured("the result", result, 0.01, low=-1.0)  # between two values, a quantile may be either
 
 
 def threshold_by(
