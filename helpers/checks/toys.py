@@ -50,6 +50,11 @@ def mean(x: Tensor) -> Tensor:
     return x.double().mean()
 
 
+def mean_and_std(x: Tensor) -> Tensor:
+    """In one, so that only what has both of a mistake is taken for it."""
+    return torch.stack([mean(x), x.double().std()])
+
+
 def one_noise(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
     """The same for all pictures."""
     return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
