@@ -107,11 +107,14 @@ def by_a_transform(x, kernel_size, sigma):
 
 
 @solves("blur")
-def with_edges_continued(x, kernel_size, sigma):
-    d = torch.arange(kernel_size) - kernel_size // 2
+def with_the_edge_itself_reflected(x, kernel_size, sigma):
+    edge = kernel_size // 2
+    d = torch.arange(kernel_size) - edge
     weights = torch.softmax(-(d**2) / (2 * sigma**2), dim=0)
-    y = F.pad(x, (kernel_size // 2,) * 4, mode="replicate").unfold(2, kernel_size, 1) @ weights
-    return y.unfold(3, kernel_size, 1) @ weights
+    for _ in range(2):
+        x = torch.cat([x[..., :edge].flip(-1), x, x[..., -edge:].flip(-1)], dim=-1).unfold(-1, kernel_size, 1) @ weights
+        x = x.mT
+    return x
 
 
 @solves("blur")
@@ -395,6 +398,13 @@ class OnePictureAtATime(Denoiser):
 
     def unconditional(self, cond):
         return tuple(cond) if isinstance(cond, tuple) else torch.zeros_like(cond)
+
+
+@solves("digit_denoiser")
+class LeftInEvaluationMode(WithEvalOnlyWhereNeeded):  # like sample_digits's; a training step switches to training mode
+    def __call__(self, x_t, t, cond):
+        self.unet.eval()
+        return super().__call__(x_t, t, cond)
 
 
 # ---- networks ------------------------------------------------------------------------------------------------------

@@ -142,6 +142,8 @@ def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> V
         name, say = fault.name, fault.say
     elif mistake:
         name, say = mistake.name, f"{mistake.say} ({difference(mine, right)})"
+        if fault and fault.name == "NaN":
+            say = mistake.say  # which says so itself
     elif right.say:
         name, say = right.name, f"{right.say} ({difference(mine, right)})"
     else:

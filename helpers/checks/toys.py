@@ -50,9 +50,25 @@ def mean(x: Tensor) -> Tensor:
     return x.double().mean()
 
 
+def mean_and_std(x: Tensor) -> Tensor:
+    """In one, so that only what has both of a mistake is taken for it."""
+    return torch.stack([mean(x), x.double().std()])
+
+
 def one_noise(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
     """The same for all pictures."""
     return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
+
+
+def grey_noise(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    """The same for all channels."""
+    return torch.randn((shape[0], 1, *shape[2:]), generator=generator).expand(shape)
+
+
+GREY_NOISE = (
+    "The three colours of a pixel get the same noise, so that it is grey. Each number is drawn by itself: draw in the "
+    "shape of the pictures."
+)
 
 
 def from_zero_to_one(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
