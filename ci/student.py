@@ -71,8 +71,9 @@ def stub(exercise: Exercise, name: str) -> str:
 
 def docstring(kits_own: type, method: str) -> str | None:
     """A method's, or that of the class of the kit's that it overrides; not PyTorch's."""
-    home = next(base for base in kits_own.__mro__ if method in vars(base) and inspect.getdoc(vars(base)[method]))
-    return inspect.getdoc(vars(home)[method]) if home.__module__.startswith("helpers") else None
+    kits = [base for base in kits_own.__mro__ if base.__module__.startswith("helpers") and method in vars(base)]
+    written = [vars(base)[method].__doc__ for base in kits]  # not inspect.getdoc, which would ask PyTorch, too
+    return next((inspect.cleandoc(doc) for doc in written if doc), None)
 
 
 def blanked(lines: list[str], node: ast.FunctionDef, offset: int, doc: str | None, task: str) -> str:

@@ -32,7 +32,7 @@ class Step(NamedTuple):
     s: int | None
     x_t: Tensor
     eps: Tensor  # the noise that the denoiser saw in x_t
-    x0_hat: Tensor  # the clean picture that this implies
+    x0_hat: Tensor  # the clean picture that this implies, thresholded: what the step has used
     x_s: Tensor
 
 
@@ -207,7 +207,8 @@ def denoise(
         timesteps: strictly decreasing, such as strided_timesteps(). The last one's step ends in x0_hat.
         cond: the denoiser's condition; for a text model the embeddings (1 or B, 77, width).
         step: ddpm_step, ddim_step, or a function like them.
-        threshold: a function x0_hat -> x0_hat, such as dynamic_threshold; by default the estimate stays as it is.
+        threshold: a function x0_hat -> x0_hat, such as dynamic_threshold; by default the estimate stays as it is. What
+            it makes of the estimate goes into the step, and is the Step's x0_hat.
         constrain: a function (x_s, s) -> x_s, run after every step, before it is yielded.
         generator: the source of all noise.
 

@@ -117,7 +117,7 @@ class TimeConditional:
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
         """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01), and what it should say, eps.
 
-        t and eps are drawn anew for every picture of every batch.
+        t, by `timesteps`, and eps are drawn anew for every picture of every batch.
         """
         t = self.timesteps(len(x0), generator)
         x_t, eps = forward(x0, t, self.schedule.alphas_cumprod, generator=generator)

@@ -91,7 +91,10 @@ class UpBlock(nn.Sequential):
 
 
 class FCBlock(nn.Sequential):
-    """Linear → GELU → Linear, one number for each channel of a picture: (B, F_in) -> (B, F_out, 1, 1)."""
+    """One number for each channel of a picture: (B, F_in) -> (B, F_out, 1, 1).
+
+    Linear(F_in, F_out) → GELU → Linear(F_out, F_out), and two more axes.
+    """
 
     def __init__(self, in_features: int, out_features: int):
         super().__init__(

@@ -7,6 +7,60 @@ catch each, and to recognise it.
 
 # ruff: noqa: E501
 
+# What is a loop of one's own, to plant mistakes in.
+LOOP = """@torch.no_grad()
+    def loop(x_t):
+        for t, s in zip(timesteps, [*timesteps[1:], None]):
+            eps, var = denoiser(x_t, t, cond)
+            x0_hat = estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            yield Step(t, s, x_t, eps, x0_hat, x_s)
+            x_t = x_s
+
+    return loop(x_t)"""
+SAMPLER = """was_training = network.training
+    network.eval()
+    x = draw_noise((count, 1, 28, 28), generator, torch.device("cpu"))
+    with torch.no_grad():
+        for t in reversed(range(schedule.T)):
+            beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]
+            eps = network(x, torch.full((count, 1), t / schedule.T))
+            x = (x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt()
+            if t > 0:
+                x = x + beta.sqrt() * draw_noise(x.shape, generator, x.device)
+    network.train(was_training)
+    return x"""
+
+
+def in_a_loop(right: str, wrong: str, words: str) -> tuple[str, str, str, str]:
+    """A mistake in somebody's own denoise."""
+    assert LOOP.count(right) == 1, right
+    kits_own = "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)"
+    return "denoise", kits_own, LOOP.replace(right, wrong), words
+
+
+def in_a_sampler(right: str, wrong: str, words: str) -> tuple[str, str, str, str]:
+    """A mistake in somebody's own sample_digits."""
+    assert SAMPLER.count(right) == 1, right
+    kits_own = """denoiser, timesteps = DigitDenoiser(network, schedule), strided_timesteps(schedule.T, schedule.T)
+    return final(sample(denoiser, (), timesteps=timesteps, batch_size=count, generator=generator), progress=False)"""
+    return "sample_digits", kits_own, SAMPLER.replace(right, wrong), words
+
+
+def in_a_sampler_of_classes(eps: str, words: str) -> tuple[str, str, str, str]:
+    """A mistake in somebody's own sample_classes: what it takes for the guided noise."""
+    kits_own = """denoiser, timesteps = guided(DigitDenoiser(network, schedule), gamma), strided_timesteps(schedule.T, schedule.T)
+    return final(sample(denoiser, c, timesteps=timesteps, batch_size=len(c), generator=generator), progress=False)"""
+    plain = "network(x, torch.full((count, 1), t / schedule.T))"
+    assert SAMPLER.count(plain) == 1
+    sampler = SAMPLER.replace(plain, eps.replace("t01", "torch.full((count, 1), t / schedule.T)"))
+    return "sample_classes", kits_own, "count = len(c)\n    " + sampler, words
+
+
 MUTANTS: list[tuple[str, str, str, str]] = [
     # ---- Part A ---------------------------------------------------------------------------------------------------
     (
@@ -91,6 +145,57 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "v = (var + 1) / 2",
         "v = var",
         "The variance channel, from -1 to 1, is used as the weight as it is; the weight is (v + 1) / 2, from 0 to 1.",
+    ),
+    in_a_loop(
+        "zip(timesteps, [*timesteps[1:], None])",
+        "[(t, t - 1 if t else None) for t in timesteps]",
+        "The step goes from t to t - 1, although the next timestep of the list is further away.",
+    ),
+    in_a_loop(
+        "[*timesteps[1:], None]",
+        "[timesteps[-1], *timesteps[:-1]]",
+        "s is the timestep before t in the list, timesteps[i - 1], so that the step goes up.",
+    ),
+    in_a_loop(
+        "denoiser.schedule.alphas_cumprod)",
+        "denoiser.schedule.alphas_cumprod).clamp(-1, 1)",
+        "The estimate is clamped to [-1, 1] although nobody asked for a threshold.",
+    ),
+    in_a_loop(
+        "x_t = x_s",
+        "x_t = x0_hat",
+        "The next step begins at the estimate x0_hat and not at x_s.",
+    ),
+    in_a_loop(
+        "yield Step(t, s, x_t,",
+        "yield Step(t, s, x_s,",
+        "x_s is yielded where x_t belongs: x_t was overwritten before the yield.",
+    ),
+    in_a_loop(
+        "x_s = constrain(x_s, s)",
+        "constrain(x_s, s)",
+        "What constrain returns is thrown away.",
+    ),
+    in_a_loop(
+        "if constrain is not None:",
+        "if constrain is not None and s is not None:",
+        "constrain does not run after the last step, where s is None.",
+    ),
+    in_a_loop(
+        """            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+""",
+        """            x_s = step(x_t, x0_hat, t, s, denoiser.schedule, var=var, generator=generator)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+""",
+        "The threshold is applied to the estimate after the step, which has not used it.",
+    ),
+    in_a_loop(
+        "yield Step(t, s, x_t, eps, x0_hat, x_s)",
+        "yield Step(t, s, x_t, eps, estimate_x0(x_t, t, eps, denoiser.schedule.alphas_cumprod), x_s)",
+        "What is yielded as x0_hat is the estimate from before the threshold.",
     ),
     (
         "denoise",
@@ -419,6 +524,41 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "self.unet.train()",
         "The network is always left in training mode, even if it came in evaluation mode.",
     ),
+    in_a_sampler(
+        "(x - beta /",
+        "(x + beta /",
+        "The sign of the predicted noise is wrong: it is added.",
+    ),
+    in_a_sampler(
+        "/ (1 - beta).sqrt()",
+        "/ (1 - beta)",
+        "The mean is divided by alpha and not by its root.",
+    ),
+    in_a_sampler(
+        "beta / (1 - abar).sqrt() * eps",
+        "(1 - abar).sqrt() * eps",
+        "All of the noise is taken away at each step.",
+    ),
+    in_a_sampler(
+        "if t > 0:",
+        "if t > 1:",
+        "As in the paper no noise at t = 1, but here t begins at 0.",
+    ),
+    in_a_sampler(
+        'x = draw_noise((count, 1, 28, 28), generator, torch.device("cpu"))',
+        'x = 0.5 + 0.5 * draw_noise((count, 1, 28, 28), generator, torch.device("cpu"))',
+        "It starts from grey with half of the noise.",
+    ),
+    in_a_sampler(
+        "* draw_noise(x.shape, generator, x.device)",
+        "* torch.rand(x.shape, generator=generator)",
+        "The z of the steps is uniform.",
+    ),
+    in_a_sampler(
+        "t / schedule.T",
+        "t / 1000",
+        "The network is told t / 1000, as if the schedule had 1000 timesteps.",
+    ),
     (
         "sample_digits",
         """denoiser, timesteps = DigitDenoiser(network, schedule), strided_timesteps(schedule.T, schedule.T)
@@ -521,5 +661,24 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     network.train(was_training)
     return x""",
         '"Any digit" is a tenth of every class; the network was trained with zeros.',
+    ),
+    in_a_sampler_of_classes(
+        "network(x, t01, 0 * c) + gamma * network(x, t01, c)",
+        "The prediction for the class is added in full, and not the difference.",
+    ),
+    in_a_sampler_of_classes(
+        "(gamma * network(x, t01, c) + (1 - gamma) * network(x, t01, 0 * c)).clamp(-1, 1)",
+        "The guided noise is clamped.",
+    ),
+    in_a_sampler_of_classes(
+        "gamma * network(x, t01, c) + (1 - gamma) * network(x, t01, 1 - c)",
+        '"Any digit" is told as all the other classes.',
+    ),
+    in_a_sampler_of_classes(
+        "gamma * network(x, t01, c) + (1 - gamma) * network(torch.randn(x.shape, generator=generator), t01, 0 * c)",
+        "The half without the class is asked about other pictures.",
+    ),
+    in_a_sampler_of_classes(
+        "gamma * network(x, t01, c) + (1 - gamma) * network(x, t01)", 'For "any digit" the network is called without c.'
     ),
 ]

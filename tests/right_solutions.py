@@ -1,5 +1,6 @@
 """Right solutions that are written in another way than the kit's: a check that refuses one of them is wrong itself."""
 
+import functools
 import itertools
 import math
 
@@ -52,6 +53,15 @@ def downwards(steps=34, T=1000):
     return list(range(stride * (steps - 1), -stride, -stride))
 
 
+@solves("strided_timesteps")
+def one_after_the_other(steps=34, T=1000):
+    first = (T - 1) // (steps - 1) * (steps - 1)
+    if first < 0.98 * T:
+        first = T - 1
+    for i in range(steps - 1, -1, -1):
+        yield round(first * i / (steps - 1))
+
+
 @solves("forward")
 def picture_by_picture(x0, t, alphas_cumprod, *, noise=None, generator=None):
     if noise is None:
@@ -97,11 +107,14 @@ def by_a_transform(x, kernel_size, sigma):
 
 
 @solves("blur")
-def with_edges_continued(x, kernel_size, sigma):
-    d = torch.arange(kernel_size) - kernel_size // 2
+def with_the_edge_itself_reflected(x, kernel_size, sigma):
+    edge = kernel_size // 2
+    d = torch.arange(kernel_size) - edge
     weights = torch.softmax(-(d**2) / (2 * sigma**2), dim=0)
-    y = F.pad(x, (kernel_size // 2,) * 4, mode="replicate").unfold(2, kernel_size, 1) @ weights
-    return y.unfold(3, kernel_size, 1) @ weights
+    for _ in range(2):
+        x = torch.cat([x[..., :edge].flip(-1), x, x[..., -edge:].flip(-1)], dim=-1).unfold(-1, kernel_size, 1) @ weights
+        x = x.mT
+    return x
 
 
 @solves("blur")
@@ -145,6 +158,13 @@ def in_a_loop(x0_hat, *, ratio=0.95, maximum=1.5):
         s = min(max(float(torch.quantile(torch.abs(x).reshape(-1), ratio)), 1.0), maximum)
         results.append(torch.maximum(torch.minimum(x, torch.tensor(s)), torch.tensor(-s)) / s)
     return torch.stack(results)
+
+
+@solves("dynamic_threshold")
+def by_the_sorted_values(x0_hat, ratio=0.95, maximum=1.5):
+    values = x0_hat.abs().flatten(1).sort(dim=1).values
+    s = values[:, int(ratio * (values.shape[1] - 1))].clip(1, maximum)[:, None, None, None]  # one of them, not between
+    return torch.clamp(x0_hat / s, -1, 1)
 
 
 @solves("add_noise")
@@ -274,6 +294,16 @@ def its_own_loop(denoiser, x_orig, mask, cond, *, timesteps, generator=None, ste
     yield from denoise(denoiser, x, timesteps, cond, constrain=constrain, **options)
 
 
+@solves("inpaint")
+@torch.inference_mode()
+def in_inference_mode(denoiser, x_orig, mask, cond, *, timesteps, generator=None, **options):
+    keep = functools.partial(
+        by_indices, x_orig=x_orig, mask=mask, alphas_cumprod=denoiser.schedule.alphas_cumprod, generator=generator
+    )
+    x_T = torch.empty_like(x_orig).normal_(generator=generator)
+    yield from denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options)
+
+
 # ---- denoisers -----------------------------------------------------------------------------------------------------
 
 
@@ -349,6 +379,34 @@ class WithEvalOnlyWhereNeeded(Denoiser):
         return () if isinstance(cond, tuple) else cond * 0
 
 
+@solves("digit_denoiser")
+class OnePictureAtATime(Denoiser):
+    image_shape = (1, 28, 28)
+
+    def __init__(self, unet, schedule):
+        self.unet, self.schedule = unet, schedule
+
+    @torch.no_grad()
+    def __call__(self, x_t, t, cond):
+        was_training = self.unet.training
+        self.unet.eval()
+        t01 = torch.tensor([[t / self.schedule.T]], dtype=torch.float64)  # FCBlock makes fp32 of it
+        classes = [{} for _ in x_t] if isinstance(cond, tuple) else [{"c": c[None]} for c in cond.expand(len(x_t), -1)]
+        eps = torch.cat([self.unet(x[None], t01, **c) for x, c in zip(x_t, classes)])
+        self.unet.train(was_training)
+        return Prediction(eps, torch.tensor(1.0).expand_as(eps))
+
+    def unconditional(self, cond):
+        return tuple(cond) if isinstance(cond, tuple) else torch.zeros_like(cond)
+
+
+@solves("digit_denoiser")
+class LeftInEvaluationMode(WithEvalOnlyWhereNeeded):  # like sample_digits's; a training step switches to training mode
+    def __call__(self, x_t, t, cond):
+        self.unet.eval()
+        return super().__call__(x_t, t, cond)
+
+
 # ---- networks ------------------------------------------------------------------------------------------------------
 
 
@@ -366,6 +424,12 @@ class PlainModule(nn.Module):
 @solves("conv")
 def a_function_of_sizes(i, o):
     return nn.Sequential(nn.Conv2d(i, o, (3, 3), 1, 1), nn.BatchNorm2d(o), nn.GELU(approximate="tanh"))
+
+
+@solves("conv")
+class Lazy(nn.Sequential):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(nn.LazyConv2d(out_channels, 3, padding=1), nn.LazyBatchNorm2d(), nn.GELU())
 
 
 @solves("flatten")
@@ -480,6 +544,12 @@ class NoiseFirst(OneStep):
         return (add_noise(x0, self.sigma, noise=noise),), x0.clone()
 
 
+@solves("one_step")
+class OfDigits(OneStep):
+    def examples(self, x0, labels, generator):
+        return (x0 + self.sigma * torch.randn(len(x0), 1, 28, 28, generator=generator),), x0  # all pictures are 28×28
+
+
 @solves("time_conditional")
 class TimesFromRand(TimeConditional):
     def examples(self, x0, labels, generator):
@@ -495,6 +565,18 @@ class OneByOne(TimeConditional):
         t = torch.randint(0, self.T, (x0.shape[0],), generator=generator)
         x_t, eps = forward(x0, t, self.schedule.alphas_cumprod, generator=generator)
         return [x_t, t.unsqueeze(1).float().div(self.T)], eps
+
+
+@solves("time_conditional")
+class InALoop(TimeConditional):
+    def examples(self, x0, labels, generator):
+        x_t, t01, eps = torch.empty(len(x0), 1, 28, 28), torch.empty(len(x0), 1), torch.empty(len(x0), 1, 28, 28)
+        for i, x in enumerate(x0):
+            t = int(torch.randint(self.T, (1,), generator=generator))
+            eps[i] = torch.randn(1, 28, 28, generator=generator)
+            abar = self.schedule.alphas_cumprod[t]
+            x_t[i], t01[i] = abar.sqrt() * x + (1 - abar).sqrt() * eps[i], t / self.T
+        return (x_t, t01), eps
 
 
 @solves("class_conditional")
@@ -619,6 +701,75 @@ def with_zeros_at_the_end(network, schedule, count, *, generator=None):
         time = torch.ones(count, 1) * t / schedule.T
         x = (x - beta / math.sqrt(1 - abar) * network(x, time)) / math.sqrt(1 - beta) + math.sqrt(beta) * z
     return x
+
+
+@solves("sample_digits")
+@torch.no_grad()
+def one_digit_after_the_other(network, schedule, count, *, generator=None):
+    network.eval()
+    digits = []
+    for _ in range(count):
+        x = torch.randn(1, 1, 28, 28, generator=generator)
+        for t in range(schedule.T - 1, -1, -1):
+            beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]
+            eps = network(x, torch.tensor([[t / schedule.T]]))
+            x = (x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt()
+            if t > 0:
+                x = x + beta.sqrt() * torch.randn(1, 1, 28, 28, generator=generator)
+        digits.append(x)
+    return torch.cat(digits)
+
+
+@solves("sample_digits")
+@torch.inference_mode()
+def a_generator_for_each_digit(network, schedule, count, *, generator=None):
+    seeds = torch.randint(2**31, (count,), generator=generator).tolist()
+    noises = [torch.randn(schedule.T, 1, 28, 28, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    z = torch.stack(noises, dim=1)  # all the noise beforehand, the start's first
+    network.eval()
+    x = z[0].double()
+    for i, t in enumerate(reversed(range(schedule.T)), start=1):
+        beta, abar = schedule.betas[t].double(), schedule.alphas_cumprod[t].double()
+        eps = network(x.float(), torch.full((count, 1), t / schedule.T, dtype=torch.float64))
+        x = (x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt()
+        x = x + beta.sqrt() * z[i] if i < schedule.T else x
+    return x.float()
+
+
+@solves("sample_classes")
+@torch.no_grad()
+def one_picture_after_the_other(network, schedule, c, gamma, *, generator=None):
+    network.eval()
+    digits = []
+    for row in c:
+        both = torch.stack([row, torch.zeros(10)])
+        x = torch.randn(1, 1, 28, 28, generator=generator)
+        for t in range(schedule.T - 1, -1, -1):
+            beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]
+            told, without = network(x.expand(2, -1, -1, -1), torch.full((2, 1), t / schedule.T), both)
+            x = (x - beta / (1 - abar).sqrt() * torch.lerp(without, told, gamma)) / (1 - beta).sqrt()
+            if t > 0:
+                x = x + beta.sqrt() * torch.randn(x.shape, generator=generator)
+        digits.append(x[0])
+    return torch.stack(digits)
+
+
+@solves("sample_classes")
+@torch.no_grad()
+def one_class_after_the_other(network, schedule, c, gamma, *, generator=None):
+    network.eval()
+    digits, labels = torch.empty(len(c), 1, 28, 28), c.argmax(dim=1)
+    for digit in labels.unique():  # from 0 up, whatever the order in c
+        rows = c[labels == digit]
+        x = torch.randn(len(rows), 1, 28, 28, generator=generator)
+        for t in range(schedule.T - 1, -1, -1):
+            beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]
+            t01 = torch.ones(len(rows), 1) * t / schedule.T
+            eps = gamma * network(x, t01, c=rows) + (1 - gamma) * network(x, t01=t01, c=0 * rows)
+            mean = (x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt()
+            x = torch.normal(mean, beta.sqrt().expand_as(mean), generator=generator) if t > 0 else mean
+        digits[labels == digit] = x
+    return digits
 
 
 @solves("sample_classes")

@@ -4,6 +4,7 @@ A false alarm is worse than a miss: nobody learns from being told that a right f
 """
 
 import ast
+import functools
 import inspect
 import linecache
 import math
@@ -14,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: F401 (in strings)
 from mutants import MUTANTS
 from mutants_by_strangers import MUTANTS as BY_STRANGERS
 from right_solutions import SOLUTIONS
@@ -21,7 +23,8 @@ from student import TAG, exercises_in, stub_cell, student_notebook
 
 from helpers import checks
 from helpers.checks import EXERCISES, check
-from helpers.checks.exercise import judge
+from helpers.checks.exercise import Measured, difference, judge
+from helpers.sampling import forward
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -117,6 +120,27 @@ CALLED = {
     "`not s` is also true for timestep 0: the step to s = 0": "s = 0 taken for the last step",
     "No noise on arriving at s = 0": "s = 0 taken for the last step",
     "The threshold is applied to x_s": "threshold on x_s",
+    "The step goes from t to t - 1, although the next timestep": "s = t − 1",
+    "s is the timestep before t in the list, timesteps[i - 1],": "s on the wrong side of t",
+    "The estimate is clamped to [-1, 1] although nobody asked": "clamped",
+    "The next step begins at the estimate x0_hat and not at x_s.": "x0_hat for x_s",
+    "x_s is yielded where x_t belongs: x_t was overwritten": "x_t overwritten",
+    "What constrain returns is thrown away.": "constrain in vain",
+    "constrain does not run after the last step, where s is": "constrain left out at the end",
+    "The threshold is applied to the estimate after the step,": "threshold after the step",
+    "What is yielded as x0_hat is the estimate from before the": "x0_hat from before the threshold",
+    "The sign of the predicted noise is wrong: it is added.": "noise added",
+    "The mean is divided by alpha and not by its root.": "√α forgotten",
+    "All of the noise is taken away at each step.": "all the noise at once",
+    "As in the paper no noise at t = 1, but here t begins at 0.": "no noise at t = 1",
+    "It starts from grey with half of the noise.": "another start",
+    "The z of the steps is uniform.": "uniform noise",
+    "The network is told t / 1000, as if the schedule had 1000": "t/1000",
+    "The prediction for the class is added in full, and not the difference.": "ε_u added in full",
+    "The guided noise is clamped.": "guided noise clamped",
+    '"Any digit" is told as all the other classes.': "any digit as every other class",
+    "The half without the class is asked about other pictures.": "other pictures without the class",
+    'For "any digit" the network is called without c.': "wrong arguments of the network",
     "The constrained picture is yielded": "constrained for show only",
     "The start is a grey picture noised": "start weighted by √(1 − ᾱ)",
     "`not s` is also true for timestep 0: there the kept part": "s = 0 taken for the last step",
@@ -182,6 +206,28 @@ def test_a_stub_has_the_signature_and_no_line_of_the_solution(name):
         body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body
         statements = [ast.unparse(node) for node in body if not isinstance(getattr(node, "value", None), ast.Constant)]
         assert not any(statement in ast.unparse(ast.parse(source)) for statement in statements)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_stubs_docstrings_are_the_kits(name):
+    """Of what PyTorch says about the methods that a network overrides, nothing is about the exercise."""
+    written = {inspect.cleandoc(text) for text in strings_in(Path(checks.__file__).parent.parent)}
+    documented = (ast.FunctionDef, ast.ClassDef)
+    docstrings = [
+        ast.get_docstring(node)
+        for node in ast.walk(ast.parse(written_as_stub(name)[1]))
+        if isinstance(node, documented)
+    ]
+    assert any(docstrings)
+    assert set(filter(None, docstrings)) <= written
+
+
+@functools.cache
+def strings_in(folder):
+    """All strings in the Python files of a folder."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return [node.value for node in nodes if isinstance(node.value, str)]
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
@@ -288,6 +334,20 @@ def test_what_cannot_be_stopped_is_left_behind_and_told():
     assert verdict.mistake == "endless loop" and "restart the kernel" in verdict.say
 
 
+def test_weights_that_the_check_cannot_set_are_told():
+    class OwnWeights(torch.nn.Module):
+        def __init__(self, in_channels, out_channels):
+            super().__init__()
+            self.kernel = torch.nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+            self.norm = torch.nn.BatchNorm2d(out_channels)
+
+        def forward(self, x):
+            return torch.nn.functional.gelu(self.norm(torch.nn.functional.conv2d(x, self.kernel, padding=1)))
+
+    verdict = judge(EXERCISES["conv"], OwnWeights)
+    assert verdict.mistake == "weights outside a layer" and "in kernel." in verdict.say
+
+
 def test_what_is_no_function_is_told():
     for nothing in (None, 3, torch.zeros(2)):
         assert judge(EXERCISES["forward"], nothing).mistake == "no function"
@@ -300,6 +360,30 @@ def test_an_error_comes_with_the_line_that_raised_it():
     linecache.cache["<mine>"] = (len(source), None, source.splitlines(keepends=True), "<mine>")
     verdict = judge(EXERCISES["forward"], namespace["mine"])
     assert "`return x0 @ noise[0, 0, :3]`" in verdict.say
+
+
+@pytest.mark.parametrize(
+    "mistake, body, words",
+    [
+        ("wrong signature", None, "takes other arguments than the stub"),
+        ("wrong call", "forward(x0, t)", "Something in it is called with other arguments"),
+        ("truth of a tensor", "noise or x0", "whether a tensor is true"),
+        ("tuple for a tensor", "0.5 * forward(x0, t, abar, noise=noise)", "x_t, eps = forward"),
+        ("None for a timestep", "forward(x0, None, abar)", "s is None"),
+        ("shapes that do not fit", "x0 * abar[[t, t]]", "`.view(-1, 1, 1, 1)`"),
+        ("shapes that do not fit", "x0 * noise[:, :2]", "one has 3 and one 2 along axis 1"),
+        ("shapes that do not fit", "F.linear(x0.flatten(1), abar[None, :5])", "made for 5 numbers is given 12288"),
+        ("shapes that do not fit", "F.conv2d(x0, noise[:, :2, :3, :3])", "made for 2 channels is given 3"),
+        ("NaN", "(-1 - x0).sqrt(), noise", "root"),
+        ("AttributeError", "x0.picture", "raises an AttributeError"),
+    ],
+)
+def test_an_error_is_told_in_words_that_are_true_for_it(mistake, body, words):
+    def mine(x0, t, abar, *, noise=None, generator=None):
+        return eval(body, globals(), {"x0": x0, "t": t, "abar": abar, "noise": noise, "forward": forward})
+
+    verdict = judge(EXERCISES["forward"], mine if body else lambda x0: x0)
+    assert verdict.mistake == mistake and words in verdict.say, verdict.say
 
 
 def test_a_check_leaves_the_random_numbers_alone():
@@ -328,6 +412,18 @@ def test_a_picture_shows_what_came_out_beside_what_was_wanted():
     verdict = judge(EXERCISES["forward"], EXERCISES["forward"].mistakes[0].wrong)
     assert verdict.picture().alt == "3 pictures: your x_t, wanted, difference"
     assert judge(EXERCISES["forward"], lambda *args, **kwargs: None).picture() is None
+
+
+def test_a_small_difference_is_scaled_until_it_shows_and_the_worst_picture_is_the_one_shown():
+    verdict = judge(EXERCISES["estimate_x0"], lambda *args: EXERCISES["estimate_x0"].kits_own()(*args) + 0.015)
+    assert verdict.picture().alt.endswith("66 × difference")
+
+
+def test_a_difference_in_one_place_is_told_with_its_place():
+    b = torch.zeros(1, 3, 8, 8)
+    a = b.index_fill(3, torch.tensor(5), 1e-4)
+    assert difference(Measured("the spot", a), Measured("the spot", b)).startswith("the spot: 0.0001 at [0, 0, 0, 5]")
+    assert difference(Measured("var", a), Measured("var", None)) == "var: a tensor of shape (1, 3, 8, 8); wanted None"
 
 
 def test_there_is_no_such_exercise():

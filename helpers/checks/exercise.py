@@ -142,17 +142,19 @@ def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> V
         name, say = fault.name, fault.say
     elif mistake:
         name, say = mistake.name, f"{mistake.say} ({difference(mine, right)})"
+        if fault and fault.name == "NaN":
+            say = mistake.say  # which says so itself
     elif right.say:
         name, say = right.name, f"{right.say} ({difference(mine, right)})"
     else:
-        name, say = None, f"{difference(mine, right)}. {exercise.look}"
+        name, say = None, f"Measured: {difference(mine, right)}. {exercise.look}"
     case = f"Case: {mine.case}. " if mine.case else ""
     return Verdict("wrong", name, case + say, i, mine, right)
 
 
 def is_own_error(fault: Fault) -> bool:
-    """Whether the fault is an error that the function raised: a mistake that raises the same says more than that."""
-    return fault.__cause__ is not None
+    """Whether the function raised it, or computed NaN: a mistake that does the same says more than that."""
+    return fault.__cause__ is not None or fault.name == "NaN"
 
 
 def measure(probe: Callable, function: Callable) -> Iterator[Measured]:
@@ -219,7 +221,7 @@ def agree(a: Measured, b: Measured) -> bool:
 
 def same(a, b, tolerance: float) -> bool:
     if isinstance(a, Fault) or isinstance(b, Fault):
-        return isinstance(a, Fault) and isinstance(b, Fault) and a.name == b.name
+        return isinstance(a, Fault) and isinstance(b, Fault) and (a.name, a.text) == (b.name, b.text)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
             return False
@@ -243,24 +245,33 @@ def difference(mine: Measured, right: Measured) -> str:
             given, wanted = getattr(a, what), getattr(b, what)
             if given != wanted:
                 given, wanted = (tuple(v) if what == "shape" else v for v in (given, wanted))
-                return f"{right.what} has {what} {given}; wanted {wanted}"
+                return f"{right.what} with {what} {given}; wanted {wanted}"
         if not a.isfinite().all():
-            return f"{right.what} has values that are NaN or infinite"
-        return f"{right.what} has {moments(a)}; wanted {moments(b)}"
+            return f"{right.what} with values that are NaN or infinite"
+        return f"{right.what}{apart(a, b)}"
     if isinstance(a, bool):
         return f"{right.what}: {'yes' if a else 'no'}; wanted {'yes' if b else 'no'}"
     return f"{right.what}: {number(a)}; wanted {number(b)}"
 
 
+def apart(a: Tensor, b: Tensor) -> str:
+    """A few numbers that tell two tensors of the same shape apart."""
+    if moments(a) != moments(b):
+        return f"{' with ' if a.numel() > 4 else ': '}{moments(a)}; wanted {moments(b)}"
+    index = tuple(i.item() for i in torch.unravel_index((a.double() - b.double()).abs().argmax(), a.shape))
+    return f": {a[index]:.4g} at {list(index)}; wanted {b[index]:.4g}"
+
+
 def moments(x: Tensor) -> str:
-    """A few numbers that tell two tensors apart, most of the time."""
     x = x.double()
     if x.numel() <= 4:
-        return ("the value " if x.numel() == 1 else "the values ") + ", ".join(f"{v:.4g}" for v in x.flatten().tolist())
+        return ", ".join(f"{v:.4g}" for v in x.flatten().tolist())
     return f"mean {x.mean():.3f} and variance {x.var():.3f}"
 
 
 def number(x) -> str:
+    if isinstance(x, Tensor):
+        return f"a tensor of shape {tuple(x.shape)}"
     if isinstance(x, float):
         return f"{x:.3g}"
     if isinstance(x, (list, tuple)) and len(x) > 8:
@@ -273,8 +284,11 @@ def picture_of(mine: Measured, right: Measured) -> Picture | None:
     a, b = mine.value, right.value
     if right.low is None or not isinstance(a, Tensor) or a.shape != b.shape or not a.isfinite().all():
         return None
-    a, b = a[:1].float().cpu(), b[:1].float()
-    middle = (right.low + right.high) / 2
-    apart = (a - b) / 2 + middle  # grey where they are the same
-    titles = [f"your {right.what.removeprefix('the ')}", "wanted", "difference"]
-    return grid([a, b, apart], titles, low=right.low, high=right.high, cell=128)
+    a, b = a.float().cpu(), b.float()
+    i = (a - b).abs().flatten(1).sum(dim=1).argmax()  # where most is wrong
+    a, b, off = a[i, None], b[i, None], (a - b)[i, None]
+    middle, reach = (right.low + right.high) / 2, (right.high - right.low) / 2
+    times = max(int(reach / off.abs().max().item()), 1) if off.any() else 1
+    difference = f"{times} × difference" if times > 1 else "difference"
+    titles = [f"your {right.what.removeprefix('the ')}", "wanted", difference]
+    return grid([a, b, times * off + middle], titles, low=right.low, high=right.high, cell=128)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from ..denoisers import Prediction
+from ..denoisers import DigitDenoiser, Prediction
 from ..illusions import View
 from .exercise import Exercise, Measured, Mistake
 from .noising import blur_by, gauss
@@ -184,10 +184,14 @@ def anagram_by(
     mix=lambda es: sum(es) / len(es),
     var=lambda vs, views: vs[0],
     order=lambda cond: cond,
+    chained=False,
 ):
     def anagram(denoiser, views):
         def predict(denoiser, x_t, t, cond):
-            found = [denoiser(see(v, x_t), t, c) for v, c in zip(views, order(cond))]
+            found, x = [], x_t
+            for v, c in zip(views, order(cond)):
+                x = see(v, x if chained else x_t)
+                found.append(denoiser(x, t, c))
             eps = mix([back(v, p.eps) for v, p in zip(views, found)])
             return eps, None if found[0].var is None else var([p.var for p in found], views)
 
@@ -202,7 +206,8 @@ anagram = Exercise(
     kit="helpers.illusions.Anagram",
     task="Show x_t to the network through every view, turn each answer back, and take the mean; var from the "
     "first view.",
-    look="With the view identity twice and equal prompts it has to be the plain prediction.",
+    look="Print what the network is asked: through each view x_t itself, not what the view before has made of it, with "
+    "the prompt of that view.",
     probe=probe_anagram,
     right=anagram_by(),
     blank=("__call__",),
@@ -252,6 +257,16 @@ anagram = Exercise(
         Mistake("only the last view", anagram_by(mix=lambda es: es[-1]), "Only the last view counts."),
         Mistake("only the first view", anagram_by(mix=lambda es: es[0]), "Only the first view counts."),
         Mistake(
+            "one prompt for all views",
+            anagram_by(order=lambda cond: cond[:1] * len(cond)),
+            "The network gets the first prompt for every view. cond is a tuple with a prompt for each.",
+        ),
+        Mistake(
+            "one view upon the other",
+            anagram_by(chained=True),
+            "Each view is applied to what the view before has made: it has to see x_t itself.",
+        ),
+        Mistake(
             "prompts exchanged",
             anagram_by(order=lambda cond: cond[::-1]),
             "The prompts are exchanged: the first belongs to the first view.",
@@ -295,7 +310,7 @@ def probe_hybrid(student):
         denoiser = student(case, Toy(size=32), kernel_size, sigma)
         eps, var = ask(student, denoiser, case, x_t, 30, cond)
         edge = kernel_size // 2  # what is beyond the edges, everyone may decide for themselves
-        yield Measured("eps, away from the edges", eps[..., edge:-edge, edge:-edge])
+        yield Measured("eps away from the edges", eps[..., edge:-edge, edge:-edge])
         yield Measured("var", var)
     denoiser = student("both prompts equal", Toy(size=32), 9, 1.5)
     eps, _ = ask(student, denoiser, "both prompts equal", x_t, 30, (cond[0], cond[0]))
@@ -368,6 +383,11 @@ hybrid = Exercise(
             "Both parts are low-pass. The high-pass part is what the blur takes away: x - lowpass(x).",
         ),
         Mistake(
+            "high-pass of both",
+            hybrid_by(lambda far, near, low: far - low(far) + near - low(near)),
+            "Both parts are high-pass. What is to be seen from afar are far's low frequencies: lowpass(far).",
+        ),
+        Mistake(
             "sign of the high-pass",
             hybrid_by(lambda far, near, low: low(far) + low(near) - near),
             "The high-pass part has the wrong sign: it is x - lowpass(x).",
@@ -428,15 +448,16 @@ class Digits(nn.Module):
         self.norm.running_mean.fill_(0.3)
         self.calls = []
 
-    def forward(self, x, t01, *c):
+    def forward(self, x, t01, c=None):
         if not torch.is_tensor(t01) or t01.shape != (len(x), 1):
             given = tuple(t01.shape) if torch.is_tensor(t01) else t01
             raise Fault("shape of t01", f"The network is told the time as {given}; it wants a tensor ({len(x)}, 1).")
-        if c and (not torch.is_tensor(c[0]) or c[0].shape != (len(x), 10)):
-            given = tuple(c[0].shape) if torch.is_tensor(c[0]) else c[0]
+        if c is not None and (not torch.is_tensor(c) or c.shape != (len(x), 10)):
+            given = tuple(c.shape) if torch.is_tensor(c) else c
             raise Fault("shape of c", f"The network is given the class as {given}; it wants a tensor ({len(x)}, 10).")
-        self.calls.append((t01.double(), len(c), self.training))
-        push = (c[0] * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1) if c else 0.0
+        t01 = t01.float()  # FCBlock takes any precision
+        self.calls.append((t01, c is not None, self.training))
+        push = 0.0 if c is None else (c.float() * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)
         return torch.tanh(self.norm(x) + t01.view(-1, 1, 1, 1) + push)
 
 
@@ -447,21 +468,35 @@ def probe_digit_denoiser(student):
         denoiser = student(words, network, steep)
         case = f"{words}, t = {t}"
         eps, var = ask(student, denoiser, case, x_t, t, cond)
-        t01, given, training = network.calls[-1] if network.calls else (torch.zeros(0), 0, True)
-        yield Measured("the time that the network is told", t01)
-        yield Measured("how many conditions the network is given beside the time", given)
-        yield Measured("the network predicts in evaluation mode", not training)
-        yield Measured("the network is in training mode again afterwards", network.training)
+        times, given, training = zip(
+            *network.calls or [(torch.zeros(0), False, True)]
+        )  # of one call, or of one for each
+        yield Measured("the time that the network is told", torch.cat(times))
+        yield Measured("the network is given a class", any(given))
+        yield Measured("the network predicts in evaluation mode", not any(training))
         yield Measured("its running average", network.norm.running_mean.clone())
         yield Measured("eps", eps, 0.02)  # half precision is allowed
-        yield Measured("var", var)
+        yield Measured("the shape of var", None if var is None else list(tensor(var, "var").shape))
+        yield Measured("var", var, name="another var than 1", say=NOT_ONE)
     network = Digits().eval()
     ask(student, student("a network in evaluation mode", network, steep), "a network in evaluation mode", x_t, 5, ())
     yield Measured("it stays in evaluation mode", not network.training)
 
 
+NOT_ONE = "var is not 1. It says where between β̃ (-1) and β (+1) the variance lies: the course's steps take β."
+
+
+def classes_of(cond, count):
+    """What the network gets beside the time, as a tuple: nothing, or a class for each picture."""
+    return () if isinstance(cond, tuple) else (cond.expand(count, -1),)
+
+
 def digit_denoiser_by(
-    told=lambda t, T: t / T, ready=True, again=True, var=lambda eps, beta: torch.ones_like(eps), always=False
+    told=lambda t, T: t / T,
+    ready=True,
+    woken=False,
+    var=lambda eps, beta: torch.ones_like(eps),
+    classes=classes_of,
 ):
     class Denoiser:
         def __init__(self, unet, schedule):
@@ -472,14 +507,8 @@ def digit_denoiser_by(
             if ready:
                 self.unet.eval()
             t01 = torch.full((len(x_t), 1), told(t, self.schedule.T))
-            c = () if isinstance(cond, tuple) else (cond.expand(len(x_t), -1),)
-            if always and not c:
-                c = (torch.zeros(len(x_t), 10),)
-            eps = self.unet(x_t, t01, *c).detach()
-            if again:
-                self.unet.train(was)
-            if again == "train":
-                self.unet.train()
+            eps = self.unet(x_t, t01, *classes(cond, len(x_t))).detach()
+            self.unet.train(was or woken)
             return Prediction(eps, var(eps, self.schedule.betas[t].item()))
 
     return Denoiser
@@ -512,25 +541,24 @@ digit_denoiser = Exercise(
             "The network is told t/(T - 1). In training it was told t/T.",
         ),
         Mistake(
+            "divided without a remainder",
+            digit_denoiser_by(told=lambda t, T: t // T),
+            "The network is told 0 at every timestep: `//` rounds down to whole numbers. Divide with `/`.",
+        ),
+        Mistake(
             "time runs backwards",
             digit_denoiser_by(told=lambda t, T: 1 - t / T),
             "The network is told 1 - t/T. t/T is 0 where there is no noise.",
         ),
         Mistake(
             "BatchNorm in training mode",
-            digit_denoiser_by(ready=False, again=False),
+            digit_denoiser_by(ready=False),
             "The network predicts in training mode: BatchNorm then takes mean and variance of this batch, so that "
             "each picture's answer depends on the others.",
         ),
         Mistake(
-            "left in evaluation mode",
-            digit_denoiser_by(again=False),
-            "The network was in training mode before, and is left in evaluation mode: whoever draws between two "
-            "epochs goes on training with averages that stand still.",
-        ),
-        Mistake(
             "put into training mode",
-            digit_denoiser_by(again="train"),
+            digit_denoiser_by(woken=True),
             "The network was in evaluation mode, and is in training mode afterwards: leave it as it was.",
         ),
         Mistake(
@@ -558,8 +586,24 @@ digit_denoiser = Exercise(
             for which, of in (("β_t itself", float), ("√β_t", math.sqrt), ("log β_t", math.log))
         ),
         Mistake(
+            "a single number as var",
+            digit_denoiser_by(var=lambda eps, beta: torch.tensor(1.0)),
+            "var is a single number. It has one for each of eps: torch.ones_like(eps).",
+        ),
+        Mistake(
+            "class ignored",
+            digit_denoiser_by(classes=lambda cond, count: tuple(0 * c for c in classes_of(cond, count))),
+            'The class makes no difference: the network is told zeros, "any digit", whatever cond is.',
+        ),
+        Mistake(
+            "() taken for a class",
+            digit_denoiser_by(classes=lambda cond, count: (DigitDenoiser.classes(None, cond, count),)),
+            "cond is (), the empty tuple, where the network takes no class. That is not None: ask "
+            "`isinstance(cond, torch.Tensor)`.",
+        ),
+        Mistake(
             "a class where there is none",
-            digit_denoiser_by(always=True),
+            digit_denoiser_by(classes=lambda cond, count: classes_of(cond, count) or (torch.zeros(count, 10),)),
             "A network without classes is given some: the condition () means that it takes only x_t and the time.",
         ),
     ),

@@ -6,7 +6,7 @@ from torch import nn
 
 from .exercise import Exercise, Measured, Mistake
 from .running import Fault, pair, tensor
-from .toys import NOISY, likeness, mean, noise, of_chance, pictures, seeded, std
+from .toys import NOISY, likeness, mean, noise, of_chance, other_noises, pictures, seeded, std
 
 
 def examples_of(student, task, case, x0, labels, generator, count):
@@ -38,15 +38,19 @@ class Task:
 
 
 def probe_one_step(student):
-    x0, labels = pictures(16, 1, 16, low=0), torch.arange(16) % 10
+    x0, labels = pictures(16, 1, 28, low=0), torch.arange(16) % 10
     for sigma in (0.5, 0.2):
         task, generator = student(f"sigma = {sigma:g}", sigma), seeded(141)
         case = f"sigma = {sigma:g}, 16 pictures"
         (z,), target = examples_of(student, task, case, x0, labels, generator, 1)
         yield Measured("the shape of the noisy pictures", list(z.shape))
-        yield Measured("what the network should answer, beside x0", target - x0 if target.shape == x0.shape else target)
-        if z.shape != x0.shape:
+        yield Measured("the shape of what the network should answer", list(target.shape))
+        if z.shape != x0.shape or target.shape != x0.shape:
             return
+        yield Measured(
+            "x0, and the noise in z, as parts of what the network should answer", parts(target, x0, z - x0), 0.1
+        )
+        yield Measured("what the network should answer, less x0", target - x0)
         yield Measured("the mean of what was added", mean(z - x0), 2 * NOISY)
         yield Measured("the standard deviation of what was added", std(z - x0), 2 * NOISY)
         yield Measured("the likeness of two pictures' noise", likeness((z - x0)[0], (z - x0)[1]), 10 * NOISY)
@@ -56,26 +60,32 @@ def probe_one_step(student):
         yield from of_chance(*noisy)
 
 
-def one_step_by(mix=lambda x, s, e: x + s * e, answer=lambda x, e, z: x, draw=torch.randn, frozen=False, bare=False):
+def parts(x, *of):
+    """How often each of the tensors is in x: the least squares."""
+    return torch.linalg.lstsq(torch.stack([y.flatten() for y in of], dim=1), x.flatten()[:, None]).solution.flatten()
+
+
+def one_step_by(
+    mix=lambda x, s, e: x + s * e,
+    answer=lambda x, e, z: x,
+    draw=torch.randn,
+    frozen=False,
+    bare=False,
+    exchanged=False,
+):
     def make(sigma=0.5):
-        kept = noise(16, 1, 16, 16, seed=1)
+        kept = noise(16, 1, 28, 28, seed=1)
 
         def examples(x0, labels, generator):
             eps = kept if frozen else draw(x0.shape, generator=generator)
             z = mix(x0, sigma, eps)
-            return (z if bare else (z,)), answer(x0, eps, z)
+            said = answer(x0, eps, z)
+            z, said = (said, z) if exchanged else (z, said)
+            return (z if bare else (z,)), said
 
         return Task(examples)
 
     return make
-
-
-def one_noise(shape, generator=None):
-    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
-
-
-def uniform(shape, generator=None):
-    return torch.rand(shape, generator=generator)
 
 
 one_step = Exercise(
@@ -88,10 +98,19 @@ one_step = Exercise(
     right=one_step_by(),
     blank=("examples",),
     mistakes=(
+        *(
+            Mistake(
+                "the noise as the answer",
+                one_step_by(answer=answer),
+                "The network is asked for the noise. This one is asked for the clean picture; 2.2 will ask for the "
+                "noise.",
+            )
+            for answer in (lambda x, e, z: e, lambda x, e, z: z - x)
+        ),
         Mistake(
-            "the noise as the answer",
-            one_step_by(answer=lambda x, e, z: e),
-            "The network is asked for the noise. This one is asked for the clean picture; 2.2 will ask for the noise.",
+            "picture and answer exchanged",
+            one_step_by(exchanged=True),
+            "The network is shown x0 and asked for z. It is shown z and asked for x0.",
         ),
         Mistake(
             "the noisy picture as the answer",
@@ -131,16 +150,7 @@ one_step = Exercise(
         ),
         Mistake("not noised", one_step_by(lambda x, s, e: x + 0 * e), "There is no noise in z."),
         Mistake("only the noise", one_step_by(lambda x, s, e: s * e), "The picture is missing in z."),
-        Mistake(
-            "one noise for the whole batch",
-            one_step_by(draw=one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x0.",
-        ),
-        Mistake(
-            "uniform noise",
-            one_step_by(draw=uniform),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Normal noise has mean 0: torch.randn.",
-        ),
+        *other_noises(lambda draw: one_step_by(draw=draw)),
         Mistake("inputs no tuple", one_step_by(bare=True), "The inputs are no tuple."),
     ),
 )
@@ -152,83 +162,111 @@ LINEAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 300, dtype=torch.float64),
 
 
 def probe_noise(student, classes=False):
-    N, T = 6000, 300
-    labels = torch.arange(N) % 10
-    black, white = torch.zeros(N, 1, 3, 3), torch.ones(N, 1, 3, 3)
-    p = 0.3
-    made = "p_uncond = 0.3" if classes else "T = 300"
+    N, T, p = 200, 300, 0.3
+    shape, labels = (N, 1, 28, 28), torch.arange(N) % 10
+    made = f"p_uncond = {p}" if classes else f"T = {T}"
     task = student(made, **({"p_uncond": p} if classes else {"T": T}))
-    inputs_count = 3 if classes else 2
 
-    def batch(x0, seed=151, generator=None):
-        case = f"{made}, {N} {'black' if x0 is black else 'white'} pictures"
-        return examples_of(student, task, case, x0, labels, generator or seeded(seed), inputs_count)
+    def batch(shade, generator):
+        case = f"{made}, {N} {'white' if shade else 'black'} pictures"
+        return examples_of(student, task, case, torch.full(shape, shade), labels, generator, 2 + classes)
 
     generator = seeded(151)
-    (x_t, t01, *c), eps = batch(black, generator=generator)
+    (x_t, t01, *c), eps = batch(0.0, generator)
     yield Measured("the shape of the pictures", list(x_t.shape))
     yield Measured("the shape of t01", list(t01.shape))
     yield Measured("the kind of number in t01", str(t01.dtype))
     yield Measured("the shape of the target", list(eps.shape))
-    if x_t.shape != black.shape or t01.numel() != N or eps.shape != black.shape:
+    if x_t.shape != shape or t01.numel() != N or eps.shape != shape:
         return
     t = t01.double().flatten() * T
-    yield Measured("the largest t01", t01.double().max().item(), 1e-3)
-    yield Measured("the smallest t01, times 300", t.min(), 0.1)
+    yield Measured("the largest t01 of a batch", t01.max().item(), 2 * NOISY)
     yield Measured("t01 · 300 is a whole number", bool(((t - t.round()).abs() < 0.01).all()))
-    yield Measured("the pictures have a t of their own each", len(t.round().unique()) > 290)
-    yield Measured("the mean of t", t.mean().item(), 1.3 * NOISY)
+    yield Measured("the pictures have a t of their own each", len(t.round().unique()) > N / 2)
     yield Measured("the mean of the target", mean(eps), NOISY)
     yield Measured("the standard deviation of the target", std(eps), NOISY)
-    yield Measured("the likeness of two pictures' targets", likeness(eps[:3000], eps[3000:]), 2 * NOISY)
-    alike = F.cosine_similarity(x_t.double().flatten(1), eps.double().flatten(1)).mean()
+    yield Measured("the likeness of two pictures' targets", likeness(*eps.chunk(2)), NOISY)
+    alike = F.cosine_similarity(x_t.flatten(1), eps.flatten(1)).mean()
     yield Measured("the likeness of x_t, of black pictures, and the target", alike, NOISY)
-    index = t.round().long().clamp(0, T - 1)
-    shown = [int(index[(index - wanted).abs().argmin()]) for wanted in (2, 60, 150, 290)]
-    factors = x_t.double().flatten(1)[:, 0] / eps.double().flatten(1)[:, 0]  # black: x_t is noise alone
     yield Measured(
         "the share of the noise in x_t, over √(1 − ᾱ_t) (small t to large)",
-        [(factors[index == i].median() / (1 - LINEAR[i]).sqrt()).item() for i in shown],
+        shares(x_t, eps, t01, (1 - LINEAR).sqrt()),  # black: x_t is noise alone
         0.01,
     )
-    (x_w, t_w, *_), eps_w = batch(white)
-    index_w = (t_w.double().flatten() * T).round().long().clamp(0, T - 1)
-    left = (x_w.double() - (1 - LINEAR[index_w]).sqrt().view(-1, 1, 1, 1) * eps_w.double()).flatten(1)[:, 0]
+    (x_white, t_white, *_), eps_white = batch(1.0, generator)
+    noiseless = x_white - (1 - LINEAR[index_of(t_white)]).sqrt().view(-1, 1, 1, 1) * eps_white
     yield Measured(
         "the share of the picture in x_t, over √ᾱ_t (small t to large)",
-        [(left[index_w == i].median() / LINEAR[i].sqrt()).item() if (index_w == i).any() else 0.0 for i in shown],
+        shares(noiseless, torch.ones(shape), t_white, LINEAR.sqrt()),
         0.01,
     )
-    (_x_later, t_later, *c_later), eps_later = batch(black, generator=generator)
+    (_, t_later, *c_later), eps_later = batch(0.0, generator)
     yield Measured("the likeness of two batches' noise", likeness(eps, eps_later), NOISY)
     yield Measured("two batches have other timesteps", not torch.equal(t01, t_later))
-    (again, t_again, *c_again), _ = batch(black)
-    (other, t_other, *c_other), _ = batch(black, seed=152)
-    yield from of_chance(x_t, again, other)
-    yield from of_chance(t01, t_again, t_other)
+    (_, t_again, *c_again), again = batch(0.0, seeded(151))
+    (_, t_other, *c_other), other = batch(0.0, seeded(152))
+    yield from of_chance(eps, again, other)
+    yield from of_chance(t01, t_again, t_other, "choice of timesteps")
     if classes:
-        yield from probe_classes(c[0], c_later[0], labels, p)
-        yield from of_chance(c[0], c_again[0], c_other[0])
-        for p, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
-            task = student(words, p_uncond=p)
-            (_, _, c), _ = examples_of(student, task, words, black[:50], labels[:50], seeded(153), 3)
-            yield Measured("the share of pictures without a class", (c.sum(1) == 0).double().mean())
+        yield from probe_classes(c[0], labels)
+        yield Measured(
+            "another batch drops others",
+            not torch.equal(c[0], c_later[0]),
+            name="always the same dropped",
+            say="Every batch drops the classes of the same pictures. Draw anew for each batch.",
+        )
+        yield from of_chance(c[0], c_again[0], c_other[0], "choice of the classes to drop")
+        for all_or_nothing, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
+            sure = student(words, p_uncond=all_or_nothing)
+            (_, _, c), _ = examples_of(student, sure, words, torch.zeros(shape), labels, seeded(153), 3)
+            yield Measured("the share of pictures without a class", (c == 0).all(dim=1).double().mean())
+    many = [batch(0.0, generator)[0][1:] for _ in range(4500 // N)]
+    yield from probe_many([t01 for t01, *_ in many], [c for _, *[c] in many] if classes else [], T, p)
 
 
-def probe_classes(c, later, labels, p):
-    """c of a large batch, of which a share p has none."""
+def probe_classes(c, labels):
+    """c of a batch, of which a share has none."""
     yield Measured("the shape of c", list(c.shape))
     if c.shape != (len(labels), 10):
         return
     yield Measured("the kind of number in c", str(c.dtype))
     dropped = (c == 0).all(dim=1)
-    yield Measured("the share of pictures without a class", dropped.double().mean(), 0.045)
+    of_each = dropped.view(-1, 10).double().mean(dim=0)  # the labels are 0 … 9, again and again
+    yield Measured(
+        "some digits are always dropped, and others never",
+        bool((of_each == 0).any() and (of_each == 1).any()),
+        name="digits dropped, not pictures",
+        say="Some digits are always dropped, and others never: it drops columns of c. A picture's class is its row.",
+    )
+    yield Measured("the share of pictures without a class", dropped.double().mean(), 3.2 * NOISY)
     yield Measured("the largest number in c", c.double().max().item(), 1e-3)
     right = c[~dropped].argmax(dim=1) == labels[~dropped]
     yield Measured("c is one-hot in its own label", bool(right.all()) and bool((c[~dropped].sum(1) == c.max()).all()))
-    shares = torch.stack([dropped[labels == digit].double().mean() for digit in range(10)])
-    yield Measured("each digit is dropped as often", bool((shares - p).abs().max() < 0.15))
-    yield Measured("another batch drops others", not torch.equal(dropped, (later == 0).all(dim=1)))
+
+
+def probe_many(times, classes, T, p):
+    """What only many batches show: how often each timestep is drawn, and how often each class dropped."""
+    t = torch.cat(times).double().flatten() * T
+    yield Measured("the largest t01, times 300", t.max(), 0.1 / T)  # to a tenth of a timestep
+    yield Measured("the smallest t01, times 300", t.min(), 0.1)
+    yield Measured("the mean of t", t.mean().item(), 1.3 * NOISY)
+    if classes:
+        dropped = (torch.cat(classes) == 0).all(dim=1)
+        yield Measured("the share of pictures without a class", dropped.double().mean(), 0.045)
+        of_each = dropped.view(-1, 10).double().mean(dim=0)  # the labels are 0 … 9, again and again
+        yield Measured("each digit is dropped as often", bool((of_each - p).abs().max() < 0.15))
+
+
+def index_of(t01):
+    """The timesteps that the network is told, as indices into ᾱ."""
+    return (t01.double().flatten() * len(LINEAR)).round().long().clamp(0, len(LINEAR) - 1)
+
+
+def shares(x, of, t01, wanted):
+    """How much of something is in x, as a part of what is wanted: near four timesteps, at the first pixel."""
+    index, found = index_of(t01), (x / of).double().flatten(1)[:, 0]
+    shown = [int(index[(index - near).abs().argmin()]) for near in (2, 60, 150, 290)]
+    return [(found[index == i].median() / wanted[i]).item() for i in shown]
 
 
 def noise_task(
@@ -245,9 +283,12 @@ def noise_task(
     table=LINEAR,
     clamp=False,
     frozen_t=False,
+    show=lambda x: x,
+    arrange=lambda *inputs: inputs,
 ):
     def make(T=300, emphasis=0.0, p_uncond=0.1):
-        kept, kept_t = noise(6000, 1, 3, 3, seed=1), torch.randint(T, (6000,), generator=seeded(2))
+        kept = noise(200, 1, 28, 28, seed=1) if frozen else None
+        kept_t = torch.randint(T, (200,), generator=seeded(2))
 
         def examples(x0, labels, generator):
             n = len(x0)
@@ -255,12 +296,12 @@ def noise_task(
             t = kept_t[:n] if frozen_t else t
             eps = kept[:n] if frozen else draw(x0.shape, generator=generator)
             a, b = weigh(table[at(t, T).clamp(0, len(table) - 1)].view(-1, 1, 1, 1))
-            x_t = (a * x0 + b * eps).float()
+            x_t = (a * show(x0) + b * eps).float()
             x_t = x_t.clamp(0, 1) if clamp else x_t
-            t01 = told(t, T).float()
+            t01 = told(t, T)
             t01 = t01.view(-1, 1) if columns else t01
             more = [(drop or drop_rows)(labels, p_uncond, generator)] if classes else []
-            return (x_t, t01, *more), answer(x0, eps, x_t)
+            return arrange(x_t, t01, *more), answer(x0, eps, x_t)
 
         return Task(examples)
 
@@ -295,10 +336,35 @@ def noise_mistakes(classes):
     betas = 1 - torch.linspace(1e-4, 0.02, 300, dtype=torch.float64)
     before = torch.cat([torch.ones(1, dtype=torch.float64), LINEAR[:-1]])
     return (
+        *(
+            Mistake("t instead of t/T", wrong(told=told), "t01 is t itself. The network wants t/T, a number in [0, 1].")
+            for told in (lambda t, T: t.float(), lambda t, T: t)
+        ),
         Mistake(
-            "t instead of t/T",
-            wrong(told=lambda t, T: t.float()),
-            "t01 is t itself. The network wants t/T, a number in [0, 1].",
+            "divided without a remainder",
+            wrong(told=lambda t, T: t // T),
+            "t01 is always 0: // leaves no fraction. The network wants t / T.",
+        ),
+        Mistake(
+            "wrong dtype",
+            wrong(told=lambda t, T: t.double() / T),
+            "t01 is in double precision. What a network is shown is torch.float32, as its weights are.",
+        ),
+        Mistake(
+            "1000 for T",
+            wrong(told=lambda t, T: t / 1000),
+            "t01 is t/1000, whatever T is. The network is told t/T, and T is self.T.",
+        ),
+        Mistake(
+            "inputs in another order",
+            wrong(arrange=lambda x_t, t01, *c: (x_t, *c, t01) if c else (t01, x_t)),
+            "The inputs stand in another order than that in which the network takes them: x_t, t01"
+            + (", c." if classes else "."),
+        ),
+        Mistake(
+            "pictures in [-1, 1]",
+            wrong(show=lambda x: 2 * x - 1),
+            "It looks as if x0 were moved to [-1, 1], 2 x0 - 1, as in Part A. Part B's pictures stay in [0, 1].",
         ),
         Mistake(
             "t off by one",
@@ -415,16 +481,7 @@ def noise_mistakes(classes):
             wrong(frozen_t=True),
             "Every batch has the same timesteps. Draw them anew in each call.",
         ),
-        Mistake(
-            "one noise for the whole batch",
-            wrong(draw=one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x0.",
-        ),
-        Mistake(
-            "uniform noise",
-            wrong(draw=uniform),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Normal noise has mean 0: torch.randn.",
-        ),
+        *other_noises(lambda draw: wrong(draw=draw)),
     )
 
 
@@ -432,8 +489,8 @@ time_conditional = Exercise(
     name="time_conditional",
     notebook="b2_2",
     kit="helpers.training.TimeConditional",
-    task="Make a batch of examples: draw t and eps for every picture; the network sees (x_t, t/T) and should "
-    "answer eps.",
+    task="Make a batch of examples: draw t, by self.timesteps, and eps for every picture; the network sees (x_t, t/T) "
+    "and should answer eps.",
     look="Compare with algorithm 1: a t for every picture, from 0 to T - 1, fresh noise, x_t by the forward process.",
     probe=probe_noise,
     right=noise_task(),
@@ -446,7 +503,8 @@ class_conditional = Exercise(
     notebook="b2_4",
     kit="helpers.training.ClassConditional",
     task="As in 2.2, and a third input: the one-hot class c, which is all zeros with probability p_uncond.",
-    look="Count the rows of c that are all zeros: it should be a share p_uncond of them. All others have a single 1.",
+    look="x_t and t01 are as in 2.2, and c comes after them. Count its rows that are all zeros: it should be a share "
+    "p_uncond of them. All others have a single 1.",
     probe=lambda student: probe_noise(student, classes=True),
     right=noise_task(classes=True),
     blank=("examples",),
@@ -539,7 +597,7 @@ def count_steps(optimizer) -> list:
 
 
 def probe_training_step(student):
-    x, t01, target = noise(6, 1, 5, 5, seed=161), torch.linspace(0, 1, 6)[:, None], noise(6, 1, 5, 5, seed=162)
+    x, t01, target = noise(6, 1, 28, 28, seed=161), torch.linspace(0, 1, 6)[:, None], noise(6, 1, 28, 28, seed=162)
     attached = False
     for words, optimizer_of in (
         ("plain gradient descent", lambda line: torch.optim.SGD(line.parameters(), lr=0.1)),
@@ -574,6 +632,8 @@ def probe_training_step(student):
 
 def training_step_by(
     loss=lambda a, b: ((a - b) ** 2).mean(),
+    predict=lambda network, inputs: network(*inputs),
+    wanted=lambda inputs, target: target,
     train=True,
     clear="before",
     back=True,
@@ -588,7 +648,7 @@ def training_step_by(
             network.train()
         if order == "step first":
             optimizer.step()
-        value = sign * loss(network(*inputs), target)
+        value = sign * loss(predict(network, inputs), wanted(inputs, target))
         if clear == "before":
             optimizer.zero_grad()
         if back:
@@ -631,6 +691,22 @@ training_step = Exercise(
             "evaluation mode",
             training_step_by(train=False),
             "The network learns in evaluation mode: BatchNorm's averages then stand still. network.train() first.",
+        ),
+        Mistake(
+            "inputs not unpacked",
+            training_step_by(predict=lambda network, inputs: network(inputs)),
+            "The network is called with one argument. `inputs` is a tuple of all that it takes: network(*inputs).",
+        ),
+        Mistake(
+            "gradient cut off",
+            training_step_by(predict=lambda network, inputs: network(*inputs).detach()),
+            "There is no way back from the loss to the weights. Is there a detach(), an item() or a torch.no_grad() "
+            "before loss.backward()?",
+        ),
+        Mistake(
+            "compared with its input",
+            training_step_by(wanted=lambda inputs, target: inputs[0]),
+            "The answer is compared with inputs[0], which the network was shown. It is compared with target.",
         ),
         Mistake(
             "no step", training_step_by(go=False), "The weights stay as they are: the optimizer's step is missing."

@@ -1,15 +1,32 @@
 """Exercises on the loop: one step, many of them, from noise, from a noised picture, round a mask."""
 
+import functools
 import itertools
 import math
 
 import torch
 from torch import Tensor, nn
 
-from ..sampling import Step
+from ..sampling import Step, forward
 from .exercise import Exercise, Measured, Mistake
 from .running import Fault, tensor
-from .toys import NOISY, Toy, conds, likeness, mean, noise, of_chance, pictures, schedule, seeded, std
+from .toys import (
+    GREY_NOISE,
+    NOISY,
+    Toy,
+    conds,
+    grey_noise,
+    likeness,
+    mean,
+    mean_and_std,
+    noise,
+    of_chance,
+    other_noises,
+    pictures,
+    schedule,
+    seeded,
+    std,
+)
 
 TIMESTEPS = [46, 33, 21, 12, 4, 0]
 
@@ -40,6 +57,7 @@ def probe_step(student):
         yield Measured("x_s without its noise", x_s - drawn, low=-1.0)
         yield Measured("the standard deviation of the noise in x_s", std(drawn), NOISY)
         yield Measured("the likeness of two pictures' noise", likeness(drawn[0], drawn[1]), 3 * NOISY)
+        yield Measured("the likeness of two colours' noise", likeness(drawn[:, 0], drawn[:, 1]), 2.5 * NOISY)
     var = torch.full_like(x_t, -1.0)
     var[..., 16:], var[..., :8] = 1.0, 0.3
     case = "from t = 4 to s = 0, var 0.3 on the left, -1 in the middle, 1 on the right"
@@ -107,6 +125,16 @@ def single_step(abar, t, s, betas):
     return math.sqrt(abar[s]) * beta / (1 - abar[t]), math.sqrt(alpha) * (1 - abar[s]) / (1 - abar[t])
 
 
+def single_beta(abar, t, s, betas):
+    """α of the stride, and β_t of a single step."""
+    alpha = abar[t] / abar[s]
+    return math.sqrt(abar[s]) * betas[t] / (1 - abar[t]), math.sqrt(alpha) * (1 - abar[s]) / (1 - abar[t])
+
+
+def single_beta_tilde(abar, t, s, betas):
+    return betas[t] * (1 - abar[s]) / (1 - abar[t])
+
+
 def rootless(first, second):
     def weights(abar, t, s, betas):
         alpha, beta, _ = coefficients(abar, t, s)
@@ -139,24 +167,21 @@ def not_divided(abar, t, s, betas):
     return tuple(w * (1 - abar[t]) for w in posterior(abar, t, s, betas))
 
 
+def divided_by_s(abar, t, s, betas):
+    return tuple(w * (1 - abar[t]) / (1 - abar[s]) for w in posterior(abar, t, s, betas))
+
+
 def renoise(abar, t, s, betas):
     """x0_hat noised to s again, as DDIM does with the old noise."""
     b = math.sqrt((1 - abar[s]) / (1 - abar[t]))
     return math.sqrt(abar[s]) - b * math.sqrt(abar[t]), b
 
 
-def one_noise(shape, generator=None):
-    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
-
-
-def uniform(shape, generator=None):
-    return torch.rand(shape, generator=generator)
-
-
 def silent(shape, generator=None):
     return torch.zeros(shape)
 
 
+ONE_STRIDE = "It looks as if β_t of a single step were used for a stride of several. Here β = 1 − ᾱ_t / ᾱ_s."
 NOT_THE_END = "The last step is the one where s is None. s = 0 is a timestep with a little noise, like any other"
 KEPT_AT_0 = f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python, 0 and None are both false."
 BETWEEN = "log σ² goes in a straight line from log β̃ at -1 to log β at +1"
@@ -191,13 +216,24 @@ ddpm_step = Exercise(
         ),
         Mistake(
             "β of a single step",
-            step_by(weights=single_step, variance=lambda abar, t, s, b: b[t] * (1 - abar[s]) / (1 - abar[t])),
-            "It looks as if β_t of a single step were used for a stride of several. Here β = 1 − ᾱ_t / ᾱ_s.",
+            step_by(weights=single_step, variance=single_beta_tilde),
+            ONE_STRIDE,
+        ),
+        Mistake("β of a single step", step_by(weights=single_step), ONE_STRIDE),
+        Mistake("β of a single step", step_by(weights=single_beta, variance=single_beta_tilde), ONE_STRIDE),
+        Mistake(
+            "t − 1 instead of s",
+            lambda x_t, x0_hat, t, s, *schedule, **options: step_by()(
+                x_t, x0_hat, t, None if s is None else t - 1, *schedule, **options
+            ),
+            "It steps to t - 1, whatever s is: the stride may be longer, and ᾱ_s is alphas_cumprod[s].",
         ),
         Mistake(
-            "β of a single step",
-            step_by(weights=single_step),
-            "It looks as if β_t of a single step were used for a stride of several. Here β = 1 − ᾱ_t / ᾱ_s.",
+            "β below 0",
+            step_by(variance=lambda abar, t, s, b: 1 - abar[s] / abar[t]),
+            "x_s is NaN: that comes of the root of a negative number. Is your β = 1 − ᾱ_t / ᾱ_s below 0? ᾱ falls as t "
+            "grows, so ᾱ_t / ᾱ_s is below 1, and β above 0: look whether the quotient is upside down, or ᾱ_t and ᾱ_s "
+            "are exchanged.",
         ),
         Mistake(
             "√ᾱ_s forgotten",
@@ -236,6 +272,11 @@ ddpm_step = Exercise(
         ),
         Mistake("not divided by 1 − ᾱ_t", step_by(weights=not_divided), "The sum is not divided by 1 − ᾱ_t."),
         Mistake(
+            "divided by 1 − ᾱ_s",
+            step_by(weights=divided_by_s),
+            "The mean is divided by 1 − ᾱ_s, where 1 − ᾱ_t belongs: the two weights then add up to too much.",
+        ),
+        Mistake(
             "DDIM's mean",
             step_by(weights=renoise),
             "The mean is that of DDIM, which noises x0_hat again with the noise that x_t implies. DDPM's step forgets "
@@ -260,6 +301,11 @@ ddpm_step = Exercise(
             "Without var the noise has the variance β. The posterior's own is β̃, which is smaller.",
         ),
         Mistake(
+            "β̃ upside down",
+            step_by(variance=lambda abar, t, s, b: (1 - abar[t] / abar[s]) * (1 - abar[t]) / (1 - abar[s])),
+            "The quotient in β̃ is upside down: it is β (1 − ᾱ_s) / (1 − ᾱ_t), which is smaller than β.",
+        ),
+        Mistake(
             "variance of the forward process",
             step_by(variance=lambda abar, t, s, b: 1 - abar[s]),
             "The noise has the variance 1 − ᾱ_s, as if the picture were noised from x0. x_t has most of it already.",
@@ -268,6 +314,11 @@ ddpm_step = Exercise(
             "noise at full strength",
             step_by(variance=lambda abar, t, s, b: 1.0),
             "The noise has variance 1: its factor is missing.",
+        ),
+        Mistake(
+            "variance taken for its logarithm",
+            step_by(spread=lambda v: torch.exp(v / 2)),
+            "σ is exp(σ² / 2), as if the variance were its own logarithm. Without var it is √β̃.",
         ),
         Mistake("√ of β̃ twice", step_by(spread=lambda v: v**0.25), "The root is taken twice: the noise is too strong."),
         Mistake(
@@ -296,6 +347,22 @@ ddpm_step = Exercise(
             f"The variance itself goes in a straight line, where its logarithm should: {BETWEEN}.",
         ),
         Mistake(
+            "exp forgotten",
+            step_by(mix=lambda v, beta, tilde: between(v, beta, tilde).log()),
+            "With var, x_s is NaN: that comes of the root of a negative number. log σ² is below 0: is it taken for σ², "
+            "without exp?",
+        ),
+        Mistake(
+            "log of β̃ forgotten",
+            step_by(mix=lambda v, beta, tilde: between(v, beta, math.exp(tilde))),
+            f"β̃ itself is mixed with log β: take the logarithm of both. {BETWEEN}.",
+        ),
+        Mistake(
+            "√ of σ² twice",
+            step_by(mix=lambda v, beta, tilde: between(v, beta, tilde).sqrt()),
+            "With var, the root is taken twice: exp(½ log σ²) is σ already.",
+        ),
+        Mistake(
             "var taken for log σ²",
             step_by(mix=lambda v, beta, tilde: v.double().exp()),
             f"var is taken for the logarithm of the variance. It only says where between two of them it lies: "
@@ -306,16 +373,8 @@ ddpm_step = Exercise(
             step_by(mix=lambda v, beta, tilde: v.double().abs()),
             f"var is taken for the variance itself. It says where between two of them it lies: {BETWEEN}.",
         ),
-        Mistake(
-            "one noise for the whole batch",
-            step_by(draw=one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x_t.",
-        ),
-        Mistake(
-            "uniform noise",
-            step_by(draw=uniform),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Here it is normal, torch.randn.",
-        ),
+        *other_noises(lambda draw: step_by(draw=draw)),
+        Mistake("one noise for all colours", step_by(draw=grey_noise), GREY_NOISE),
     ),
 )
 
@@ -438,6 +497,8 @@ def loop_by(
     both=False,
     named=lambda t, s: (t, s),
     solve=True,
+    clamp=False,
+    overwritten=False,
 ):
     """The loop as the maths has it, and with everything in it that can be got wrong."""
 
@@ -450,22 +511,31 @@ def loop_by(
                 eps, var = var if var is not None else eps, eps
             a = abar[at(t, s)].item()
             x0_hat = ((x_t.double() - math.sqrt(1 - a) * eps.double()) / math.sqrt(a)).float() if solve else x_t - eps
-            if threshold is not None and thresholds == "x0_hat":
+            x0_hat = x0_hat.clamp(-1, 1) if clamp else x0_hat
+            estimate = x0_hat
+            if threshold is not None and thresholds in ("x0_hat", "unseen"):
                 x0_hat = threshold(x0_hat)
             options = {"var": var if give_var else None, "generator": generator if give_generator else None}
             x_s = (step if use_step else own_ddpm)(x_t, x0_hat, t, s, denoiser.schedule, **options)
             if threshold is not None and thresholds == "x_s":
                 x_s = threshold(x_s)
+            if threshold is not None and thresholds == "too late":
+                x0_hat = threshold(x0_hat)
             loose = x_s
             if constrain is not None and constrains in ("before", "for show"):
                 x_s = constrain(x_s, s)
+            if constrain is not None and constrains == "not at the end" and s is not None:
+                x_s = constrain(x_s, s)
+            if constrain is not None and constrains == "in vain":
+                constrain(x_s, s)
             if constrain is not None and constrains == "with t":
                 x_s = constrain(x_s, t)
-            yield Step(*named(t, s), x_t, eps, x0_hat, x_s)
+            shown = x_s if overwritten else x_t
+            yield Step(*named(t, s), shown, eps, estimate if thresholds == "unseen" else x0_hat, x_s)
             if constrain is not None and constrains == "after":
                 x_s = constrain(x_s, s)
             if go_on:
-                x_t = loose if constrains == "for show" else x_s
+                x_t = x0_hat if go_on == "x0_hat" else loose if constrains == "for show" else x_s
 
     return denoise
 
@@ -506,6 +576,18 @@ denoise = Exercise(
             "At the end it steps from 0 to 0. There is no next timestep then: s is None, and the step returns x0_hat.",
         ),
         Mistake(
+            "s = t − 1",
+            loop_by(lambda ts: [(t, t - 1 if t > 0 else None) for t in ts]),
+            "It steps from t to t - 1. The next timestep is the next one in the list, whatever the stride; after the "
+            "last one there is none.",
+        ),
+        Mistake(
+            "s on the wrong side of t",
+            loop_by(lambda ts: zip(ts, [ts[-1], *ts[:-1]])),
+            "s is the timestep before t in the list. The list falls, so the next one, which is less noisy, stands "
+            "after t.",
+        ),
+        Mistake(
             "the network told the index",
             loop_by(told=lambda i, t, s: i),
             "The network is told the index into the list. It wants the timestep itself.",
@@ -519,6 +601,21 @@ denoise = Exercise(
             "x_t stays the same",
             loop_by(go_on=False),
             "Each step begins at the same x_t again: what one step returns is where the next one begins.",
+        ),
+        Mistake(
+            "x0_hat for x_s",
+            loop_by(go_on="x0_hat"),
+            "The next step begins at x0_hat. That is an estimate of the end; the picture at timestep s is x_s.",
+        ),
+        Mistake(
+            "x_t overwritten",
+            loop_by(overwritten=True),
+            "The x_t of each Step is x_s already: it is overwritten before the yield. Go on, x_t = x_s, after it.",
+        ),
+        Mistake(
+            "clamped",
+            loop_by(clamp=True),
+            "x0_hat is clamped to [-1, 1]. The loop leaves the estimate as it is, unless a `threshold` is given.",
         ),
         Mistake(
             "x0_hat at s",
@@ -552,6 +649,16 @@ denoise = Exercise(
             "`threshold` is never used: it is a function of x0_hat, to be applied before the step.",
         ),
         Mistake(
+            "threshold after the step",
+            loop_by(thresholds="too late"),
+            "`threshold` runs after the step, which has taken the estimate as it was: apply it to x0_hat before.",
+        ),
+        Mistake(
+            "x0_hat from before the threshold",
+            loop_by(thresholds="unseen"),
+            "The x0_hat of each Step is the estimate from before `threshold`. Yield the one that the step has used.",
+        ),
+        Mistake(
             "threshold on x_s",
             loop_by(thresholds="x_s"),
             "`threshold` is applied to x_s, which is noisy and has to leave [-1, 1]. It is for the estimate of the "
@@ -561,6 +668,16 @@ denoise = Exercise(
             "constrain ignored",
             loop_by(constrains="never"),
             "`constrain` is never used: it is a function of (x_s, s), to be applied after the step.",
+        ),
+        Mistake(
+            "constrain in vain",
+            loop_by(constrains="in vain"),
+            "What `constrain` returns is thrown away: it does not change x_s in place, so x_s = constrain(x_s, s).",
+        ),
+        Mistake(
+            "constrain left out at the end",
+            loop_by(constrains="not at the end"),
+            "`constrain` does not run after the last step. It runs after every one; at the end it is given s = None.",
         ),
         Mistake(
             "constrain after the yield",
@@ -590,12 +707,19 @@ denoise = Exercise(
 def probe_sample(student):
     toy, cond, spy, generator = Toy(size=32), conds(), Spy(), seeded(98)
     case = "4 pictures, a step of the check's own"
+
+    def start(seed):
+        options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(seed)}
+        return steps_of(student(case, Toy(size=32), cond, batch_size=4, **options))[0].x_t
+
     trace = steps_of(student(case, toy, cond, timesteps=TIMESTEPS, batch_size=4, step=spy, generator=generator))
     x_T = trace[0].x_t.detach()
     yield Measured("the shape of the first x_t", list(x_T.shape))
     yield Measured("the mean of the first x_t", mean(x_T), 2 * NOISY)
     yield Measured("the standard deviation of the first x_t", std(x_T), NOISY)
     yield Measured("the likeness of two pictures' first x_t", likeness(x_T[0], x_T[-1]), 3 * NOISY)
+    yield Measured("the likeness of two colours' first x_t", likeness(x_T[:, 0], x_T[:, 1]), 2.5 * NOISY)
+    yield from of_chance(start(98), start(98), start(99))
     yield Measured("the timesteps that the network is asked about", list(toy.asked))
     yield Measured("the pairs t, s that the steps go (-1: None)", [list(pair) for pair in spy.pairs])
     yield Measured("the step is given the generator", all(given is generator for given in spy.generators))
@@ -612,14 +736,9 @@ def probe_sample(student):
         name="start weighted by the schedule",
         say="How strong the start is depends on the schedule. Pure noise has standard deviation 1, whatever ᾱ is.",
     )
-
-    def start(seed):
-        options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(seed)}
-        return steps_of(student("one picture", Toy(), cond, **options))
-
-    first, again, other = (start(seed) for seed in (98, 98, 99))
-    yield from of_chance(first[0].x_t, again[0].x_t, other[0].x_t)
-    yield Measured("the shape of the first x_t", list(first[0].x_t.shape))
+    options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(98)}
+    one = steps_of(student("one picture", Toy(), cond, **options))
+    yield Measured("the shape of the first x_t", list(one[0].x_t.shape))
     options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(98)}
     halved = steps_of(student("threshold halves x0_hat", Toy(), cond, threshold=halve, **options))
     expected = list(loop_by()(Toy(), halved[0].x_t, TIMESTEPS, cond, step=plain_step, threshold=halve))[-1].x_s
@@ -647,21 +766,14 @@ sample = Exercise(
     probe=probe_sample,
     right=sample_by(),
     mistakes=(
+        *other_noises(lambda draw: sample_by(lambda shape, g, d, t: draw(shape, generator=g))),
         Mistake(
-            "uniform noise",
-            sample_by(lambda shape, g, d, t: torch.rand(shape, generator=g)),
-            "The start is uniform noise in [0, 1], as torch.rand draws it; the network knows normal noise, "
-            "torch.randn.",
+            "one noise for all colours", sample_by(lambda shape, g, d, t: grey_noise(shape, generator=g)), GREY_NOISE
         ),
         Mistake(
             "starts from nothing",
             sample_by(lambda shape, g, d, t: torch.zeros(shape)),
             "The start is all zeros. It has to be noise: what else should decide which picture it becomes?",
-        ),
-        Mistake(
-            "one noise for the whole batch",
-            sample_by(lambda shape, g, d, t: torch.randn((1, *shape[1:]), generator=g).repeat(shape[0], 1, 1, 1)),
-            "All pictures of the batch start from the same noise. Draw it in the shape (batch_size, C, H, W).",
         ),
         Mistake(
             "noise scaled",
@@ -750,8 +862,8 @@ def probe_sdedit(student):
     yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
 
 
-def noised(x, a, generator):
-    return math.sqrt(a) * x + math.sqrt(1 - a) * torch.randn(x.shape, generator=generator)
+def noised(x, a, generator, draw=torch.randn):
+    return math.sqrt(a) * x + math.sqrt(1 - a) * draw(x.shape, generator=generator)
 
 
 def sdedit_by(
@@ -801,6 +913,17 @@ sdedit = Exercise(
             "i_start looks counted from the clean end. It is an index into timesteps, which begins with the noisiest.",
         ),
         Mistake(
+            "i_start counted from the end",
+            sdedit_by(to=lambda ts, i: ts[-i], after=lambda ts, i: ts[-i:]),
+            "The timesteps begin at timesteps[-i_start], counted from the clean end: without the minus they are those "
+            "from i_start on.",
+        ),
+        Mistake(
+            "the wrong half of the timesteps",
+            sdedit_by(to=lambda ts, i: ts[0], after=lambda ts, i: ts[:i] or ts),
+            "It walks the timesteps before i_start. What is left to do is from i_start on: timesteps[i_start:].",
+        ),
+        Mistake(
             "i_start taken for the timestep",
             sdedit_by(to=lambda ts, i: i),
             "The picture is noised to t = i_start. i_start is an index into the list: the timestep is "
@@ -836,6 +959,7 @@ sdedit = Exercise(
             sdedit_by(start=lambda x, a, g: x + math.sqrt(1 - a) * torch.randn(x.shape, generator=g)),
             "The noise is added, but the picture is not shrunk: forward does both.",
         ),
+        *other_noises(lambda draw: sdedit_by(start=functools.partial(noised, draw=draw))),
         Mistake(
             "generator not handed on",
             sdedit_by(pass_on=False),
@@ -872,13 +996,13 @@ def probe_keep(student):
         return tensor(student(case, x_s, s, x_orig, mask, abar, generator=seeded(seed)), "x_s")
 
     end = keep("the last step, s = None", one, None)
-    yield Measured("the repainted part", end[inside])
-    yield Measured("the kept part", end[~inside])
+    yield Measured("the repainted part", end * mask)
+    yield Measured("the kept part", end * (1 - mask), low=-1.0)
     yield Measured("kept pixels are exactly the original's", bool(torch.equal(end[~inside], one[~inside])))
     for s in (21, 4, 0):
         case = f"s = {s}"
         x = keep(case, one, s)
-        yield Measured("the repainted part", x[inside])
+        yield Measured("the repainted part", x * mask)
         if s == 0:
             yield Measured(
                 "the kept part is the clean original",
@@ -887,8 +1011,8 @@ def probe_keep(student):
                 say=KEPT_AT_0,
             )
         yield from of_chance(x, keep(case, one, s), keep(case, one, s, seed=106))
-        apart = (x - keep(case, two, s))[~inside]
-        yield Measured("the original in the kept part", apart)
+        apart = (x - keep(case, two, s)) * (1 - mask)
+        yield Measured("the original in the kept part", apart, low=-1.0)
         eps = (x - abar[s].sqrt() * one)[~inside]
         yield Measured("the standard deviation of the noise in the kept part", std(eps), 1.3 * NOISY)
         eps = ((x - abar[s].sqrt() * one) * (1 - mask)).flatten(1)
@@ -975,13 +1099,21 @@ keep_known = Exercise(
             "The original is added to x_s where it should take its place: x_s is multiplied by m.",
         ),
         Mistake(
-            "hole blackened", keep_by(blend=lambda m, x, k: (1 - m) * k), "The hole is zero: x_s, times m, is missing."
+            "added instead of replaced",
+            keep_by(blend=lambda m, x, k: m * x + k),
+            "The original is also added inside the hole: known is multiplied by 1 - m.",
         ),
         Mistake(
-            "one noise for the whole batch",
-            keep_by(draw=one_noise),
-            "All pictures get the same noise. Draw it in the shape of x_orig.",
+            "x_s noised instead of the original",
+            lambda x_s, s, x_orig, mask, abar, *, generator=None: torch.where(
+                mask.bool(), x_s, x_orig if s is None else forward(x_s, s, abar, generator=generator)[0]
+            ),
+            "It is x_s that goes through forward. It has its noise already: what is put in is x_orig, noised to s.",
         ),
+        Mistake(
+            "hole blackened", keep_by(blend=lambda m, x, k: (1 - m) * k), "The hole is zero: x_s, times m, is missing."
+        ),
+        *other_noises(lambda draw: keep_by(draw=draw)),
     ),
 )
 
@@ -1003,11 +1135,24 @@ def probe_inpaint(student):
     case = "a rectangle to repaint"
     trace, toy = paint(case)
     yield Measured("the timesteps that the network is asked about", list(toy.asked))
+    yield Measured(
+        "how many Steps are yielded",
+        len(trace),
+        name="not every Step yielded",
+        say="Not every Step is yielded: hand on all that the loop yields, `yield from denoise(…)`.",
+    )
     start = trace[0].x_t.detach()
-    yield Measured("the standard deviation of the first x_t", std(start), 1.5 * NOISY)
+    yield Measured(
+        "the shape of the first x_t",
+        list(start.shape),
+        name="start of another shape",
+        say="The noise that it starts from has another shape than the originals: draw it in the shape of x_orig.",
+    )
+    yield Measured("the mean and the deviation of the first x_t", mean_and_std(start), 2 * NOISY)
+    yield Measured("the likeness of two pictures' first x_t", likeness(start[0], start[1]), 3 * NOISY)
     yield Measured("the likeness of the first x_t and the original", likeness(start, one), 2 * NOISY)
     end = trace[-1].x_s.detach()
-    yield Measured("the kept part in the end", end[~inside])
+    yield Measured("the kept part in the end", end * (1 - mask), low=-1.0)
     yield Measured("kept pixels are exactly the original's", bool(torch.equal(end[~inside], one[~inside])))
     drawn = []
     for step in trace[:-1]:
@@ -1016,9 +1161,18 @@ def probe_inpaint(student):
         yield Measured(
             f"the standard deviation of the noise in the kept part, s = {step.s}", std(drawn[-1]), 1.8 * NOISY
         )
+    yield Measured(
+        "each step begins where the one before ended",
+        all(torch.equal(before.x_s, after.x_t) for before, after in itertools.pairwise(trace)),
+        name="constrained for show only",
+        say="The kept part is put into what is yielded only: the loop goes on with the unconstrained picture, and the "
+        "network never sees what is around the hole. Hand the loop a function as `constrain`.",
+    )
+    yield Measured("the likeness of two pictures' noise in the kept part", likeness(*drawn[0].chunk(2)), 3 * NOISY)
     yield Measured("the likeness of the kept part's noise in two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
     painted = [plain_step(st.x_t, st.x0_hat, st.t, st.s, toy.schedule, var=None)[inside] for st in trace]
-    variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
+    with torch.no_grad():
+        variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
     off = torch.stack([(st.x_s.detach()[inside] - p - 0.1 * v) for st, p, v in zip(trace, painted, variances)])
     yield Measured("the repainted part, beside what the steps make of it", off)
     first, again, other = (paint(case, seed=s)[0][0].x_s for s in (107, 107, 108))
@@ -1026,7 +1180,8 @@ def probe_inpaint(student):
     trace, _ = paint("the mask as (H, W)", mask=mask[0, 0])
     yield Measured("the kept part in the end", trace[-1].x_s.detach()[~inside])
     trace, _ = paint("threshold halves x0_hat", threshold=halve)
-    eps = Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
+    with torch.no_grad():
+        eps = Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
     a = abar[timesteps[0]]
     half = trace[0].x0_hat.detach() - 0.5 * (trace[0].x_t - (1 - a).sqrt() * eps) / a.sqrt()
     yield Measured("the first x0_hat, beside half the estimate", half)
@@ -1123,6 +1278,14 @@ inpaint = Exercise(
             "It starts from the noised original, so the hole still shows what was there. Start from pure noise.",
         ),
         Mistake(
+            "the kept part clean at the start",
+            inpaint_by(begin=lambda x, a, g: torch.where(hole().bool(), torch.randn(x.shape, generator=g), x)),
+            "At the start the kept part is the original, without noise. At the first timestep all of the picture is "
+            "pure noise.",
+        ),
+        *other_noises(lambda draw: inpaint_by(begin=lambda x, a, g: draw(x.shape, generator=g))),
+        *other_noises(lambda draw: inpaint_by(keep_by(draw=draw))),
+        Mistake(
             "options not handed on",
             inpaint_by(options_on=False),
             "threshold is not handed on to the loop: pass `**options`.",
@@ -1146,13 +1309,16 @@ class Drawer(nn.Module):
         self.scale = nn.Parameter(torch.tensor(0.7))
         self.classes, self.calls = classes, []
 
-    def forward(self, x, t01, *c):
-        if len(c) != self.classes:
-            raise TypeError(f"the network was given {2 + len(c)} arguments; it takes {2 + self.classes}")
+    def forward(self, x, t01, c=None):
+        if (c is not None) != self.classes:
+            say = (
+                'called without c: for "any digit", c is all zeros' if self.classes else "given a class: it takes none"
+            )
+            raise Fault("wrong arguments of the network", f"The network is {say}.")
         if not torch.is_tensor(t01) or t01.shape != (len(x), 1):
             given = tuple(t01.shape) if torch.is_tensor(t01) else t01
             raise Fault("shape of t01", f"The network is told the time as {given}; it wants a tensor ({len(x)}, 1).")
-        rows = c[0] if c else torch.zeros(len(x), 10)
+        t01, rows = t01.float(), torch.zeros(len(x), 10) if c is None else c.float()  # FCBlock takes any precision
         if rows.shape != (len(x), 10):
             raise Fault("shape of c", f"The network is given c of shape {tuple(rows.shape)}; wanted ({len(x)}, 10).")
         push = (rows * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)  # (no matrix product: never in bf16)
@@ -1170,18 +1336,30 @@ class Drawer(nn.Module):
 
 
 def rows_by_time(network):
-    """The noted calls put together, those about the same timestep: [t01, x with a class, x without, c]."""
-    steps = []
+    """The noted calls put together by timestep, as they first came: [t01, x with a class, x without, c].
+
+    So it makes no difference whether all digits go down together or one after the other.
+    """
+    steps = {}
     for x, t01, rows, _ in network.calls:
+        told = rows.any(dim=1)
         for value in dict.fromkeys(t01.flatten().tolist()):
             here = (t01 == value).flatten()
-            told = rows.any(dim=1) & here
-            if not steps or abs(steps[-1][0] - value) > 1e-9:
-                steps.append([value, [], [], []])
-            steps[-1][1].append(x[told])
-            steps[-1][2].append(x[here & ~told])
-            steps[-1][3].append(rows[told])
-    return [[value, *(torch.cat(parts) for parts in rest)] for value, *rest in steps]
+            parts = steps.setdefault(round(value, 5), ([], [], []))
+            for part, seen in zip(parts, (x[here & told], x[here & ~told], rows[here & told])):
+                part.append(seen)
+    return [[value, *map(torch.cat, parts)] for value, parts in steps.items()]
+
+
+def in_the_results_order(steps, x0, classes):
+    """The rows of each timestep as x0 has them: one class may have had its turn before another."""
+    last = steps[-1][1 if classes else 2]
+    if last.shape != x0.shape:
+        return steps
+    rows = torch.cdist(x0.to(last).flatten(1), last.flatten(1)).argmin(dim=1)  # the last step hardly changes a digit
+    if len(rows.unique()) < len(rows):
+        return steps
+    return [[value, *(part[rows] if len(part) == len(rows) else part for part in parts)] for value, *parts in steps]
 
 
 def probe_digits(student, classes=False):
@@ -1204,23 +1382,26 @@ def probe_digits(student, classes=False):
     yield no_gradient(x0)
     yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
     yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
-    steps = rows_by_time(network)
+    steps = in_the_results_order(rows_by_time(network), x0, classes)
     yield Measured("the times t/T that the network is told", [value for value, *_ in steps], 1e-5)
     yield Measured("the shape of the result", list(x0.shape))
     conditional = [with_class if classes else without for _, with_class, without, _ in steps]
+    yield Measured("how many pictures the network sees at each time", [len(x) for x in conditional])
     if classes:
         told = torch.cat([steps[0][3], torch.zeros(len(steps[0][2]), 10)])
         yield Measured("the conditions that the network is told, each once, in order", told.unique(dim=0))
-        yield Measured(
-            "how many pictures the network sees with their class at each time", [len(x) for x in conditional]
-        )
-        yield Measured("and how many without one", [len(without) for _, _, without, _ in steps])
+        yield Measured("how many of them without their class", [len(without) for _, _, without, _ in steps])
         yield Measured("the classes that it is told", steps[0][3])
         same = all(a.shape == b.shape and torch.equal(a, b) for _, a, b, _ in steps)
-        yield Measured("it sees the same pictures with and without their class", same)
+        yield Measured(
+            "the network sees the same pictures with and without their class",
+            same,
+            name="other pictures without the class",
+            say="What the network is asked without the class is not the x_t that it is asked about with it: the "
+            "difference of the two answers then says nothing about the class.",
+        )
     start = conditional[0]
-    yield Measured("the mean of the start", mean(start), 2.5 * NOISY)
-    yield Measured("the standard deviation of the start", std(start), 1.8 * NOISY)
+    yield Measured("the mean and the deviation of the start", mean_and_std(start), 2.5 * NOISY)
     yield Measured("the likeness of two digits' start", likeness(start[0], start[1]), 6 * NOISY)
 
     def guess(x, t):
@@ -1236,8 +1417,7 @@ def probe_digits(student, classes=False):
             yield Measured("x0, beside the last step without noise", z, 1e-3)
             break
         drawn.append(z)
-        yield Measured(f"the mean of what the step from t = {t} adds", mean(z), NOISY)
-        yield Measured(f"the standard deviation of what the step from t = {t} adds", std(z), 1.8 * NOISY)
+        yield Measured(f"the mean and the deviation of what the step from t = {t} adds", mean_and_std(z), NOISY)
     yield Measured("the likeness of the noise of two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
     yield Measured("the likeness of two digits' noise", likeness(drawn[0][0], drawn[0][1]), 6 * NOISY)
     yield from of_chance(x0, draw(case), draw(case, seed=112))
@@ -1310,6 +1490,9 @@ def digit_mistakes(classes):
         "all": lambda x, e, t, b, a: (x - (1 - a[t]).sqrt() * e) / a[t].sqrt(),
         "root": lambda x, e, t, b, a: (x - b[t].sqrt() / (1 - a[t]).sqrt() * e) / (1 - b[t]).sqrt(),
         "abar": lambda x, e, t, b, a: (x - b[t] / (1 - a[t]).sqrt() * e) / a[t].sqrt(),
+        "alpha": lambda x, e, t, b, a: (x - b[t] / (1 - a[t]).sqrt() * e) / (1 - b[t]),
+        "sign": lambda x, e, t, b, a: (x + b[t] / (1 - a[t]).sqrt() * e) / (1 - b[t]).sqrt(),
+        "whole": lambda x, e, t, b, a: (x - (1 - a[t]).sqrt() * e) / (1 - b[t]).sqrt(),
     }
     return (
         Mistake(
@@ -1339,6 +1522,11 @@ def digit_mistakes(classes):
             "The network is told t/(T - 1). In training it was told t/T.",
         ),
         Mistake(
+            "t/1000",
+            wrong(told=lambda t, T: t / 1000),
+            "The network is told t/1000. Its schedule has T timesteps, and in training it was told t/T: schedule.T.",
+        ),
+        Mistake(
             "time runs upwards",
             wrong(times=lambda T: range(T)),
             "t runs from 0 up. Sampling begins with noise, at t = T - 1.",
@@ -1363,6 +1551,18 @@ def digit_mistakes(classes):
             "no noise",
             wrong(sigma=lambda t, b, a: torch.tensor(0.0)),
             "The steps add no noise. Each but the last adds √β_t z.",
+        ),
+        Mistake(
+            "no noise at t = 1",
+            wrong(sigma=lambda t, b, a: b[t].sqrt() * (t > 1)),
+            "The step from t = 1 adds no noise. Algorithm 2 counts from 1 to T, and leaves it out at 1; counted from "
+            "0, as here, that is t = 0.",
+        ),
+        Mistake(
+            "another start",
+            wrong(start=lambda shape, generator: 0.5 + 0.5 * torch.randn(shape, generator=generator)),
+            "The start is normal, but with mean 0.5 and deviation 0.5, as if noise had to fit into [0, 1]. Pure noise "
+            "has mean 0 and deviation 1.",
         ),
         Mistake(
             "x_t clamped",
@@ -1398,26 +1598,25 @@ def digit_mistakes(classes):
             "The mean is divided by √ᾱ_t. It is one step's own √α_t, with α_t = 1 − β_t.",
         ),
         Mistake(
+            "√α forgotten",
+            wrong(mean_of=mu["alpha"]),
+            "The mean is divided by α_t itself, where its root belongs: √α_t, with α_t = 1 − β_t.",
+        ),
+        Mistake("noise added", wrong(mean_of=mu["sign"]), "The predicted noise is added where it is to be taken away."),
+        Mistake(
+            "all the noise at once",
+            wrong(mean_of=mu["whole"]),
+            "The predicted noise is weighted by √(1 − ᾱ_t), which is all of it. A step takes a part: β_t / √(1 − ᾱ_t).",
+        ),
+        Mistake(
             "all the noise at once",
             wrong(mean_of=mu["all"]),
             "Each step jumps to the estimate x0_hat and adds a little noise. It has to take a part of the noise only.",
         ),
         Mistake("one noise for all steps", wrong(fixed=True), "All steps add the same noise: draw it inside the loop."),
-        Mistake(
-            "one noise for the whole batch",
-            wrong(draw=one_noise),
-            "All digits get the same noise in a step: draw it in the shape of x.",
-        ),
-        Mistake(
-            "uniform noise",
-            wrong(start=uniform),
-            "The start is uniform noise in [0, 1]; it has to be normal, torch.randn.",
-        ),
-        Mistake(
-            "one start for all",
-            wrong(start=one_noise),
-            "All digits start from the same noise: draw it in the shape (count, 1, 28, 28).",
-        ),
+        *other_noises(lambda draw: wrong(start=draw, draw=draw)),
+        *other_noises(lambda draw: wrong(start=draw)),
+        *other_noises(lambda draw: wrong(draw=draw)),
     )
 
 
@@ -1456,6 +1655,22 @@ sample_classes = Exercise(
             "guidance without ε_u",
             digits_by(True, guide=lambda u, c, g: g * (c - u)),
             "The difference is enlarged, but ε_u itself, to which it is added, is missing.",
+        ),
+        Mistake(
+            "ε_u added in full",
+            digits_by(True, guide=lambda u, c, g: u + g * c),
+            "It is ε_u + γ ε_c: with γ = 1 it should be ε_c alone. It is the difference that is enlarged.",
+        ),
+        Mistake(
+            "guided noise clamped",
+            digits_by(True, guide=lambda u, c, g: (u + g * (c - u)).clamp(-1, 1)),
+            "The guided noise is clamped to [-1, 1]. Noise is no picture, and has to leave that.",
+        ),
+        Mistake(
+            "any digit as every other class",
+            digits_by(True, empty=lambda c: 1 - c),
+            'For "any digit" the network is told every class but the one that is asked for. It has never seen such a '
+            "c: in training a class that was dropped was all zeros.",
         ),
         Mistake(
             "only the class",

@@ -4,6 +4,8 @@ A network of one's own may name its layers as it likes: `fill` gives layers of e
 student's network and in the one that it is compared with.
 """
 
+import inspect
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -15,14 +17,43 @@ from .toys import fill, noise
 CLOSE = 3e-3  # GELU has a usual approximation, which is right enough
 
 
-def build(student, case, *sizes) -> nn.Module:
-    """The student's network of these sizes, with the check's weights."""
+def build(student, case, sizes, inputs) -> nn.Module:
+    """The student's network of these sizes, for these inputs, with the check's weights."""
     network = student(case, *sizes)
     if not isinstance(network, nn.Module):
         raise Fault(
             "no network", f"It makes a {type(network).__name__}; wanted an nn.Module, such as an nn.Sequential."
         )
+    if "_modules" not in vars(network):
+        raise Fault(
+            "super().__init__ forgotten",
+            "It never calls `super().__init__(…)`, without which it is no network. An nn.Sequential is handed its "
+            "layers there.",
+        )
+    for module in network.modules():
+        loose = [name for name, _ in module.named_parameters(recurse=False)]
+        if loose and not type(module).__module__.startswith("torch."):
+            raise Fault(
+                "weights outside a layer",
+                f"It keeps weights of its own in {loose[0]}. They may be right, but this check can only try PyTorch's "
+                "layers (nn.Conv2d, nn.Linear …), to which it gives weights that it knows: make one of them.",
+            )
+    if any(nn.parameter.is_lazy(p) for p in network.parameters()):
+        student.call(network, case, *inputs)  # from which a LazyConv2d learns how many channels there are
     return fill(network)
+
+
+def ask(student, network, case, *inputs) -> tuple[torch.Tensor, Measured]:
+    """A network's answer, still attached to its weights, and whether it says the same when it is asked again."""
+    y, again = (student.call(network, case, *inputs) for _ in range(2))
+    alike = torch.allclose(tensor(y, "the result"), tensor(again, "the result"), rtol=0, atol=CLOSE)
+    return y, Measured(
+        "asked again, it says the same",
+        alike,
+        name="chance",
+        say="Asked the same again, it says something else. Is there a dropout, or a layer that is made anew in each "
+        "call, so that it never learns?",
+    )
 
 
 def weights_in(network: nn.Module) -> int:
@@ -36,13 +67,15 @@ def probe_layer(*sizes: tuple[tuple[int, ...], tuple[int, ...]]):
     def probe(student):
         for arguments, shape in sizes:
             case = f"made with {', '.join(map(str, arguments)) or 'no arguments'}, for pictures {shape}"
-            network = build(student, case, *arguments)
             x = noise(*shape, seed=131)
-            y = tensor(student.call(network.eval(), case, x), "the result")
+            network = build(student, case, arguments, [x])
+            y, steady = ask(student, network.eval(), case, x)
             yield Measured("the shape of the result", list(y.shape))
-            yield Measured("the result in evaluation mode", y, CLOSE)
-            y = tensor(student.call(network.train(), f"{case}, in training mode", x), "the result")
-            yield Measured("the result in training mode", y, CLOSE)
+            yield steady
+            yield Measured("the result in evaluation mode", y.detach(), CLOSE)
+            y, steady = ask(student, network.train(), f"{case}, in training mode", x)
+            yield steady
+            yield Measured("the result in training mode", y.detach(), CLOSE)
             yield Measured("the number of weights, biases apart", weights_in(network))
 
     return probe
@@ -94,6 +127,11 @@ def around(first):
             "BatchNorm and GELU are exchanged: first BatchNorm, then GELU.",
         ),
         Mistake(
+            "BatchNorm without scale and shift",
+            layers(first, lambda i, o=None: nn.BatchNorm2d(i if o is None else o, affine=False), gelu),
+            "BatchNorm has no scale and shift that it learns: leave affine as it is, True.",
+        ),
+        Mistake(
             "BatchNorm without running averages",
             layers(first, lambda i, o=None: nn.BatchNorm2d(i if o is None else o, track_running_stats=False), gelu),
             "BatchNorm keeps no running averages, so in evaluation mode, too, each picture depends on its batch.",
@@ -126,7 +164,20 @@ def operation(name, kit, task, first, cases, mistakes):
         probe=probe_layer(*cases),
         right=layers(first, norm, gelu),
         blank=("__init__",),
-        mistakes=(*mistakes, *around(first)),
+        mistakes=(
+            *mistakes,
+            Mistake(
+                "channels exchanged",
+                lambda i, o: nn.Sequential(first(o, i), norm(i, o), gelu()),
+                "The convolution has in_channels and out_channels exchanged. Transposed or not, C_in comes first.",
+            ),
+            Mistake(
+                "BatchNorm of in_channels",
+                lambda i, o: nn.Sequential(first(i, o), norm(i), gelu()),
+                "BatchNorm was made for in_channels. What the convolution hands it has out_channels.",
+            ),
+            *around(first),
+        ),
     )
 
 
@@ -158,11 +209,6 @@ conv_operation = operation(
             layers(conv(3, 1, 1, padding_mode="reflect"), norm, gelu),
             "The edges are reflected; the network's convolutions pad with zeros, PyTorch's default.",
         ),
-        Mistake(
-            "channels exchanged",
-            lambda i, o: nn.Sequential(nn.Conv2d(o, i, 3, 1, 1), nn.BatchNorm2d(i), nn.GELU()),
-            "in_channels and out_channels are exchanged.",
-        ),
     ),
 )
 
@@ -176,6 +222,11 @@ down_operation = operation(
         Mistake("stride 1", layers(conv(3, 1, 1), norm, gelu), "The picture keeps its size: stride 2 halves it."),
         Mistake("no padding", layers(conv(3, 2, 0), norm, gelu), "28 pixels become 13: padding = 1 makes them 14."),
         Mistake(
+            "stride and padding exchanged",
+            layers(conv(3, 1, 2), norm, gelu),
+            "The picture grows: stride and padding look exchanged. They are stride 2 and padding 1.",
+        ),
+        Mistake(
             "another kernel",
             layers(conv(4, 2, 1), norm, gelu),
             "It has more weights: the kernel looks like 4; it is 3.",
@@ -185,20 +236,21 @@ down_operation = operation(
             layers(conv(2, 2, 0), norm, gelu),
             "It has fewer weights: the kernel looks like 2; it is 3.",
         ),
-        Mistake(
-            "pooling instead of a stride",
-            layers(conv(3, 1, 1), norm, gelu, lambda *s: nn.MaxPool2d(2)),
-            "It halves by pooling after the convolution; here the convolution itself strides.",
+        *(
+            Mistake(
+                "pooling instead of a stride",
+                layers(conv(3, 1, 1), norm, gelu, lambda *s, pool=pool: pool),
+                "It halves by pooling after the convolution; here the convolution itself strides.",
+            )
+            for pool in (nn.MaxPool2d(2), nn.AvgPool2d(2))
         ),
-        Mistake(
-            "pooling instead of a stride",
-            layers(conv(3, 1, 1), norm, gelu, lambda *s: nn.AvgPool2d(2)),
-            "It halves by pooling after the convolution; here the convolution itself strides.",
-        ),
-        Mistake(
-            "pooling instead of a stride",
-            layers(lambda *s: nn.MaxPool2d(2), conv(3, 1, 1), norm, gelu),
-            "It halves by pooling before the convolution; here the convolution itself strides.",
+        *(
+            Mistake(
+                "pooling instead of a stride",
+                layers(lambda *s, pool=pool: pool, conv(3, 1, 1), norm, gelu),
+                "It halves by pooling before the convolution; here the convolution itself strides.",
+            )
+            for pool in (nn.MaxPool2d(2), nn.AvgPool2d(2))
         ),
     ),
 )
@@ -416,6 +468,11 @@ conv_block = Exercise(
         ),
         Mistake("one layer used twice", Twice, "One Conv is used twice: each place has its own."),
         Mistake(
+            "a plain convolution for a Conv",
+            lambda i, o: nn.Sequential(Conv(i, o), nn.Conv2d(o, o, 3, 1, 1)),
+            "The second is a plain convolution. A Conv has BatchNorm and GELU after it, too.",
+        ),
+        Mistake(
             "a Conv twice with C_in",
             lambda i, o: nn.Sequential(Conv(i, o), Conv(i, o)),
             "The second Conv takes C_in channels, but the first gives it C_out.",
@@ -453,6 +510,11 @@ def sampled_block(name, kit, change, word, size, mistakes):
                 f"The ConvBlock comes before {word}; it comes after it.",
             ),
             Mistake(
+                "a ConvBlock with C_in",
+                lambda i, o: nn.Sequential(change(i, o), two(i, o)),
+                f"The ConvBlock takes C_in channels, but {word} gives it C_out.",
+            ),
+            Mistake(
                 "channels changed too late",
                 lambda i, o: nn.Sequential(change(i, i), two(i, o)),
                 f"The number of channels changes in the ConvBlock; it is {word} that changes it.",
@@ -474,6 +536,14 @@ down_block = sampled_block(
             lambda i, o: nn.Sequential(Down(i, o), Down(o, o), Conv(o, o)),
             "The picture is halved twice: one DownConv, and then Convs, which keep the size.",
         ),
+        *(
+            Mistake(
+                "pooling instead of DownConv",
+                lambda i, o, pool=pool: nn.Sequential(pool, two(i, o)),
+                "The picture is halved by pooling, as in the first UNet. Here DownConv does it, by its stride.",
+            )
+            for pool in (nn.MaxPool2d(2), nn.AvgPool2d(2))
+        ),
         Mistake(
             "UpConv for DownConv", lambda i, o: nn.Sequential(Up(i, o), two(o, o)), "The picture grows: that is UpConv."
         ),
@@ -492,6 +562,11 @@ up_block = sampled_block(
             "The picture is doubled twice: one UpConv, and then Convs, which keep the size.",
         ),
         Mistake(
+            "copying instead of UpConv",
+            lambda i, o: nn.Sequential(nn.Upsample(scale_factor=2), two(i, o)),
+            "The picture is enlarged by copying pixels. Here UpConv does it, a transposed convolution.",
+        ),
+        Mistake(
             "DownConv for UpConv",
             lambda i, o: nn.Sequential(Down(i, o), two(o, o)),
             "The picture shrinks: that is DownConv.",
@@ -503,10 +578,12 @@ up_block = sampled_block(
 def probe_fc(student):
     for sizes, batch in (((1, 6), 4), ((10, 5), 3)):
         case = f"FCBlock{sizes}, for {batch} rows"
-        network = build(student, case, *sizes)
-        y = tensor(student.call(network, case, noise(batch, sizes[0], seed=132).abs()), "the result")
+        rows = noise(batch, sizes[0], seed=132).abs()
+        network = build(student, case, sizes, [rows])
+        y, steady = ask(student, network, case, rows)
         yield Measured("the number of values for each row", y.numel() // batch)
-        yield Measured("the result, without its shape", y.flatten(), CLOSE)
+        yield steady
+        yield Measured("the result, without its shape", y.detach().flatten(), CLOSE)
         yield Measured("the shape of the result", list(y.shape))
         yield Measured("the number of weights, biases apart", weights_in(network))
 
@@ -518,19 +595,29 @@ class Pixels(nn.Module):
         return x[:, :, None, None]
 
 
-def fc(*parts, pixels=True):
-    return lambda i, o: nn.Sequential(*[part(i, o) for part in parts], *([Pixels()] if pixels else []))
+class AxesInFront(nn.Module):
+    def forward(self, x):
+        return x[None, None]
 
 
-def linear(a, b):
-    return lambda i, o: nn.Linear({"in": i, "out": o}[a], {"in": i, "out": o}[b])
+def fc(*parts, axes=Pixels):
+    return lambda i, o: nn.Sequential(*[part(i, o) for part in parts], axes())
+
+
+def linear(a, b, **options):
+    def make(i, o):
+        widths = {"in": i, "out": o, "2 out": 2 * o, "4 out": 4 * o}
+        return nn.Linear(widths[a], widths[b], **options)
+
+    return make
 
 
 fc_block = Exercise(
     name="fc_block",
     notebook="b2_1",
     kit="helpers.unet.FCBlock",
-    task="Linear, GELU, Linear: a row (B, F_in) becomes one number for each channel of a picture, (B, F_out, 1, 1).",
+    task="Linear(F_in, F_out), GELU, Linear(F_out, F_out): rows (B, F_in) become numbers for channels, "
+    "(B, F_out, 1, 1).",
     look="Linear(F_in, F_out) → GELU → Linear(F_out, F_out), and two more axes, so that it adds to pictures.",
     probe=probe_fc,
     right=fc(linear("in", "out"), gelu, linear("out", "out")),
@@ -562,8 +649,29 @@ fc_block = Exercise(
         ),
         Mistake(
             "axes missing",
-            fc(linear("in", "out"), gelu, linear("out", "out"), pixels=False),
+            fc(linear("in", "out"), gelu, linear("out", "out"), axes=nn.Identity),
             "The result is (B, F_out). To be added to pictures (B, C, H, W) it needs two more axes.",
+        ),
+        Mistake(
+            "axes in front",
+            fc(linear("in", "out"), gelu, linear("out", "out"), axes=AxesInFront),
+            "The two more axes are in front, (1, 1, B, F_out). The pixels' axes are the last two: (B, F_out, 1, 1).",
+        ),
+        *(
+            Mistake(
+                "no bias",
+                fc(linear("in", "out", bias=first), gelu, linear("out", "out", bias=second)),
+                "A Linear has no bias. Leave it there, as nn.Linear has it.",
+            )
+            for first, second in ((True, False), (False, True), (False, False))
+        ),
+        *(
+            Mistake(
+                "a wider middle",
+                fc(linear("in", middle), gelu, linear(middle, "out")),
+                f"The middle is {middle[0]} · F_out wide. It is F_out wide.",
+            )
+            for middle in ("2 out", "4 out")
         ),
         Mistake(
             "three Linears",
@@ -598,14 +706,17 @@ def neither(c, y, t):
     return y
 
 
+def to_one_channel(D):
+    return nn.Sequential(two(2 * D, D), nn.Conv2d(D, 1, 3, 1, 1))
+
+
 class Net(nn.Module):
     """The three UNets by the table, with everything in their wiring that can be got wrong."""
 
     def __init__(self, hidden, time=False, classes=False, **twist):
         super().__init__()
         D, self.twist = hidden, twist
-        self.a28, self.end = two(1, D), two(2 * D, D)
-        self.last = twist.get("last", conv(3, 1, 1))(D, 1)
+        self.a28, self.end = two(1, D), twist.get("end", to_one_channel)(D)
         self.a14, self.a7 = nn.Sequential(Down(1 * D, D), two(D, D)), nn.Sequential(Down(D, 2 * D), two(2 * D, 2 * D))
         self.wide = nn.Sequential(nn.ConvTranspose2d(2 * D, 2 * D, 7, 7, 0), nn.BatchNorm2d(2 * D), nn.GELU())
         self.b14, self.b28 = nn.Sequential(Up(4 * D, D), two(D, D)), nn.Sequential(Up(2 * D, D), two(D, D))
@@ -618,6 +729,7 @@ class Net(nn.Module):
         )
 
     def forward(self, x, t01=None, c=None):
+        t01, c = self.twist.get("told", lambda *told: told)(t01, c)
         t1, t2 = [block(t01) for block in self.times] or [0.0, 0.0]
         c1, c2 = [block(c) for block in self.kinds] or [1.0, 1.0]
         return self.wire(x, c1, t1, c2, t2)
@@ -627,22 +739,24 @@ class Net(nn.Module):
         ts = twist("times", no_change)([t1, t2])
         cs = twist("kinds", no_change)([c1, c2])
         put = twist("put", scale_and_shift)
-        first, second = twist("puts", (put, put))
+        puts, places = twist("puts", (put, put)), twist("places", (1, 2))
         join = twist("join", lambda below, skip: torch.cat([below, skip], dim=1))
         joins = twist("joins", (join, join, join))
+
+        def told(place, y):
+            for where, put, c, t in zip(places, puts, cs, ts):
+                y = put(c, y, t) if where == place else y
+            return y
+
         x28 = self.a28(x)
         x14 = self.a14(x28)
         x7 = self.a7(x14)
         x1 = x7.mean((2, 3), keepdim=True)
-        x1 = x1 if twist("bare mean") else F.gelu(x1)
-        up7 = cs[0] * self.wide(x1 + ts[0]) if twist("t1 before") else first(cs[0], self.wide(x1), ts[0])
-        up7 = x7 if twist("no bottleneck") else up7
-        up14 = self.b14(joins[0](up7, x7))
-        late = twist("second place late")
-        up14 = up14 if late else second(cs[1], up14, ts[1])
-        up28 = self.b28(joins[1](up14, x14))
-        up28 = second(cs[1], up28, ts[1]) if late else up28
-        y = self.last(self.end(joins[2](up28, x28)))
+        x1 = told(0, x1 if twist("bare mean") else F.gelu(x1))
+        up7 = x7 if twist("no bottleneck") else told(1, self.wide(x1))
+        up14 = told(2, self.b14(joins[0](up7, x7)))
+        up28 = told(3, self.b28(joins[1](up14, x14)))
+        y = self.end(joins[2](up28, x28))
         return twist("out", no_change)(y)
 
 
@@ -654,13 +768,27 @@ def probe_unet(time=False, classes=False):
     def probe(student):
         for hidden in (4, 3):
             case = f"hidden = {hidden}, two pictures, in evaluation mode"
-            network = build(student, case, hidden).eval()
             x = noise(2, 1, 28, 28, seed=133)
             more = [torch.tensor([[0.1], [0.9]])] * time + [torch.eye(10)[[2, 7]]] * classes
-            y = tensor(student.call(network, case, x, *more), "the result")
+            network = watched(build(student, case, [hidden], [x, *more]).eval(), hidden)
+            yield Measured(
+                "t01 stands before c",
+                in_order(network),
+                name="arguments exchanged",
+                say="forward takes its arguments in another order than the stub, which has x, t01, c.",
+            )
+            y, steady = ask(student, network, case, x, *more)
             yield Measured("the shape of the result", list(y.shape))
-            yield Measured("the result", y, CLOSE)
+            yield steady
+            yield Measured("the result", y.detach(), CLOSE)
             yield Measured("the number of weights, biases apart", weights_in(network))
+            yield Measured(
+                "a gradient reaches every layer",
+                learns(y, network),
+                name="gradient cut off",
+                say="The gradient of the result does not reach every layer, so that not all of them learn. Is there a "
+                "detach(), a .data or a torch.no_grad()?",
+            )
             if hidden == 3:
                 return
             if time:
@@ -677,10 +805,64 @@ def probe_unet(time=False, classes=False):
     return probe
 
 
+def learns(y, network) -> bool:
+    """Whether a gradient goes from the answer y to each of the network's weights."""
+    weights = [p for p in network.parameters() if p.requires_grad]
+    if not y.requires_grad:
+        return False
+    return all(gradient is not None for gradient in torch.autograd.grad(y.sum(), weights, allow_unused=True))
+
+
+def in_order(network) -> bool:
+    """Whether forward has t01 before c, where it calls them so."""
+    names = list(inspect.signature(network.forward).parameters)
+    return names.index("t01") < names.index("c") if {"t01", "c"} <= set(names) else True
+
+
+def widths(hidden):
+    """The channels of the scales and shifts, in the order in which `wire` takes them."""
+    return {"c1": 2 * hidden, "t1": 2 * hidden, "c2": hidden, "t2": hidden}
+
+
+def watched(network, hidden):
+    """The network, whose `wire` now says what it was handed where that does not fit."""
+    wire, wanted = getattr(network, "wire", None), widths(hidden)
+
+    def watching(x, *args, **kwargs):
+        try:
+            return wire(x, *args, **kwargs)
+        except RuntimeError as error:
+            given = dict(zip(wanted, args)) | kwargs
+            shapes = {name: tuple(y.shape) for name, y in given.items() if isinstance(y, torch.Tensor)}
+            if all(shape[1:] == (wanted[name], 1, 1) for name, shape in shapes.items()):
+                raise
+            raise misfit(shapes, hidden) from error
+
+    if wire is not None:
+        network.wire = watching
+    return network
+
+
+def misfit(shapes, hidden) -> Fault:
+    """What is wrong with scales and shifts of these shapes."""
+    flat = [f"{name} {shape}" for name, shape in shapes.items() if len(shape) == 2]
+    if flat:
+        return Fault(
+            "axes missing",
+            f"`wire` is handed {' and '.join(flat)}. To meet pictures (B, C, H, W) it needs two more axes behind: "
+            "`[:, :, None, None]`, which FCBlock adds.",
+        )
+    handed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    return Fault(
+        "scales and shifts that do not fit",
+        f"`wire` is handed {handed}. It takes (x, c1, t1, c2, t2) in this order, c1 and t1 with 2D = {2 * hidden} "
+        f"channels, and c2 and t2 with D = {hidden}. By name, as in `t1=…`, each arrives in its place.",
+    )
+
+
 def wired(student, network, case, x, hidden):
     """What comes of scales and shifts, which later networks hand to `wire`; who has no `wire` has no place for them."""
-    widths = {"c1": 2 * hidden, "t1": 2 * hidden, "c2": hidden, "t2": hidden}
-    signals = {name: noise(2, w, 1, 1, seed=134 + i) for i, (name, w) in enumerate(widths.items())}
+    signals = {name: noise(2, w, 1, 1, seed=134 + i) for i, (name, w) in enumerate(widths(hidden).items())}
     wire = getattr(network, "wire", None) or fill(Net(hidden)).eval().wire
     return tensor(student.call(wire, case, x, **signals), "the result")
 
@@ -701,6 +883,10 @@ def skip_only(a, b):
     return torch.cat([b, b], dim=1)
 
 
+def at_each_place(join):
+    return (join, cat, cat), (cat, join, cat), (cat, cat, join)
+
+
 def wiring(time=False, classes=False):
     def wrong(**twist):
         return net(time, classes, **twist)
@@ -712,13 +898,32 @@ def wiring(time=False, classes=False):
     lost = "A skip is lost: a concatenation has what comes from below twice, and nothing of the way down."
     return (
         Mistake("halves exchanged", wrong(join=cat_turned), turned),
-        *(
-            Mistake("halves exchanged", wrong(joins=joins), turned)
-            for joins in ((cat_turned, cat, cat), (cat, cat_turned, cat), (cat, cat, cat_turned))
-        ),
+        *(Mistake("halves exchanged", wrong(joins=joins), turned) for joins in at_each_place(cat_turned)),
         *(
             Mistake("a skip forgotten", wrong(joins=joins), lost)
-            for joins in ((no_skip, cat, cat), (cat, no_skip, cat), (cat, cat, no_skip), (no_skip, no_skip, no_skip))
+            for joins in (*at_each_place(no_skip), (no_skip, no_skip, no_skip))
+        ),
+        *(
+            Mistake(
+                "along another axis",
+                wrong(joins=joins),
+                f"It concatenates along the {axis}. What is put together are the channels: `torch.cat([…], dim=1)`.",
+            )
+            for dim, axis in (
+                (0, "batch, as torch.cat does where it is told no dim"),
+                (2, "pictures' height, dim=2"),
+                (3, "pictures' width, dim=3"),
+            )
+            for joins in at_each_place(lambda a, b, dim=dim: torch.cat([a, b], dim=dim))
+        ),
+        *(
+            Mistake(
+                "not concatenated",
+                wrong(joins=joins),
+                "A concatenation is missing: the next block is made for the channels from below and those of the skip, "
+                "one after the other. They are not added, and neither is left out.",
+            )
+            for joins in at_each_place(lambda a, b: a + b)
         ),
         *(
             Mistake(
@@ -744,9 +949,29 @@ def wiring(time=False, classes=False):
         ),
         Mistake(
             "an activation at the end",
-            wrong(last=Conv),
+            wrong(end=lambda D: nn.Sequential(two(2 * D, D), Conv(D, 1))),
             "It ends in a Conv, with BatchNorm and GELU, so that it can hardly say something negative. The last "
             "convolution stands alone.",
+        ),
+        *(
+            Mistake(
+                "an activation at the end",
+                wrong(end=end),
+                "It ends in a ConvBlock, and so in a GELU: it can hardly say something negative. After the ConvBlock "
+                "from 2D to D channels, the last convolution stands alone.",
+            )
+            for end in (lambda D: two(2 * D, 1), lambda D: nn.Sequential(two(2 * D, D), two(D, 1)))
+        ),
+        Mistake(
+            "another kernel at the end",
+            wrong(end=lambda D: nn.Sequential(two(2 * D, D), nn.Conv2d(D, 1, 1))),
+            "The last convolution has fewer weights: its kernel looks like 1; it is 3, with padding 1.",
+        ),
+        Mistake(
+            "no ConvBlock at the end",
+            wrong(end=lambda D: nn.Conv2d(2 * D, 1, 3, 1, 1)),
+            "The last convolution takes the concatenation itself: before it there is a ConvBlock, from 2D to D "
+            "channels.",
         ),
         Mistake("an activation at the end", wrong(out=F.gelu), "It ends in a GELU. The last convolution stands alone."),
         Mistake(
@@ -770,27 +995,53 @@ place_mistakes = (
     ("t2 forgotten", {"times": lambda ts: [ts[0], 0.0]}, "t2 is never added: it belongs after the first UpBlock."),
     (
         "t2 one level too late",
-        {"second place late": True},
+        {"places": (1, 3)},
         "t2 comes in after the second UpBlock; it belongs after the first.",
     ),
-    ("t1 before Unflatten", {"t1 before": True}, "t1 is added before Unflatten; it belongs after it."),
+    (
+        "t1 before Unflatten",
+        {"places": (0, 2)},
+        "The first scale and shift, c1 and t1, come in before Unflatten; they belong after it.",
+    ),
+    *(
+        (
+            "one level too late",
+            {"places": (2, 3), "put": put},
+            "The scales and shifts come in one level too late. c1 and t1 have 2D channels, as what Unflatten gives; c2 "
+            "and t2 have D, as what the first UpBlock gives.",
+        )
+        for put in (scale_and_shift, lambda c, y, t: y * c + t)
+    ),
 )
 scale_mistakes = (
     ("c1 forgotten", {"kinds": lambda cs: [1.0, cs[1]]}, "c1 is missing: it multiplies what Unflatten says."),
     ("c2 forgotten", {"kinds": lambda cs: [cs[0], 1.0]}, "c2 is missing: it multiplies what the first UpBlock says."),
 )
-order_mistakes = tuple(
+shifted_and_scaled = (
+    (shift_and_scale, shift_and_scale),
+    (shift_and_scale, scale_and_shift),
+    (scale_and_shift, shift_and_scale),
+)
+order_mistakes = (
     (
-        "shift scaled too",
-        {"puts": puts},
-        "c scales the shift t as well. In both places c scales only what comes from below, and then t is added. "
-        "Before Part 2, where the class scales and the time shifts, it makes no difference.",
-    )
-    for puts in (
-        (shift_and_scale, shift_and_scale),
-        (shift_and_scale, scale_and_shift),
-        (scale_and_shift, shift_and_scale),
-    )
+        "scale and shift exchanged",
+        {"put": lambda c, y, t: y * t + c},
+        "t multiplies and c is added. It is the other way round: c scales, and t shifts.",
+    ),
+    (
+        "scale and shift exchanged",
+        {"put": lambda c, y, t: y * (c + t)},
+        "t multiplies, too: c scales what comes from below, and then t is added.",
+    ),
+    *(
+        (
+            "shift scaled too",
+            {"puts": puts},
+            "c scales the shift t as well. In both places c scales only what comes from below, and then t is added. "
+            "Before Part 2, where the class scales and the time shifts, it makes no difference.",
+        )
+        for puts in shifted_and_scaled
+    ),
 )
 ignored_mistakes = tuple(
     (
@@ -823,7 +1074,27 @@ unconditional_unet = Exercise(
     ),
 )
 
+
+def told_of_time(change):
+    return {"told": lambda t01, c: (change(t01), c)}
+
+
 time_mistakes = (
+    *(
+        ("t/T once more", told_of_time(lambda t01, T=T: t01 / T), f"The time is divided by {T}. t01 is t/T already.")
+        for T in (300, 1000)
+    ),
+    ("t for t/T", told_of_time(lambda t01: t01 * 300), "The time is multiplied by 300. The blocks are told t/T."),
+    (
+        "one time for the batch",
+        told_of_time(lambda t01: t01[:1].expand_as(t01)),
+        "All pictures are told the first one's time. Each has its own.",
+    ),
+    (
+        "one time for the batch",
+        told_of_time(lambda t01: t01.mean(dim=0, keepdim=True)),
+        "All pictures are told the mean of the batch's times. Each has its own.",
+    ),
     ("time ignored", {"times": lambda ts: [0.0, 0.0]}, "The time makes no difference: t1 and t2 are never added."),
     *place_mistakes,
     ("time multiplied", {"put": lambda c, y, t: c * y * t}, "The time multiplies the channels; it is added to them."),
@@ -839,7 +1110,8 @@ time_unet = Exercise(
     name="time_unet",
     notebook="b2_1",
     kit="helpers.unet.TimeConditionalUNet",
-    task="Tell the UNet the time: two FCBlocks of t/T, added after Unflatten and after the first UpBlock.",
+    task="Tell the UNet the time: two FCBlocks of t/T, the first with 2D channels, added after Unflatten, the second "
+    "with D, added after the first UpBlock.",
     look="t1 has 2D channels and is added after Unflatten, t2 has D and is added after the first UpBlock.",
     probe=probe_unet(time=True),
     right=net(True),
@@ -860,10 +1132,18 @@ class_mistakes = (
         "Class and time are exchanged: c multiplies, t is added.",
     ),
     ("class added", {"put": lambda c, y, t: y + c + t}, "The class is added; it multiplies the channels."),
+    *(
+        (
+            "time scaled by the class",
+            {"puts": puts},
+            "The class multiplies the time, too: c · y + t, not c · (y + t).",
+        )
+        for puts in shifted_and_scaled
+    ),
     (
-        "time scaled by the class",
-        {"put": shift_and_scale},
-        "The class multiplies the time, too: c · y + t, not c · (y + t).",
+        "c between 0 and 1",
+        {"kinds": lambda cs: [c.sigmoid() for c in cs]},
+        "c goes through a sigmoid. What the FCBlock says multiplies as it is.",
     ),
     ("1 + c", {"put": lambda c, y, t: (1 + c) * y + t}, "The channels are multiplied by 1 + c; here it is c alone."),
 )
@@ -872,7 +1152,8 @@ class_unet = Exercise(
     name="class_unet",
     notebook="b2_4",
     kit="helpers.unet.ClassConditionalUNet",
-    task="Tell the UNet the class, too: two FCBlocks of c, which multiply at the places where the time is added.",
+    task="Tell the UNet the class, too: two FCBlocks of c, as wide as those of the time, which multiply where it is "
+    "added.",
     look="c1 · unflatten + t1, and c2 · up1 + t2: the class scales, the time shifts.",
     probe=probe_unet(time=True, classes=True),
     right=net(True, True),

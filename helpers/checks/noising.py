@@ -6,9 +6,21 @@ import math
 import torch
 import torch.nn.functional as F
 
-from .exercise import Exercise, Measured, Mistake
+from .exercise import Exercise, Measured, Mistake, same
 from .running import pair, tensor
-from .toys import NOISY, likeness, noise, of_chance, pictures, schedule, seeded, std
+from .toys import (
+    GREY_NOISE,
+    NOISY,
+    grey_noise,
+    likeness,
+    noise,
+    of_chance,
+    other_noises,
+    pictures,
+    schedule,
+    seeded,
+    std,
+)
 
 # ---- 1.1: the forward process --------------------------------------------------------------------------------------
 
@@ -41,6 +53,7 @@ def probe_forward(student):
     yield Measured("the standard deviation of x_t", std(x_t), NOISY)
     yield Measured("x_t, beside what its eps makes of it", x_t - (1 - abar[20]).sqrt() * eps)
     yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), 3 * NOISY)
+    yield Measured("the likeness of two colours' noise", likeness(eps[:, 0], eps[:, 1]), 2.5 * NOISY)
 
 
 def forward_by(weigh, draw=torch.randn):
@@ -60,14 +73,6 @@ def roots(abar, t):
     return math.sqrt(abar[t]), math.sqrt(1 - abar[t])
 
 
-def one_noise(shape, generator=None):
-    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
-
-
-def from_zero_to_one(shape, generator=None):
-    return torch.rand(shape, generator=generator)
-
-
 def hand_back_the_change(x0, t, alphas_cumprod, **options):
     x_t, _eps = forward_by(roots)(x0, t, alphas_cumprod, **options)
     return x_t, x_t - x0
@@ -80,6 +85,11 @@ def hand_back_weighted(x0, t, alphas_cumprod, **options):
 
 def own_noise(x0, t, alphas_cumprod, *, noise=None, generator=None):
     return forward_by(roots)(x0, t, alphas_cumprod, generator=generator)
+
+
+def clamped(*args, **options):
+    x_t, eps = forward_by(roots)(*args, **options)
+    return x_t.clamp(-1, 1), eps
 
 
 SQUARES = "The squares of the two weights add up to 1, since they are shares of the variance."
@@ -147,6 +157,11 @@ forward = Exercise(
             "`.view(-1, 1, 1, 1)` gives the numbers the axes that pictures have.",
         ),
         Mistake(
+            "clamped",
+            clamped,
+            "x_t is clamped to [-1, 1]. A noisy picture has to leave that: clamp for the display only.",
+        ),
+        Mistake(
             "the given noise ignored",
             own_noise,
             "It draws noise of its own although it is given some: with `noise=`, that is the eps to use.",
@@ -162,17 +177,8 @@ forward = Exercise(
             "x_t is right. The second result is the noise as it was added, √(1 − ᾱ_t) eps: return eps itself, whose "
             "variance is 1 at every t.",
         ),
-        Mistake(
-            "uniform noise",
-            forward_by(roots, from_zero_to_one),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Here noise is normal, torch.randn: mean 0, "
-            "variance 1.",
-        ),
-        Mistake(
-            "one noise for the whole batch",
-            forward_by(roots, one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x0.",
-        ),
+        *other_noises(lambda draw: forward_by(roots, draw)),
+        Mistake("one noise for all colours", forward_by(roots, grey_noise), GREY_NOISE),
     ),
 )
 
@@ -198,6 +204,10 @@ def probe_blur(student):
         yield Measured("the shape of the result", list(y.shape))
         edge = kernel_size // 2
         yield Measured("the middle of the picture", y[..., edge:-edge, edge:-edge], low=-1.0)
+    y = tensor(student("the same pictures, up to their edges", x, 9, 2.0), "the result")
+    if same(y, blur_by(gauss, padding="doubled")(x, 9, 2.0), 1e-4):  # the pixel at the edge may be reflected, too
+        y = blur_by(gauss)(x, 9, 2.0)
+    yield Measured("the result", y, low=-1.0)
     grey = tensor(student("a picture that is 0.5 everywhere", torch.full((1, 3, 16, 16), 0.5), 7, 2.0), "the result")
     yield Measured("the blurred grey, up to its edges", grey, low=0.0)
 
@@ -218,9 +228,11 @@ def blur_by(bell, *, normalise=True, padding="reflect", sides=(0, 1), crop=False
             y = y.mean(dim=1, keepdim=True).expand(x.shape)
         if crop:
             padded = y
+        elif padding == "doubled":
+            wide = torch.cat([y[..., :edge].flip(3), y, y[..., -edge:].flip(3)], dim=3)
+            padded = torch.cat([wide[..., :edge, :].flip(2), wide, wide[..., -edge:, :].flip(2)], dim=2)
         else:
-            mode = {"zero": "constant"}.get(padding, padding)
-            padded = F.pad(y, (edge,) * 4, mode=mode)
+            padded = F.pad(y, (edge,) * 4, mode=padding)
         n = padded.shape[-1] - 2 * edge
         if 0 in sides:
             padded = sum(w * padded[..., i : i + n, :] for i, w in enumerate(weights))
@@ -271,6 +283,23 @@ blur = Exercise(
             blur_by(lambda d, s: math.exp(-(d**2) / s**2)),
             "The bell is too narrow, by a factor of √2: the exponent is -d² / 2 sigma².",
         ),
+        Mistake(
+            "σ² on the wrong side of the line",
+            blur_by(lambda d, s: math.exp(-(d**2) / 2 * s**2)),
+            "The bell is narrower the larger sigma is: `/ 2 * sigma**2` divides by 2 and then multiplies. Put brackets "
+            "around 2 * sigma**2.",
+        ),
+        Mistake(
+            "2 squared as well",
+            blur_by(lambda d, s: math.exp(-(d**2) / (2 * s) ** 2)),
+            "The bell is too wide, by a factor of √2: only sigma is squared, 2 * sigma**2, and not (2 * sigma)**2.",
+        ),
+        Mistake(
+            "distance in halves of a kernel",
+            blur_by(gauss, fixed=lambda k, s: (k, s * (k // 2))),
+            "The bell is far too wide: d looks as if it ran from -1 to 1. Distances are in pixels, -3 … 3 for a kernel "
+            "of 7.",
+        ),
         Mistake("box blur", blur_by(lambda d, s: 1.0), "All neighbours weigh the same: that is a box, not a bell."),
         Mistake(
             "exponent not squared",
@@ -287,10 +316,30 @@ blur = Exercise(
             blur_by(gauss, sides=(0,)),
             "It blurs along the columns only. A Gaussian in two dimensions is one along each side.",
         ),
+        *(
+            Mistake(
+                "twice in the same direction",
+                lambda x, k, s, sides=(side,): blur_by(gauss, sides=sides)(blur_by(gauss, sides=sides)(x, k, s), k, s),
+                f"It blurs along the {which} twice, and not along the {other}: the second pass has to take the other "
+                "side.",
+            )
+            for side, which, other in ((0, "columns", "rows"), (1, "rows", "columns"))
+        ),
         Mistake(
             "zeros at the edges",
-            blur_by(gauss, padding="zero"),
+            blur_by(gauss, padding="constant"),
             "Near the edges the picture turns grey: beyond them it is padded with zeros. Reflect it instead.",
+        ),
+        Mistake(
+            "edges continued",
+            blur_by(gauss, padding="replicate"),
+            "Beyond the edges the outermost pixel is repeated. The docstring wants the picture reflected there.",
+        ),
+        Mistake(
+            "edges wrapped round",
+            blur_by(gauss, padding="circular"),
+            "Beyond the right edge the left one begins again: top and bottom, left and right flow into one another. "
+            "Reflect the picture instead.",
         ),
         Mistake(
             "no padding",
@@ -326,11 +375,14 @@ blur = Exercise(
 
 
 def probe_estimate(student):
-    abar, x_t, eps = schedule().alphas_cumprod, noise(2, 3, 16, 16, seed=83) + pictures(), noise(2, 3, 16, 16)
-    for t in (20, 0, 49):
-        yield Measured("x0_hat", tensor(student(f"t = {t}", x_t, t, eps, abar), "x0_hat"), low=-1.0)
-    case = "a timestep of its own for each picture, t = tensor([5, 30])"
-    yield Measured("x0_hat", tensor(student(case, x_t, torch.tensor([5, 30]), eps, abar), "x0_hat"), low=-1.0)
+    abar, eps = schedule().alphas_cumprod, noise(2, 3, 64, 64)
+    guess = eps + 0.3 * noise(2, 3, 64, 64, seed=83)  # no network is perfect: so x0_hat leaves [-1, 1] in places
+    for case, t in (
+        *((f"t = {t}", t) for t in (20, 0, 49)),
+        ("a timestep of its own for each picture, t = tensor([5, 30])", torch.tensor([5, 30])),
+    ):
+        x_t, _ = forward_by(roots)(pictures(size=64), t, abar, noise=eps)
+        yield Measured("x0_hat", tensor(student(case, x_t, t, guess, abar), "x0_hat"), low=-1.0)
 
 
 def estimate_by(solve):
@@ -396,6 +448,17 @@ estimate_x0 = Exercise(
             "brackets forgotten",
             estimate_by(lambda x, e, a, t: x / math.sqrt(a[t]) - math.sqrt(1 - a[t]) * e),
             "Only x_t is divided by √ᾱ_t: brackets around the difference are missing.",
+        ),
+        Mistake(
+            "1 − √ᾱ",
+            estimate_by(lambda x, e, a, t: (x - (1 - math.sqrt(a[t])) * e) / math.sqrt(a[t])),
+            "The noise's weight looks like 1 − √ᾱ_t: the root is of the whole difference, √(1 − ᾱ_t).",
+        ),
+        Mistake(
+            "α instead of ᾱ",
+            estimate_by(lambda x, e, a, t: solved(x, e, a / F.pad(a, (1, 0), value=1.0)[:-1], t)),
+            "It looks as if α_t of a single step were used. The noise of all steps up to t is in x_t: ᾱ_t, which is "
+            "alphas_cumprod[t] as it is.",
         ),
         Mistake(
             "noise not weighted",
@@ -467,6 +530,14 @@ def probe_timesteps(student):
             say="The first timestep is too small. A sampler begins with pure noise, and the network would take it for "
             "a picture that is less noisy.",
         )
+        if steps == 150:
+            yield Measured(
+                "the first timestep",
+                ts[0],
+                name="spread from below T − 1",
+                say="No whole stride from 0 begins in the noisiest 2 % here, so the timesteps are to be spread from "
+                "T - 1 down to 0, both ends included: there are steps - 1 gaps between them.",
+            )
         strides = [a - b for a, b in itertools.pairwise(ts)] or [0]
         yield Measured("each is smaller than the one before", min(strides) > 0)
         yield Measured("the strides are equal, but for one", max(strides) - min(strides) <= 1)
@@ -580,14 +651,20 @@ def probe_pixels(student):
     yield Measured("the number of axes", x.ndim)
     yield Measured("the shape", list(x.shape))
     yield Measured("the smallest and the largest value", [x.double().min().item(), x.double().max().item()], 0.01)
+    yield Measured(
+        "the kind of number",
+        str(x.dtype),
+        name="wrong dtype",
+        say="The model's numbers are torch.float32: .float() makes these.",
+    )
     yield Measured("the picture", x, low=-1.0)
 
 
-def pixels_by(scale, axes=(2, 0, 1), batch=True, dtype=torch.float32, view=False):
+def pixels_by(scale, axes=(2, 0, 1), batch=True, view=False):
     def from_pixels(pixels):
         x = scale(pixels)
         x = x.reshape(3, *pixels.shape[:2]) if view else x.permute(*axes)
-        return (x[None] if batch else x).to(dtype)
+        return (x[None] if batch else x).float()
 
     return from_pixels
 
@@ -614,6 +691,21 @@ from_pixels = Exercise(
             "range [0, 255]",
             pixels_by(lambda p: p.double()),
             "The values still run from 0 to 255; the model wants -1 to 1.",
+        ),
+        Mistake(
+            "range [-0.5, 0.5]",
+            pixels_by(lambda p: p.double() / 255 - 0.5),
+            "The values run from -0.5 to 0.5: from -1 to 1 is twice as wide.",
+        ),
+        Mistake(
+            "range [0, 2]",
+            pixels_by(lambda p: p.double() / 127.5),
+            "The values run from 0 to 2: shift them, so that black is -1.",
+        ),
+        Mistake(
+            "divided without a remainder",
+            pixels_by(lambda p: p // 127.5 - 1),
+            "Only -1, 0 and 1 are left: `//` rounds down to whole numbers. Divide with `/`.",
         ),
         Mistake(
             "bytes overflow",
@@ -658,17 +750,17 @@ from_pixels = Exercise(
             pixels_by(to_one, batch=False),
             "The axis of the batch is missing: one picture is a batch of one, x[None].",
         ),
-        Mistake(
-            "wrong dtype",
-            pixels_by(to_one, dtype=torch.float64),
-            "The numbers are torch.float64, twice as long as the model's torch.float32: .float() shortens them.",
-        ),
         Mistake("colours exchanged", lambda p: pixels_by(to_one)(p.flip(2)), "Red and blue are exchanged."),
         Mistake("negative", pixels_by(lambda p: 1 - p.double() / 127.5), "Black and white are exchanged."),
         Mistake(
             "standardised",
             pixels_by(lambda p: (p.double() - p.double().mean()) / p.double().std()),
             "It is shifted and scaled by the picture's own mean and deviation. The range is fixed: 0 is -1, 255 is 1.",
+        ),
+        Mistake(
+            "stretched",
+            pixels_by(lambda p: 2 * (p.double() - p.min()) / (p.max() - p.min()) - 1),
+            "The picture's own darkest value becomes -1, and its lightest 1. The range is fixed: 0 is -1, 255 is 1.",
         ),
     ),
 )
@@ -678,23 +770,28 @@ from_pixels = Exercise(
 
 
 def probe_threshold(student):
-    gentle, strong = 0.6 * pictures(1), 1.8 * pictures(1) + 0.3 * noise(1, 3, 16, 16)
-    case = "a picture that stays inside [-1, 1]"
-    yield Measured("the result", tensor(student(case, gentle), "the result"), low=-1.0)
+    gentle, strong = 0.6 * pictures(1), 2.2 * pictures(1) + 0.3 * noise(1, 3, 16, 16)
     slight = 1.2 * pictures(1) + 0.05
-    yield Measured(
-        "the result", tensor(student("a picture that leaves [-1, 1] a little", slight), "the result"), low=-1.0
-    )
-    case = "a picture that goes far beyond"
-    yield Measured("the result", tensor(student(case, strong), "the result"), low=-1.0)
-    options = {"ratio": 0.8, "maximum": 3.0}
-    result = student("ratio = 0.8, maximum = 3", strong, **options)
-    yield Measured("the result", tensor(result, "the result"), low=-1.0)
-    both = student("two pictures, one of them gentle", torch.cat([gentle, strong]))
-    yield Measured("the results", tensor(both, "the result"), low=-1.0)
+    for case, x, given in (
+        ("a picture that stays inside [-1, 1]", gentle, {}),
+        ("a picture that leaves [-1, 1] a little", slight, {}),
+        ("a picture that goes far beyond", strong, {}),
+        ("ratio = 0.8, maximum = 3, a dark picture", strong - 0.7, {"ratio": 0.8, "maximum": 3.0}),
+        ("two pictures, one of them gentle", torch.cat([gentle, strong]), {}),
+    ):
+        result = tensor(student(case, x, **given), "the result")
+        yield Measured("the result", result, 0.01, low=-1.0)  # between two values, a quantile may be either
 
 
-def threshold_by(size=lambda x: x.abs(), parts="picture", floor=True, ceiling=True, scale=True, clamp=True):
+def threshold_by(
+    size=lambda x: x.abs(),
+    parts="picture",
+    floor=True,
+    ceiling=True,
+    scale=True,
+    clamp=lambda x, s: x.clamp(-s, s),
+    together=False,
+):
     def dynamic_threshold(x0_hat, *, ratio=0.95, maximum=1.5):
         results = []
         for x in x0_hat.double():
@@ -702,8 +799,10 @@ def threshold_by(size=lambda x: x.abs(), parts="picture", floor=True, ceiling=Tr
             values = [torch.quantile(size(part).flatten(), ratio).item() for part in of]
             values = [max(v, 1.0) if floor else v for v in values]
             values = [min(v, maximum) if ceiling else v for v in values]
+            if together:
+                values = [max(1.0, min(maximum, max(torch.quantile(size(p).flatten(), ratio).item() for p in x0_hat)))]
             pieces = x[None] if parts != "channel" else x[:, None]
-            done = [(p.clamp(-s, s) if clamp else p) / (s if scale else 1) for p, s in zip(pieces, values)]
+            done = [clamp(p, s) / (s if scale else 1) for p, s in zip(pieces, values)]
             results.append(torch.cat([d if d.ndim == 3 else d[None] for d in done]))
         return torch.stack(results).float()
 
@@ -742,8 +841,24 @@ dynamic_threshold = Exercise(
         ),
         Mistake(
             "not clamped",
-            threshold_by(clamp=False),
+            threshold_by(clamp=lambda x, s: x),
             "It divides by s, but what is beyond s is not clamped before, and still leaves [-1, 1].",
+        ),
+        Mistake(
+            "clamped to 1 and divided",
+            threshold_by(clamp=lambda x, s: x.clamp(-1, 1)),
+            "It clamps to [-1, 1] and then divides by s, so the result never reaches black or white. Clamp to [-s, s].",
+        ),
+        Mistake(
+            "the largest s for all pictures",
+            threshold_by(together=True),
+            "All pictures are clamped to the largest s of the batch, so that one changes its neighbours. Each has its "
+            "own.",
+        ),
+        Mistake(
+            "ratio ignored",
+            lambda x, ratio=0.95, maximum=1.5: threshold_by()(x, maximum=maximum),
+            "ratio makes no difference: it is always the 0.95 quantile.",
         ),
         Mistake(
             "absolute value forgotten",
@@ -847,16 +962,7 @@ add_noise = Exercise(
             add_noise_by(lambda x, s, e: x + s * e, own=True),
             "It draws noise of its own although it is given some: with `noise=`, that is the eps to use.",
         ),
-        Mistake(
-            "uniform noise",
-            add_noise_by(lambda x, s, e: x + s * e, from_zero_to_one),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Normal noise has mean 0: torch.randn.",
-        ),
-        Mistake(
-            "one noise for the whole batch",
-            add_noise_by(lambda x, s, e: x + s * e, one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of x0.",
-        ),
+        *other_noises(lambda draw: add_noise_by(lambda x, s, e: x + s * e, draw)),
     ),
 )
 

@@ -19,15 +19,18 @@ import torch
 from torch import Tensor
 
 KIT = Path(__file__).resolve().parent.parent  # helpers/
-MOST_YIELDED = 100  # the checks' lists of timesteps are far shorter
+MOST_YIELDED = 200  # the checks' longest list of timesteps has 150
 
 
 class Fault(Exception):
-    """Something that is wrong whatever the function should compute: a name for it, and what to tell the student."""
+    """Something that is wrong whatever the function should compute: a name for it, and what to tell the student.
 
-    def __init__(self, name: str, say: str):
+    text: of an error that the function raised, its own text. Two of them are the same if that is.
+    """
+
+    def __init__(self, name: str, say: str, text: str = ""):
         super().__init__(say)
-        self.name, self.say = name, say
+        self.name, self.say, self.text = name, say, text
 
 
 class NotWritten(Fault):
@@ -117,18 +120,29 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
 
 
 def tensor(value, name: str) -> Tensor:
-    """The value, if it is a tensor."""
+    """The value, if it is a tensor of numbers."""
     if not isinstance(value, Tensor):
-        raise Fault("wrong type", f"{name} is a {type(value).__name__}; wanted a torch.Tensor.")
+        raise Fault("wrong type", f"{name} is {with_article(type(value).__name__)}; wanted a torch.Tensor.")
+    if value.isnan().any():
+        raise Fault(
+            "NaN",
+            f"{name} has values that are NaN, not a number. That comes of a root or a logarithm of a negative number, "
+            "or of 0 / 0: print what stands under each root, in each logarithm and below each line.",
+        )
     return value.detach()
 
 
 def pair(value, names: str) -> tuple:
     """The two values, if there are two: a tuple or list of them."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        given = f"{len(value)} values" if isinstance(value, (tuple, list)) else f"a {type(value).__name__}"
+        given = f"{len(value)} values" if isinstance(value, (tuple, list)) else with_article(type(value).__name__)
         raise Fault("wrong type", f"It returns {given}; wanted two, ({names}).")
     return value[0], value[1]
+
+
+def with_article(name: str) -> str:
+    """The name of a type with its article."""
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 # ---- errors as sentences -------------------------------------------------------------------------------------------
@@ -137,15 +151,43 @@ def pair(value, names: str) -> tuple:
 KNOWN_ERRORS = [
     (
         TypeError,
-        r"unexpected keyword argument '(\w+)'",
-        "wrong signature",
-        "It does not take the argument {0}: keep the signature of the stub.",
+        r"unexpected keyword argument|missing \d+ required .*argument|positional arguments? but",
+        "wrong call",
+        "Something in it is called with other arguments than it takes: {error}.",
     ),
     (
         TypeError,
-        r"missing \d+ required .*argument|positional arguments? but",
-        "wrong signature",
-        "It takes other arguments than the stub: {error}. Keep the stub's signature.",
+        r"is a tuple; wanted a torch.Tensor|multiply sequence by non-int|only integer tensors of a single element",
+        "tuple for a tensor",
+        "A tuple stands where a tensor should, or a tensor where an integer should ({error}). `forward` gives a pair: "
+        "`x_t, eps = forward(…)`.",
+    ),
+    (
+        TypeError,
+        r"is not a Module subclass",
+        "no layer",
+        "What stands in a layer's place is none ({error}). A class becomes a layer with its brackets, `nn.GELU()`; a "
+        "list becomes several with a star, `*layers`.",
+    ),
+    (
+        AttributeError,
+        r"before Module.__init__\(\) call",
+        "layers before super().__init__",
+        "`super().__init__(…)` comes first, and then the layers, `self.… = …` ({error}).",
+    ),
+    (
+        TypeError,
+        r"is None; wanted an integer",
+        "None for a timestep",
+        "A timestep is None ({error}). After the last step there is no next one, so s is None: that case needs a line "
+        "of its own.",
+    ),
+    (
+        RuntimeError,
+        r"Boolean value of Tensor",
+        "truth of a tensor",
+        "It asks whether a tensor is true, to which several numbers have no answer. Ask for what you want to know: "
+        "`x is None`, or `isinstance(x, torch.Tensor)`.",
     ),
     (
         Exception,
@@ -164,10 +206,29 @@ KNOWN_ERRORS = [
     (UnboundLocalError, r"variable '(\w+)'", "unknown name", "It uses {0} before anything was put there."),
     (
         RuntimeError,
+        r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)",
+        "shapes that do not fit",
+        "A Linear that was made for {1} numbers is given {0}.",
+    ),
+    (
+        RuntimeError,
+        r"to have (\d+) channels, but got (\d+) channels",
+        "shapes that do not fit",
+        "A layer that was made for {0} channels is given {1}.",
+    ),
+    (
+        RuntimeError,
+        r"tensor a \((\d+)\) must match .* tensor b \((\d+)\) at non-singleton dimension 1",
+        "shapes that do not fit",
+        "Two tensors meet of which one has {0} and one {1} along axis 1, where pictures have their channels. Does each "
+        "argument stand in its place?",
+    ),
+    (
+        RuntimeError,
         r"size of tensor a|broadcast|shape|sizes",
         "shapes that do not fit",
-        "Two shapes in it do not fit together ({error}). A number for each picture, (B,), multiplies pictures (B, "
-        "C, H, W) after `.view(-1, 1, 1, 1)`.",
+        "Two shapes in it do not fit together ({error}). Axes are matched from the last one back: for pictures (B, C, "
+        "H, W), numbers (B,) need `.view(-1, 1, 1, 1)`, and (B, C) need `[:, :, None, None]`.",
     ),
     (
         RuntimeError,
@@ -200,17 +261,22 @@ def explain(error: Exception) -> Fault:
     for kind, pattern, name, say in KNOWN_ERRORS:
         found = re.search(pattern, str(error))
         if isinstance(error, kind) and found:
-            return Fault(name, say.format(*found.groups(), error=text) + where)
-    return Fault(type(error).__name__, f"It raises a {type(error).__name__}: {text}.{where}")
+            if name == "wrong call" and not inside(error):
+                name, say = "wrong signature", "It takes other arguments than the stub: {error}. Keep its signature."
+            return Fault(name, say.format(*found.groups(), error=text) + where, text)
+    kind = type(error).__name__
+    return Fault(kind, f"It raises {with_article(kind)}: {text}.{where}", text)
+
+
+def inside(error: Exception) -> list[traceback.FrameSummary]:
+    """The traceback from within the function, without what libraries add; empty if the call itself failed."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call
+    return [frame for frame in frames if "site-packages" not in frame.filename]
 
 
 def their_line(error: Exception) -> str:
     """The last line of the traceback that is neither the kit's nor a library's."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if KIT not in Path(frame.filename).parents and "site-packages" not in frame.filename and frame.line
-    ]
+    frames = [frame for frame in inside(error) if KIT not in Path(frame.filename).parents and frame.line]
     return f" That is in `{frames[-1].line}`." if frames else ""
 
 

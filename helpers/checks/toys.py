@@ -1,13 +1,14 @@
 """What the functions are tried on: small pictures, noise, a schedule that nobody has seen, and toy networks."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ..denoisers import Cond, Denoiser, Prediction
 from ..schedule import NoiseSchedule
-from .exercise import Measured
+from .exercise import Measured, Mistake
 
 NOISY = (
     0.05  # tolerance where chance has a part: five deviations or more between two right draws, of ten thousand values
@@ -49,27 +50,89 @@ def mean(x: Tensor) -> Tensor:
     return x.double().mean()
 
 
+def mean_and_std(x: Tensor) -> Tensor:
+    """In one, so that only what has both of a mistake is taken for it."""
+    return torch.stack([mean(x), x.double().std()])
+
+
+def one_noise(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    """The same for all pictures."""
+    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
+
+
+def grey_noise(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    """The same for all channels."""
+    return torch.randn((shape[0], 1, *shape[2:]), generator=generator).expand(shape)
+
+
+GREY_NOISE = (
+    "The three colours of a pixel get the same noise, so that it is grey. Each number is drawn by itself: draw in the "
+    "shape of the pictures."
+)
+
+
+def from_zero_to_one(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    return torch.rand(shape, generator=generator)
+
+
+def from_minus_one_to_one(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    return 2 * torch.rand(shape, generator=generator) - 1
+
+
+def folded(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    return torch.randn(shape, generator=generator).abs()
+
+
+def other_noises(wrong: Callable[[Callable], Callable]) -> tuple[Mistake, ...]:
+    """The mistakes of those who draw other noise; `wrong` makes the function that takes `draw` for torch.randn."""
+    return (
+        Mistake(
+            "uniform noise",
+            wrong(from_zero_to_one),
+            "The noise is uniform in [0, 1], as torch.rand draws it. Here it is normal, torch.randn: mean 0, "
+            "variance 1.",
+        ),
+        Mistake(
+            "uniform noise",
+            wrong(from_minus_one_to_one),
+            "The noise looks uniform in [-1, 1], so that its variance is 1/3. Here it is normal, torch.randn: mean 0, "
+            "variance 1.",
+        ),
+        Mistake(
+            "folded noise",
+            wrong(folded),
+            "The noise looks as if its absolute value were taken: it is never negative. Normal noise is as often below "
+            "0 as above.",
+        ),
+        Mistake(
+            "one noise for the whole batch",
+            wrong(one_noise),
+            "All pictures of a batch get the same noise. Draw it in the shape of the whole batch.",
+        ),
+    )
+
+
 def likeness(a: Tensor, b: Tensor) -> Tensor:
     """The correlation of two noises: 0 if they are independent, 1 if they are the same."""
     a, b = a.double().flatten(), b.double().flatten()
     return (a * b).mean() / (a.square().mean() * b.square().mean()).sqrt().clamp(min=1e-12)
 
 
-def of_chance(first: Tensor, again: Tensor, other: Tensor) -> list[Measured]:
+def of_chance(first: Tensor, again: Tensor, other: Tensor, what: str = "noise") -> list[Measured]:
     """What two calls with the same seed, and one with another, have to say about the function's randomness."""
     return [
         Measured(
-            "the same seed, the same noise",
+            f"the same seed, the same {what}",
             bool(torch.equal(first, again)),
             name="generator ignored",
-            say="Its noise does not come from the `generator` that it is given, so no result can be repeated: "
-            "hand the generator on to whatever draws, torch.randn(…, generator=generator).",
+            say=f"Its {what} does not come from the `generator` that it is given, so no result can be repeated: "
+            "hand the generator on to whatever draws, as in torch.randn(…, generator=generator).",
         ),
         Measured(
-            "another seed, another noise",
+            f"another seed, another {what}",
             not torch.equal(first, other),
             name="fixed seed",
-            say="Its noise is the same whatever the seed of the `generator`. Is a seed fixed inside, or is no noise "
+            say=f"Its {what} is the same whatever the seed of the `generator`. Is a seed fixed inside, or is nothing "
             "drawn at all?",
         ),
     ]
@@ -126,8 +189,9 @@ def fill(network: nn.Module) -> nn.Module:
                 bias = noise(len(layer.bias), seed=75) if isinstance(layer, nn.Linear) else torch.zeros_like(layer.bias)
                 layer.bias.data = bias.to(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
-            layer.weight.data = 1 + 0.3 * noise(layer.num_features, seed=76)
-            layer.bias.data = 0.3 * noise(layer.num_features, seed=77)
+            if layer.affine:
+                layer.weight.data = 1 + 0.3 * noise(layer.num_features, seed=76)
+                layer.bias.data = 0.3 * noise(layer.num_features, seed=77)
             if layer.running_mean is not None:
                 layer.running_mean.data = 0.5 * noise(layer.num_features, seed=78)
                 layer.running_var.data = noise(layer.num_features, seed=79).square() + 0.5
