@@ -184,8 +184,8 @@ def dynamic_threshold(x0_hat: Tensor, *, ratio: float = 0.95, maximum: float = 1
     check_batch(x0_hat, "x0_hat")
     check_number(ratio, "ratio", 0, 1)
     check_number(maximum, "maximum", 1)
-    s = x0_hat.flatten(1).abs().quantile(ratio, dim=1).clamp(1, maximum).view(-1, 1, 1, 1)
-    return x0_hat.clamp(-s, s) / s
+    bound = x0_hat.flatten(1).abs().quantile(ratio, dim=1).clamp(1, maximum).view(-1, 1, 1, 1)
+    return x0_hat.clamp(-bound, bound) / bound
 
 
 def denoise(

@@ -97,7 +97,7 @@ forward = Exercise(
     name="forward",
     notebook="a1_1",
     kit="helpers.sampling.forward",
-    task="Mix the picture x0 with noise, as the last formula under The maths says, and return x_t and the noise.",
+    task="Mix the picture x0 with noise, as the formula under 'All steps in one' says, and return x_t and the noise.",
     look="Set the noise to zero, and look at what is left: it is the first term of the formula, and nothing else.",
     probe=probe_forward,
     right=forward_by(roots),
@@ -814,7 +814,7 @@ dynamic_threshold = Exercise(
     notebook="a1_7_3",
     kit="helpers.sampling.dynamic_threshold",
     task="Pull an estimate that has left [-1, 1] back in: find the quantile, clamp to it, divide by it.",
-    look="Print the s that you find for one picture: it is between 1 and `maximum`, and never less than 1.",
+    look="Print the bound b that you find for one picture: it is between 1 and `maximum`, and never less than 1.",
     probe=probe_threshold,
     right=threshold_by(),
     mistakes=(
@@ -829,30 +829,30 @@ dynamic_threshold = Exercise(
             "Each channel has a quantile of its own, which shifts the colours. A picture has one for all three.",
         ),
         Mistake(
-            "s below 1",
+            "b below 1",
             threshold_by(floor=False),
-            "A picture that never left [-1, 1] is stretched: s must not be less than 1.",
+            "A picture that never left [-1, 1] is stretched: b must not be less than 1.",
         ),
-        Mistake("maximum ignored", threshold_by(ceiling=False), "s grows beyond `maximum`."),
+        Mistake("maximum ignored", threshold_by(ceiling=False), "b grows beyond `maximum`."),
         Mistake(
             "not divided",
             threshold_by(scale=False),
-            "It clamps to [-s, s], but does not divide by s: the result still leaves [-1, 1].",
+            "It clamps to [-b, b], but does not divide by b: the result still leaves [-1, 1].",
         ),
         Mistake(
             "not clamped",
             threshold_by(clamp=lambda x, s: x),
-            "It divides by s, but what is beyond s is not clamped before, and still leaves [-1, 1].",
+            "It divides by b, but what is beyond b is not clamped before, and still leaves [-1, 1].",
         ),
         Mistake(
             "clamped to 1 and divided",
             threshold_by(clamp=lambda x, s: x.clamp(-1, 1)),
-            "It clamps to [-1, 1] and then divides by s, so the result never reaches black or white. Clamp to [-s, s].",
+            "It clamps to [-1, 1] and then divides by b, so the result never reaches black or white. Clamp to [-b, b].",
         ),
         Mistake(
-            "the largest s for all pictures",
+            "the largest b for all pictures",
             threshold_by(together=True),
-            "All pictures are clamped to the largest s of the batch, so that one changes its neighbours. Each has its "
+            "All pictures are clamped to the largest b of the batch, so that one changes its neighbours. Each has its "
             "own.",
         ),
         Mistake(
@@ -873,7 +873,7 @@ dynamic_threshold = Exercise(
         Mistake(
             "the maximum instead of the quantile",
             lambda x, ratio=0.95, maximum=1.5: threshold_by()(x, ratio=1.0, maximum=maximum),
-            "s is the largest value: a single pixel then darkens the whole picture. Take the `ratio` quantile.",
+            "b is the largest value: a single pixel then darkens the whole picture. Take the `ratio` quantile.",
         ),
         Mistake("arguments ignored", lambda x, **options: threshold_by()(x), "ratio and maximum make no difference."),
     ),
