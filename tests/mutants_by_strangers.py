@@ -525,6 +525,16 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "The network is always left in training mode, even if it came in evaluation mode.",
     ),
     in_a_sampler(
+        "/ (1 - beta).sqrt()\n",
+        "/ (1 - beta).sqrt()\n            x = x.clamp(0, 1)\n",
+        "The picture is clamped in the loop, before the noise.",
+    ),
+    in_a_sampler(
+        "beta, abar = schedule.betas[t], schedule",
+        "beta, abar = 1 - schedule.alphas_cumprod[t], schedule",
+        "1 - abar is taken for beta.",
+    ),
+    in_a_sampler(
         "(x - beta /",
         "(x + beta /",
         "The sign of the predicted noise is wrong: it is added.",

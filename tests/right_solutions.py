@@ -516,6 +516,17 @@ class TimesInAList(UnconditionalUNet):
         return self.wire(x, 1, first, 1, second)
 
 
+@solves("time_unet")
+class TimesInAListAndByName(TimeConditionalUNet):
+    def __init__(self, hidden):
+        super().__init__(hidden)
+        self.times = [self.t1, self.t2]  # a plain list of what the network has already
+
+    def forward(self, x, t01):
+        t1, t2 = [block(t01) for block in self.times]
+        return self.wire(x, t1=t1, t2=t2)
+
+
 @solves("class_unet")
 class ClassesOfItsOwn(TimeConditionalUNet):
     def __init__(self, hidden):

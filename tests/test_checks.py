@@ -135,6 +135,8 @@ CALLED = {
     "As in the paper no noise at t = 1, but here t begins at 0.": "no noise at t = 1",
     "It starts from grey with half of the noise.": "another start",
     "The z of the steps is uniform.": "uniform noise",
+    "The picture is clamped in the loop": "x_t clamped",
+    "1 - abar is taken for beta": "1 − ᾱ instead of β",
     "The network is told t / 1000, as if the schedule had 1000": "t/1000",
     "The prediction for the class is added in full, and not the difference.": "ε_u added in full",
     "The guided noise is clamped.": "guided noise clamped",

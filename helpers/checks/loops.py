@@ -724,7 +724,7 @@ def probe_sample(student):
     yield Measured("the pairs t, s that the steps go (-1: None)", [list(pair) for pair in spy.pairs])
     yield Measured("the step is given the generator", all(given is generator for given in spy.generators))
     expected = list(loop_by()(Toy(size=32), x_T, TIMESTEPS, cond, step=plain_step))[-1].x_s
-    yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
+    yield Measured("how far the last x_s is from what its own start should lead to", trace[-1].x_s.detach() - expected)
 
     case = "4 pictures, a schedule that ends at ᾱ = 0.4"
     options = {"timesteps": [9, 4, 0], "step": plain_step, "generator": seeded(98)}
@@ -742,7 +742,7 @@ def probe_sample(student):
     options = {"timesteps": TIMESTEPS, "step": plain_step, "generator": seeded(98)}
     halved = steps_of(student("threshold halves x0_hat", Toy(), cond, threshold=halve, **options))
     expected = list(loop_by()(Toy(), halved[0].x_t, TIMESTEPS, cond, step=plain_step, threshold=halve))[-1].x_s
-    yield Measured("the last x_s, beside what its own start should lead to", halved[-1].x_s.detach() - expected)
+    yield Measured("how far the last x_s is from what its own start should lead to", halved[-1].x_s.detach() - expected)
 
 
 def sample_by(
@@ -855,11 +855,13 @@ def probe_sdedit(student):
         yield Measured("the standard deviation of the noise in the first x_t", std(eps), 1.5 * NOISY)
         yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), 3 * NOISY)
         expected = list(loop_by()(Toy(size=32), start, TIMESTEPS[i_start:], cond, step=plain_step))[-1].x_s
-        yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
+        yield Measured(
+            "how far the last x_s is from what its own start should lead to", trace[-1].x_s.detach() - expected
+        )
     trace, _ = edit("threshold halves x0_hat", one, 2, threshold=halve)
     options = {"step": plain_step, "threshold": halve}
     expected = list(loop_by()(Toy(size=32), trace[0].x_t.detach(), TIMESTEPS[2:], cond, **options))[-1].x_s
-    yield Measured("the last x_s, beside what its own start should lead to", trace[-1].x_s.detach() - expected)
+    yield Measured("how far the last x_s is from what its own start should lead to", trace[-1].x_s.detach() - expected)
 
 
 def noised(x, a, generator, draw=torch.randn):
@@ -1174,7 +1176,7 @@ def probe_inpaint(student):
     with torch.no_grad():
         variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
     off = torch.stack([(st.x_s.detach()[inside] - p - 0.1 * v) for st, p, v in zip(trace, painted, variances)])
-    yield Measured("the repainted part, beside what the steps make of it", off)
+    yield Measured("how far the repainted part is from what the steps make of it", off)
     first, again, other = (paint(case, seed=s)[0][0].x_s for s in (107, 107, 108))
     yield from of_chance(first, again, other)
     trace, _ = paint("the mask as (H, W)", mask=mask[0, 0])
@@ -1184,7 +1186,7 @@ def probe_inpaint(student):
         eps = Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
     a = abar[timesteps[0]]
     half = trace[0].x0_hat.detach() - 0.5 * (trace[0].x_t - (1 - a).sqrt() * eps) / a.sqrt()
-    yield Measured("the first x0_hat, beside half the estimate", half)
+    yield Measured("how far the first x0_hat is from half the estimate", half)
 
 
 def inpaint_by(
@@ -1414,7 +1416,7 @@ def probe_digits(student, classes=False):
         expected = (x - betas[t] / (1 - abar[t]).sqrt() * guess(x, t)) / (1 - betas[t]).sqrt()
         z = x_next - expected
         if t == 0:
-            yield Measured("x0, beside the last step without noise", z, 1e-3)
+            yield Measured("what the last step adds to its mean", z, 1e-3)
             break
         drawn.append(z)
         yield Measured(f"the mean and the deviation of what the step from t = {t} adds", mean_and_std(z), NOISY)
@@ -1485,6 +1487,7 @@ def digit_mistakes(classes):
         return digits_by(classes, **twist)
 
     mu = {
+        "right": lambda x, e, t, b, a: (x - b[t] / (1 - a[t]).sqrt() * e) / (1 - b[t]).sqrt(),
         "not divided": lambda x, e, t, b, a: x - b[t] / (1 - a[t]).sqrt() * e,
         "beta": lambda x, e, t, b, a: (x - b[t] / (1 - a[t]) * e) / (1 - b[t]).sqrt(),
         "all": lambda x, e, t, b, a: (x - (1 - a[t]).sqrt() * e) / a[t].sqrt(),
@@ -1564,15 +1567,17 @@ def digit_mistakes(classes):
             "The start is normal, but with mean 0.5 and deviation 0.5, as if noise had to fit into [0, 1]. Pure noise "
             "has mean 0 and deviation 1.",
         ),
-        Mistake(
-            "x_t clamped",
-            wrong(clamp=lambda x, t: x.clamp(0, 1)),
-            "x_t is clamped in the loop. A noisy picture has to leave [0, 1]: clamp for the display only.",
-        ),
-        Mistake(
-            "x_t clamped",
-            wrong(clamp=lambda x, t: x.clamp(-1, 1)),
-            "x_t is clamped in the loop. A noisy picture has to leave [-1, 1]: clamp for the display only.",
+        *(
+            Mistake(
+                "x_t clamped",
+                twist,
+                f"x_t is clamped in the loop. A noisy picture has to leave [{low}, 1]: clamp for the display only.",
+            )
+            for low in (0, -1)
+            for twist in (
+                wrong(clamp=lambda x, t, low=low: x.clamp(low, 1)),
+                wrong(mean_of=lambda *step, low=low: mu["right"](*step).clamp(low, 1)),
+            )
         ),
         Mistake(
             "result clamped",
@@ -1607,6 +1612,12 @@ def digit_mistakes(classes):
             "all the noise at once",
             wrong(mean_of=mu["whole"]),
             "The predicted noise is weighted by √(1 − ᾱ_t), which is all of it. A step takes a part: β_t / √(1 − ᾱ_t).",
+        ),
+        Mistake(
+            "1 − ᾱ instead of β",
+            wrong(mean_of=mu["all"], sigma=lambda t, b, a: (1 - a[t]).sqrt()),
+            "It looks as if 1 − ᾱ_t were taken for β_t, and so ᾱ_t for α_t: that is the noise of the whole way. One "
+            "step's own is schedule.betas[t].",
         ),
         Mistake(
             "all the noise at once",

@@ -38,9 +38,23 @@ def build(student, case, sizes, inputs) -> nn.Module:
                 f"It keeps weights of its own in {loose[0]}. They may be right, but this check can only try PyTorch's "
                 "layers (nn.Conv2d, nn.Linear …), to which it gives weights that it knows: make one of them.",
             )
+    for name in lists_of_layers(network):
+        raise Fault(
+            "layers in a plain list",
+            f"It keeps layers in self.{name}, a Python list, where no optimizer finds them, so that they never learn: "
+            "an nn.ModuleList, or an nn.Sequential(*layers).",
+        )
     if any(nn.parameter.is_lazy(p) for p in network.parameters()):
         student.call(network, case, *inputs)  # from which a LazyConv2d learns how many channels there are
     return fill(network)
+
+
+def lists_of_layers(network: nn.Module) -> list[str]:
+    """The names of lists and tuples that have layers which the network itself does not know."""
+    layers = set(network.modules())
+    attributes = [(name, value) for module in layers for name, value in vars(module).items()]
+    plain = [(name, value) for name, value in attributes if isinstance(value, (list, tuple))]
+    return [name for name, value in plain if any(isinstance(x, nn.Module) and x not in layers for x in value)]
 
 
 def ask(student, network, case, *inputs) -> tuple[torch.Tensor, Measured]:

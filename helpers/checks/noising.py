@@ -51,7 +51,7 @@ def probe_forward(student):
     yield Measured("the standard deviation of eps", std(eps), NOISY)
     yield Measured("the mean of eps", eps.double().mean(), 2 * NOISY)
     yield Measured("the standard deviation of x_t", std(x_t), NOISY)
-    yield Measured("x_t, beside what its eps makes of it", x_t - (1 - abar[20]).sqrt() * eps)
+    yield Measured("how far x_t is from what its eps makes of it", x_t - (1 - abar[20]).sqrt() * eps)
     yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), 3 * NOISY)
     yield Measured("the likeness of two colours' noise", likeness(eps[:, 0], eps[:, 1]), 2.5 * NOISY)
 

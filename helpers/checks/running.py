@@ -218,6 +218,13 @@ KNOWN_ERRORS = [
     ),
     (
         RuntimeError,
+        r"except in dimension (\d)\. Expected size (\d+) but got size (\d+)",
+        "shapes that do not fit",
+        "What is concatenated along axis {0} has to agree in all others, but one axis is {1} long in one tensor and "
+        "{2} in another. Is it the skip of the same resolution?",
+    ),
+    (
+        RuntimeError,
         r"tensor a \((\d+)\) must match .* tensor b \((\d+)\) at non-singleton dimension 1",
         "shapes that do not fit",
         "Two tensors meet of which one has {0} and one {1} along axis 1, where pictures have their channels. Does each "
