@@ -230,8 +230,7 @@ def probe_classes(c, labels):
     if c.shape != (len(labels), 10):
         return
     yield Measured("the kind of number in c", str(c.dtype))
-    dropped = (c == 0).all(dim=1)
-    of_each = dropped.view(-1, 10).double().mean(dim=0)  # the labels are 0 … 9, again and again
+    dropped, of_each = dropped_from(c)
     yield Measured(
         "some digits are always dropped, and others never",
         bool((of_each == 0).any() and (of_each == 1).any()),
@@ -244,6 +243,12 @@ def probe_classes(c, labels):
     yield Measured("c is one-hot in its own label", bool(right.all()) and bool((c[~dropped].sum(1) == c.max()).all()))
 
 
+def dropped_from(c):
+    """Which pictures have no class, and their share of each digit's: the labels are 0 … 9, again and again."""
+    dropped = (c == 0).all(dim=1)
+    return dropped, dropped.view(-1, 10).double().mean(dim=0)
+
+
 def probe_many(times, classes, T, p):
     """What only many batches show: how often each timestep is drawn, and how often each class dropped."""
     t = torch.cat(times).double().flatten() * T
@@ -251,9 +256,8 @@ def probe_many(times, classes, T, p):
     yield Measured("the smallest t01, times 300", t.min(), 0.1)
     yield Measured("the mean of t", t.mean().item(), 1.3 * NOISY)
     if classes:
-        dropped = (torch.cat(classes) == 0).all(dim=1)
+        dropped, of_each = dropped_from(torch.cat(classes))
         yield Measured("the share of pictures without a class", dropped.double().mean(), 0.045)
-        of_each = dropped.view(-1, 10).double().mean(dim=0)  # the labels are 0 … 9, again and again
         yield Measured("each digit is dropped as often", bool((of_each - p).abs().max() < 0.15))
 
 
