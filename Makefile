@@ -85,7 +85,7 @@ launch: $(READY)
 		--out build/launch/digits
 	test -f build/launch/digits/epoch-02.safetensors
 	$(BIN)/python tests/small_training_set.py build/launch/art
-	$(TWO_PROCESSES) -m helpers.mini_if.training --channels 8 16 48 --steps 20 --data build/launch/art \
+	$(TWO_PROCESSES) -m making.mini_if.training --channels 8 16 48 --steps 20 --data build/launch/art \
 		--out build/launch/mini-if
 	test -f build/launch/mini-if/model/unet/config.json
 
@@ -132,7 +132,7 @@ pictures: $(READY)
 	$(BIN)/python ci/readme_pictures.py
 
 embeddings: $(READY)
-	$(BIN)/python ci/embed_prompts.py
+	$(BIN)/python -m making.mini_if.embeddings
 
 images: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[images]"
@@ -140,30 +140,30 @@ images: $(READY)
 
 # the digit models of Part B anew, judged: about four hours on two cores; stopped, it goes on where it was
 digits: $(READY)
-	$(BIN)/python ci/digit_models.py reader
+	$(BIN)/python -m making.digits reader
 	$(BIN)/python -m helpers.training one-step-faster --pictures 4000 --out runs/one-step
 	$(BIN)/python -m helpers.training time-conditional-faster --out runs/time-conditional
 	$(BIN)/python -m helpers.training class-conditional --out runs/reference
 	$(BIN)/python -m helpers.training class-conditional-faster --out runs/faster
 	$(BIN)/python -m helpers.training class-conditional-faster --hidden 16 --epochs 20 --pictures 1000 --out runs/notebook
-	$(BIN)/python ci/digit_models.py ship one-step runs/one-step
-	$(BIN)/python ci/digit_models.py ship time-conditional runs/time-conditional
-	$(BIN)/python ci/digit_models.py ship class-conditional runs/reference
+	$(BIN)/python -m making.digits ship one-step runs/one-step
+	$(BIN)/python -m making.digits ship time-conditional runs/time-conditional
+	$(BIN)/python -m making.digits ship class-conditional runs/reference
 	for name in reference faster notebook; do \
-		$(BIN)/python ci/digit_models.py judge $$name runs/$$name || exit 1; \
-		$(BIN)/python ci/digit_models.py judge $$name runs/$$name --last --steps 300 || exit 1; \
-		$(BIN)/python ci/digit_models.py judge $$name runs/$$name --last --sampler ddim || exit 1; \
-		$(BIN)/python ci/digit_models.py judge $$name runs/$$name --last --gamma 5 || exit 1; done
-	$(BIN)/python ci/digit_models.py table
+		$(BIN)/python -m making.digits judge $$name runs/$$name || exit 1; \
+		$(BIN)/python -m making.digits judge $$name runs/$$name --last --steps 300 || exit 1; \
+		$(BIN)/python -m making.digits judge $$name runs/$$name --last --sampler ddim || exit 1; \
+		$(BIN)/python -m making.digits judge $$name runs/$$name --last --gamma 5 || exit 1; done
+	$(BIN)/python -m making.digits table
 
 # Mini-IF anew, in runs/mini-if/model: about three hours of two cores; stopped, it goes on where it was
 mini-if: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[art]"
-	$(BIN)/python -m helpers.mini_if.art
-	test -f runs/mini-if-data/index.json || $(BIN)/python -m helpers.mini_if.dataset
-	test -d runs/mini-if-start || $(BIN)/python -m helpers.mini_if.drafts --out runs/mini-if-start
-	$(BIN)/python -m helpers.mini_if.training --out runs/mini-if --init runs/mini-if-start
-	$(BIN)/python -m helpers.mini_if.upscaling --out runs/mini-if-ii
+	$(BIN)/python -m making.mini_if.art
+	test -f runs/mini-if-data/index.json || $(BIN)/python -m making.mini_if.dataset
+	test -d runs/mini-if-start || $(BIN)/python -m making.mini_if.drafts --out runs/mini-if-start
+	$(BIN)/python -m making.mini_if.training --out runs/mini-if --init runs/mini-if-start
+	$(BIN)/python -m making.mini_if.upscaling --out runs/mini-if-ii
 	rm -rf runs/mini-if/model/stage_2
 	cp -r runs/mini-if-ii/model/stage_2 runs/mini-if/model/
 

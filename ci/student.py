@@ -187,7 +187,7 @@ def write(folder: Path) -> None:
     (folder / "notebooks").mkdir(parents=True)
     for file in sorted((ROOT / "notebooks").glob("*.ipynb")):
         nbformat.write(student_notebook(nbformat.read(file, as_version=4)), folder / "notebooks" / file.name)
-    without = shutil.ignore_patterns("__pycache__", "mini_if", "*.pyc")
+    without = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(ROOT / "helpers", folder / "helpers", ignore=without)
     shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
     for name in ("LICENSE", "requirements.txt"):
@@ -195,7 +195,7 @@ def write(folder: Path) -> None:
     (folder / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "glossary.md", folder / "docs" / "glossary.md")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    lines = [line.replace(', "helpers.mini_if"', "") for line in project.splitlines() if "package-data" not in line]
+    lines = [line for line in project.splitlines() if "package-data" not in line]
     (folder / "pyproject.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(README, encoding="utf-8")
 

@@ -23,7 +23,6 @@ From the ground floor up; a module imports only from those above it in this list
     drawing       a sketch pad, and a mask painter
     widgets       controls to play with
     checks        what students write, checked
-    mini_if       how the bundled model was made; nothing imports it
 """
 
 # diffusers loads the class that a model folder names only from modules that are already imported

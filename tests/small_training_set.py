@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.mini_if import dataset
-from helpers.mini_if.art import MARGIN, SIZE, brush_strokes
-from helpers.mini_if.concepts import CONCEPTS, read_held_out
-from helpers.mini_if.scenes import SCENES
+from making.mini_if import dataset
+from making.mini_if.art import MARGIN, SIZE, brush_strokes
+from making.mini_if.concepts import CONCEPTS, read_held_out
+from making.mini_if.scenes import SCENES
 
 
 def made_up(icons: str, concept: str) -> np.ndarray:

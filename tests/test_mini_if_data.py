@@ -14,7 +14,7 @@ from small_training_set import encoded, made_up
 from toys import seeded
 
 from helpers.data import DATA
-from helpers.mini_if.art import (
+from making.mini_if.art import (
     MARGIN,
     SETS,
     SIZE,
@@ -28,11 +28,11 @@ from helpers.mini_if.art import (
     picture,
     reader,
 )
-from helpers.mini_if.captions import WEAK, captions
-from helpers.mini_if.concepts import CONCEPTS, HELD_OUT_PER_STYLE, STYLES, Concept, choose_held_out, read_held_out
-from helpers.mini_if.dataset import SCENE_VARIANTS, Dataset, DatasetError, backgrounds, place, tint
-from helpers.mini_if.scenes import PALETTES, SCENERY, SCENES, Canvas, paper
-from helpers.mini_if.sheets import concept_sheets, example_sheet
+from making.mini_if.captions import WEAK, captions
+from making.mini_if.concepts import CONCEPTS, HELD_OUT_PER_STYLE, STYLES, Concept, choose_held_out, read_held_out
+from making.mini_if.dataset import SCENE_VARIANTS, Dataset, DatasetError, backgrounds, place, tint
+from making.mini_if.scenes import PALETTES, SCENERY, SCENES, Canvas, paper
+from making.mini_if.sheets import concept_sheets, example_sheet
 
 SEED_PROMPTS = [
     "a high quality photo",
@@ -197,7 +197,7 @@ def test_shrinking_keeps_the_colour_at_the_edge():
 
 
 def test_art_that_was_not_drawn_yet(tmp_path):
-    with pytest.raises(ArtError, match=r"python -m helpers\.mini_if\.art"):
+    with pytest.raises(ArtError, match=r"python -m making\.mini_if\.art"):
         picture("noto", "dog", tmp_path)
 
 
@@ -382,7 +382,7 @@ def test_sizes_that_are_not_made(folder, size):
 
 
 def test_a_training_set_that_is_not_there(tmp_path):
-    with pytest.raises(DatasetError, match=r"make it with python -m helpers\.mini_if\.dataset"):
+    with pytest.raises(DatasetError, match=r"make it with python -m making\.mini_if\.dataset"):
         Dataset(tmp_path)
 
 

@@ -7,10 +7,10 @@ import torch
 from test_mini_if_evaluation import folder, small  # noqa: F401  (a data set of seven shapes, as fixtures)
 from toys import seeded
 
-from helpers.mini_if import drafts
-from helpers.mini_if.drafts import LEAST_STD, learn, on_white, sheet, standardise, targets
 from helpers.models import load_network
 from helpers.patch_unet import Drafter
+from making.mini_if import drafts
+from making.mini_if.drafts import LEAST_STD, learn, on_white, sheet, standardise, targets
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -96,4 +96,4 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         drafts.main(["--out", str(tmp_path), "--data", str(tmp_path / "nowhere")])
     assert stopped.value.code == 1
-    assert "make it with python -m helpers.mini_if.dataset" in capsys.readouterr().err
+    assert "make it with python -m making.mini_if.dataset" in capsys.readouterr().err

@@ -10,38 +10,23 @@ import torch
 from test_mini_if_data import encoded, made_up
 from toys import Toy, seeded
 
-from helpers.mini_if import dataset as dataset_module
-from helpers.mini_if import evaluation as module
-from helpers.mini_if import reader as reader_module
-from helpers.mini_if.art import SIZE
-from helpers.mini_if.captions import captions
-from helpers.mini_if.concepts import CONCEPTS, STYLES, read_held_out
-from helpers.mini_if.dataset import Dataset
-from helpers.mini_if.evaluation import (
-    ILLUSIONS,
-    REAL,
-    Illusion,
-    Judge,
-    Sampler,
-    asked,
-    batches,
-    chance,
-    diversity,
-    in_top,
-    keep,
-    nearest,
-    number,
-    read_kept,
-    real_pictures,
-    row_of,
-    sheet_prompts,
-    table,
-    usual_captions,
-)
-from helpers.mini_if.reader import ArtReader, load_reader, look, soften, train_reader
-from helpers.mini_if.scenes import SCENES
 from helpers.models import load_model
 from helpers.training import TrainingError, write_tensors
+from making.mini_if import dataset as dataset_module
+from making.mini_if import evaluation as module
+from making.mini_if import judge as judge_module
+from making.mini_if import painting as painting_module
+from making.mini_if import reader as reader_module
+from making.mini_if.art import SIZE
+from making.mini_if.asked import ILLUSIONS, Illusion, asked, chance, row_of, usual_captions
+from making.mini_if.captions import captions
+from making.mini_if.concepts import CONCEPTS, STYLES, read_held_out
+from making.mini_if.dataset import Dataset
+from making.mini_if.evaluation import REAL, keep, number, read_kept, table
+from making.mini_if.judge import Judge, diversity, in_top, nearest
+from making.mini_if.painting import Sampler, batches, real_pictures, sheet_prompts
+from making.mini_if.reader import ArtReader, load_reader, look, soften, train_reader
+from making.mini_if.scenes import SCENES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -86,7 +71,7 @@ def judge(small, reader):
 
 @pytest.fixture(autouse=True)
 def less(monkeypatch):
-    monkeypatch.setattr(module, "REFERENCE", 200)
+    monkeypatch.setattr(judge_module, "REFERENCE", 200)
 
 
 # ---- the reader ---------------------------------------------------------------------------------------------------
@@ -225,7 +210,7 @@ def test_real_pictures_show_their_pairs_from_any_of_its_sets(small, monkeypatch)
 
 
 def test_samples_depend_on_the_seed_only(monkeypatch):
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(painting_module, "BATCH", 2)
     sampler, cond = Sampler(steps=3), torch.randn(5, 3, generator=seeded())
     one, same, other = (sampler.paint(Toy(), cond, seed=seed) for seed in (1, 1, 2))
     assert one.shape == (5, 3, 16, 16) and one.abs().max() <= 1
@@ -234,7 +219,7 @@ def test_samples_depend_on_the_seed_only(monkeypatch):
 
 
 def test_conditions_go_to_their_pictures_part_by_part(monkeypatch):
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(painting_module, "BATCH", 2)
     x = torch.arange(5.0)[:, None]
     assert [(part.flatten().tolist(), n) for part, n in batches(x)] == [([0, 1], 2), ([2, 3], 2), ([4], 1)]
     assert [tuple(leaf.flatten().tolist() for leaf in part) for part, _ in batches((x, -x))] == [
@@ -322,7 +307,7 @@ def two_illusions(monkeypatch):
         Illusion("flip", ("a photo of an apple", "a photo of a dog")),
         Illusion("hybrid", ("a photo of a bear", "a photo of a house")),
     )
-    monkeypatch.setattr(module, "ILLUSIONS", illusions)
+    monkeypatch.setattr(judge_module, "ILLUSIONS", illusions)
     return illusions
 
 
@@ -345,7 +330,7 @@ def test_views_are_recognised_one_by_one(judge, small, two_illusions, monkeypatc
         pictures[:, :2] = torch.tensor(pairs).view(-1, 2, 1, 1)
         return pictures
 
-    monkeypatch.setattr(module, "look", told)
+    monkeypatch.setattr(judge_module, "look", told)
     figures = judge.illusions(
         [
             (saying((apple, dog), (dog, apple)), saying((dog, apple), (bear, house))),
@@ -451,7 +436,7 @@ def test_figures_with_a_name_are_kept(folder, reader, two_illusions, tmp_path, m
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--data", "nowhere"], r"python -m helpers.mini_if.dataset"),
+        (["--data", "nowhere"], r"python -m making.mini_if.dataset"),
         (["--model", "nowhere"], "there is no model 'nowhere'"),
         (["--steps", "0"], "steps is 0"),
     ],

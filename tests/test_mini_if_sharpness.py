@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from test_mini_if_upscaling import Slopes, new_run
 from toys import seeded
 
-from helpers.mini_if import sharpness
-from helpers.mini_if.sharpness import gmsd, quality, squared_gradient
 from helpers.models import load_model
+from making.mini_if import sharpness
+from making.mini_if.sharpness import gmsd, quality, squared_gradient
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

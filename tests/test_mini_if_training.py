@@ -8,12 +8,12 @@ import torch
 from processes import launch_two
 from toys import seeded
 
-from helpers.mini_if import training
-from helpers.mini_if.dataset import Examples
-from helpers.mini_if.training import LEVELS, Recipe, Run, loss_history, v_target, variance_loss
 from helpers.models import load_model
 from helpers.sampling import abar_at, forward
 from helpers.training import TrainingError
+from making.mini_if import training
+from making.mini_if.dataset import Examples
+from making.mini_if.training import LEVELS, Recipe, Run, loss_history, v_target, variance_loss
 
 SMALL = Recipe(steps=6, batch_size=4, warmup=2, channels=(8, 16, 48))
 
@@ -241,4 +241,4 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
             ["--out", str(tmp_path / "run"), "--data", str(tmp_path / "nowhere"), "--channels", "8", "16", "72"]
         )
     assert stopped.value.code == 1
-    assert "make it with python -m helpers.mini_if.dataset" in capsys.readouterr().err
+    assert "make it with python -m making.mini_if.dataset" in capsys.readouterr().err

@@ -6,12 +6,12 @@ import pytest
 import torch
 from toys import seeded
 
-from helpers.mini_if import upscaling
-from helpers.mini_if.dataset import Examples
-from helpers.mini_if.training import Recipe
-from helpers.mini_if.upscaling import UpscaleRecipe, UpscaleRun, shrunk, softened
 from helpers.models import enlarged, load_model
 from helpers.training import TrainingError
+from making.mini_if import upscaling
+from making.mini_if.dataset import Examples
+from making.mini_if.training import Recipe
+from making.mini_if.upscaling import UpscaleRecipe, UpscaleRun, shrunk, softened
 
 SMALL = UpscaleRecipe(steps=4, batch_size=4, warmup=2, channels=(8, 16), crop=32, crops=2)
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -171,4 +171,4 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         upscaling.main(["--out", str(tmp_path / "run"), "--data", str(tmp_path / "nowhere")])
     assert stopped.value.code == 1
-    assert "make it with python -m helpers.mini_if.dataset" in capsys.readouterr().err
+    assert "make it with python -m making.mini_if.dataset" in capsys.readouterr().err

@@ -20,13 +20,13 @@ from helpers.data import DATA, course_image
 from helpers.denoisers import TextDenoiser, guided
 from helpers.devices import best_dtype
 from helpers.hub import ModelError
-from helpers.mini_if.scenes import known
 from helpers.models import TextToImage, load_model
 from helpers.patch_unet import PatchUNet
 from helpers.sampling import dynamic_threshold, final, sample
 from helpers.schedule import strided_timesteps
 from helpers.upscale_unet import UpscaleUNet
 from helpers.widgets import FAR
+from making.mini_if.scenes import known
 
 FOLDER = models.BUNDLED["mini-if"]
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"

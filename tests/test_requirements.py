@@ -93,7 +93,7 @@ def imports(code: str) -> set[str]:
 
 def sources():
     """Every script and notebook of the kit, as plain Python."""
-    for folder in ("helpers", "ci", "tests"):
+    for folder in ("helpers", "making", "ci", "tests"):
         for file in sorted((ROOT / folder).rglob("*.py")):
             yield file, file.read_text(encoding="utf-8")
     yield ROOT / "conftest.py", (ROOT / "conftest.py").read_text(encoding="utf-8")
@@ -103,7 +103,9 @@ def sources():
 
 
 def test_every_package_that_is_imported_is_required(pyproject):
-    own = {"helpers", "ci"} | {file.stem for folder in ("ci", "tests") for file in (ROOT / folder).glob("*.py")}
+    own = {"helpers", "making", "ci"} | {
+        file.stem for folder in ("ci", "tests") for file in (ROOT / folder).glob("*.py")
+    }
     third_party = {
         (DISTRIBUTIONS.get(module, canonicalize_name(module)), file.relative_to(ROOT).as_posix())
         for file, code in sources()

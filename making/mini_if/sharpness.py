@@ -1,6 +1,6 @@
 """How sharp and how true enlarged pictures are: Lanczos beside stage II, on art that neither has seen.
 
-    python -m helpers.mini_if.sharpness --model runs/mini-if-ii/model
+    python -m making.mini_if.sharpness --model runs/mini-if-ii/model
 
 prints a table, and writes build/mini-if/upscaled-art.png and upscaled-samples.png (what stage I paints of the
 course's prompts), to be looked at.
@@ -15,14 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..denoisers import guided
-from ..hub import ModelError
-from ..models import TextToImage, lanczos, load_model, upscale
-from ..prompts import course_prompts
-from ..sampling import dynamic_threshold, final, sample
-from ..schedule import strided_timesteps
-from ..show import grid
-from ..validate import check_image, check_same
+from helpers.denoisers import guided
+from helpers.hub import ModelError
+from helpers.models import TextToImage, lanczos, load_model, upscale
+from helpers.prompts import course_prompts
+from helpers.sampling import dynamic_threshold, final, sample
+from helpers.schedule import strided_timesteps
+from helpers.show import grid
+from helpers.validate import check_image, check_same
+
 from .dataset import DATA, Dataset, DatasetError
 from .sheets import OUT
 from .upscaling import SIZE, shrunk
@@ -97,7 +98,7 @@ def paint(model: TextToImage, prompts: list[str], gamma: float = 5.0, steps: int
 
 def main(arguments: list[str] | None = None) -> None:
     """Compare a model's stage II with Lanczos on art of held-out pairs, and show both."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.sharpness", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m making.mini_if.sharpness", description=main.__doc__)
     parser.add_argument("--model", default="mini-if", help="its name, or its folder")
     parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the sheets")

@@ -1,6 +1,6 @@
 """Mini-IF's training, stage II: as stage I, but on crops of 256-pixel pictures, which are shown blurred and noised too.
 
-    python -m helpers.mini_if.upscaling --out runs/mini-if-ii
+    python -m making.mini_if.upscaling --out runs/mini-if-ii
 
 Everything else is as in training.py, also what is in the folder; samples/ shows art of held-out pairs.
 """
@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from diffusers import DDPMScheduler, IFSuperResolutionPipeline
 from torch import Tensor
 
-from ..denoisers import UpscaleDenoiser
-from ..devices import bf16_autocast
-from ..models import STAGE_2, enlarged, lanczos, upscale
-from ..sampling import forward
-from ..show import grid
-from ..upscale_unet import UpscaleUNet, aligned
-from ..validate import check_integer
+from helpers.denoisers import UpscaleDenoiser
+from helpers.devices import bf16_autocast
+from helpers.models import STAGE_2, enlarged, lanczos, upscale
+from helpers.sampling import forward
+from helpers.show import grid
+from helpers.upscale_unet import UpscaleUNet, aligned
+from helpers.validate import check_integer
+
 from .training import EMPTY, Recipe, Run
 from .training import main as train_stage
 

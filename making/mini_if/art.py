@@ -1,6 +1,6 @@
 """Open icon art from npm, as pictures: fetch five packages, check them, and draw every concept at 256×256.
 
-    python -m helpers.mini_if.art
+    python -m making.mini_if.art
 
 leaves runs/art/<set>/<concept>.png, RGBA. Packages that are there already are not fetched again. It needs npm, and
 resvg for the drawing: pip install -e ".[art]".
@@ -188,7 +188,7 @@ def picture(set_name: str, concept_name: str, folder: Path = ART) -> np.ndarray:
     """A drawn concept, (256, 256, 4) uint8."""
     file = folder / set_name / f"{concept_name}.png"
     if not file.is_file():
-        raise ArtError(f"there is no {file}; make it with python -m helpers.mini_if.art.")
+        raise ArtError(f"there is no {file}; make it with python -m making.mini_if.art.")
     return np.array(Image.open(file).convert("RGBA"))
 
 
@@ -243,7 +243,7 @@ def premultiplied(picture: np.ndarray) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> None:
     """Fetch the icon art, check it, and draw every concept in every set."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.art", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m making.mini_if.art", description=main.__doc__)
     parser.add_argument("--out", type=Path, default=ART, help="folder for packages and pictures")
     args = parser.parse_args(arguments)
     try:

@@ -2,8 +2,8 @@
 
 Here are the loop, the loss and stage I; stage II, in upscaling.py, says only what differs.
 
-    python -m helpers.mini_if.training --out runs/mini-if --init runs/mini-if-start
-    accelerate launch --multi_gpu -m helpers.mini_if.training --out runs/mini-if --init runs/mini-if-start
+    python -m making.mini_if.training --out runs/mini-if --init runs/mini-if-start
+    accelerate launch --multi_gpu -m making.mini_if.training --out runs/mini-if --init runs/mini-if-start
 
 The second line is for several GPUs; helpers/training.py says how to start two processes on one CPU.
 The same command again goes on where the run stopped, even after kill -9. In the folder: resume.safetensors, all that
@@ -27,16 +27,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..denoisers import TextDenoiser, guided
-from ..devices import bf16_autocast
-from ..hub import ModelError
-from ..models import BUNDLED, load_network
-from ..patch_unet import PatchUNet, VUNet
-from ..prompts import course_prompts, load_embeddings
-from ..sampling import abar_at, draw_noise, dynamic_threshold, final, forward, sample
-from ..schedule import NoiseSchedule, strided_timesteps
-from ..show import grid
-from ..training import (
+from helpers.denoisers import TextDenoiser, guided
+from helpers.devices import bf16_autocast
+from helpers.hub import ModelError
+from helpers.models import BUNDLED, load_network
+from helpers.patch_unet import PatchUNet, VUNet
+from helpers.prompts import course_prompts, load_embeddings
+from helpers.sampling import abar_at, draw_noise, dynamic_threshold, final, forward, sample
+from helpers.schedule import NoiseSchedule, strided_timesteps
+from helpers.show import grid
+from helpers.training import (
     RESUME,
     TrainingError,
     load_adam,
@@ -46,7 +46,8 @@ from ..training import (
     read_tensors,
     write_tensors,
 )
-from ..validate import check_integer, check_number
+from helpers.validate import check_integer, check_number
+
 from .dataset import DATA, Dataset, DatasetError
 
 LEVELS = 10  # noise levels that the loss is reported for: t from 0 to 99, from 100 to 199 …
@@ -371,7 +372,7 @@ def loss_history(folder: Path) -> Tensor:
 def main(arguments: list[str] | None = None, run_class: type[Run] = Run) -> None:
     """Train a stage of Mini-IF in a folder; the same command again goes on where it stopped."""
     module = Path(inspect.getfile(run_class)).stem
-    parser = argparse.ArgumentParser(prog=f"python -m helpers.mini_if.{module}", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m making.mini_if.{module}", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
     parser.add_argument("--init", type=Path, help="a folder with the unet/ to start from, such as data/models/mini-if")
@@ -401,7 +402,7 @@ def run_command(args: argparse.Namespace, run_class: type[Run]) -> None:
     report = functools.partial(print, flush=True) if run.accelerator.is_main_process else lambda *_: None
     report(f"{recipe}, in {args.out}, from step {run.step}")
     if unet_folder is None and isinstance(network, PatchUNet):
-        report("No --init: the drafts will mean nothing. Let python -m helpers.mini_if.drafts teach the drafter first.")
+        report("No --init: the drafts will mean nothing. Let python -m making.mini_if.drafts teach the drafter first.")
     began, done = time.monotonic(), run.step
     for progress in run.train():
         if progress.step % REPORT == 0:

@@ -1,6 +1,6 @@
 """Contact sheets of the training set, to be looked at: a wrong picture teaches something wrong.
 
-    python -m helpers.mini_if.sheets
+    python -m making.mini_if.sheets
 
 writes build/mini-if/: concepts-1.png and so on, every concept and scene in every set, and examples.png, 64 training
 examples with their captions.
@@ -72,7 +72,7 @@ def example_sheet(dataset: Dataset, n: int = 64, seed: int = 0, cell: int = 128)
 
 def main(arguments: list[str] | None = None) -> None:
     """Write contact sheets of the training set."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.sheets", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m making.mini_if.sheets", description=main.__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args(arguments)

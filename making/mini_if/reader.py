@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
-from ..devices import bf16_autocast
-from ..sampling import draw_noise
-from ..training import TrainingError, load_weights, read_tensors, write_tensors
-from ..unet import Conv, DownConv
-from ..validate import check_batch, check_integer
+from helpers.devices import bf16_autocast
+from helpers.sampling import draw_noise
+from helpers.training import TrainingError, load_weights, read_tensors, write_tensors
+from helpers.unet import Conv, DownConv
+from helpers.validate import check_batch, check_integer
+
 from .dataset import Dataset
 
 READER = Path(__file__).resolve().parents[2] / "runs" / "mini-if-reader.safetensors"

@@ -1,9 +1,9 @@
 """The digit models that ship with the kit, from trainings in runs/: what they draw, and how good it is.
 
-    python ci/digit_models.py reader                                    train the network that judges, in two minutes
-    python ci/digit_models.py ship class-conditional runs/reference     weights, losses and drawings into data/
-    python ci/digit_models.py judge reference runs/reference            the quality of each epoch, into data/
-    python ci/digit_models.py table                                     the quality of all that was judged
+    python -m making.digits reader                                    train the network that judges, in two minutes
+    python -m making.digits ship class-conditional runs/reference     weights, losses and drawings into data/
+    python -m making.digits judge reference runs/reference            the quality of each epoch, into data/
+    python -m making.digits table                                     the quality of all that was judged
 
 A training itself is `python -m helpers.training class-conditional --out runs/reference`. Judging an epoch takes two to
 four minutes of two cores; what has been judged is not judged again.

@@ -1,6 +1,6 @@
 """Training examples: cached pictures of concepts and scenes, put on ever new backgrounds.
 
-    python -m helpers.mini_if.dataset
+    python -m making.mini_if.dataset
 
 makes the cache in runs/mini-if-data from runs/art, in a few minutes:
 
@@ -26,10 +26,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..hub import ModelError
-from ..prompts import ENCODER_WIDTH, encode
-from ..training import write_tensors
-from ..validate import check_integer
+from helpers.hub import ModelError
+from helpers.prompts import ENCODER_WIDTH, encode
+from helpers.training import write_tensors
+from helpers.validate import check_integer
+
 from .art import ART, ArtError, brush_strokes, picture, premultiplied
 from .captions import WEAK, captions
 from .concepts import CONCEPTS, STYLES, read_held_out
@@ -150,7 +151,7 @@ class Dataset:
             self.states = load_file(folder / "texts.safetensors")["states"]
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise DatasetError(
-                f"{folder} has no whole training set ({error}); make it with python -m helpers.mini_if.dataset."
+                f"{folder} has no whole training set ({error}); make it with python -m making.mini_if.dataset."
             ) from error
         self.entries = [Entry(**{**entry, "called": tuple(entry["called"])}) for entry in about["pictures"]]
         self.texts: list[str] = about["texts"]
@@ -297,7 +298,7 @@ def backgrounds(styles: Tensor, size: int, generator: torch.Generator) -> Tensor
 
 def main(arguments: list[str] | None = None) -> None:
     """Make the training set's cache from the icon art."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.dataset", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m making.mini_if.dataset", description=main.__doc__)
     parser.add_argument("--out", type=Path, default=DATA, help="folder for the cache")
     args = parser.parse_args(arguments)
     try:

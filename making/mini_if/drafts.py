@@ -1,6 +1,6 @@
 """Mini-IF's drafter, learning: from captions alone to what pictures called so look like on average.
 
-    python -m helpers.mini_if.drafts --out runs/mini-if-start
+    python -m making.mini_if.drafts --out runs/mini-if-start
 
 It comes first, and takes two or three minutes. Each draft is the mean of all pictures that it may be of, since that is
 what the squared error asks for: sharp where they agree, blurred where they differ. In the folder: unet/, a network that
@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..devices import bf16_autocast
-from ..patch_unet import DRAFT, Drafter
-from ..show import Picture, grid
-from ..training import TrainingError
-from ..validate import check_integer
+from helpers.devices import bf16_autocast
+from helpers.patch_unet import DRAFT, Drafter
+from helpers.show import Picture, grid
+from helpers.training import TrainingError
+from helpers.validate import check_integer
+
 from .dataset import DATA, Dataset, DatasetError
 from .training import EMPTY, Recipe
 
@@ -97,7 +98,7 @@ def on_white(pictures: Tensor) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> None:
     """Teach a new network's drafter, and leave it for stage I's training to start from."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.mini_if.drafts", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m making.mini_if.drafts", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the network")
     parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
     parser.add_argument("--steps", type=int, default=STEPS, help="default: %(default)s")

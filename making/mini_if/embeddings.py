@@ -8,9 +8,9 @@ import json
 
 from safetensors.torch import save_file
 
-from helpers.mini_if.scenes import known
 from helpers.models import BUNDLED
 from helpers.prompts import EMBEDDINGS, ENCODER_WIDTH, KNOWN, course_prompts, encode
+from making.mini_if.scenes import known
 
 folder = BUNDLED["mini-if"]
 prompts = course_prompts()

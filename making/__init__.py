@@ -1,0 +1,7 @@
+"""How the models that ship with the kit were made. Run these modules from the repository's root.
+
+    digits    Part B's networks, and the network that reads their digits
+    mini_if   the text-to-image model
+
+Nothing in helpers imports them.
+"""

@@ -1,0 +1,30 @@
+"""How the bundled model, Mini-IF, was made. Every step is a command, from the pictures to the weights:
+
+    python -m making.mini_if.art         fetch the open icon art, and turn it into pictures
+    python -m making.mini_if.dataset     from these, the cached training set
+    python -m making.mini_if.sheets      contact sheets of both, to be looked at
+    python -m making.mini_if.drafts      teach its drafter: roughly what a caption asks for
+    python -m making.mini_if.training    train stage I
+    python -m making.mini_if.upscaling   train stage II
+    python -m making.mini_if.sharpness   how much better it is than Lanczos
+    python -m making.mini_if.evaluation  measure how good it is
+
+Its floors, ground floor first:
+
+    concepts    what the model knows: concepts, styles, and the pairs of them that are held out
+    art         icon sets, as pictures
+    captions    what a picture is called
+    scenes      pictures composed of several
+    dataset     training examples
+    sheets      contact sheets
+    training    stage I, learning
+    drafts      its drafter, which learns first
+    upscaling   stage II, learning
+    sharpness   stage II beside Lanczos
+    reader      a network that learned to read real images
+    asked       what an evaluation asks for
+    painting    samples that answer it, and real images
+    judge       what the reader says of both
+    embeddings  the course's prompts, encoded
+    evaluation  the figures, as a table
+"""

@@ -1,0 +1,103 @@
+"""Images to be judged: what a model samples for each question, and real ones that answer it."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from helpers.denoisers import Cond, Denoiser, guided
+from helpers.models import TextToImage
+from helpers.prompts import course_prompts
+from helpers.sampling import dynamic_threshold, final, sample
+from helpers.schedule import strided_timesteps
+from helpers.validate import check_integer, check_number
+
+from .asked import ILLUSION_SEEDS, ILLUSIONS, row_of, usual_captions
+from .dataset import Dataset
+
+BATCH = 16  # pictures painted at a time
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How samples are painted: by DDPM in so many strided steps, with guidance gamma and dynamic thresholding."""
+
+    gamma: float = 5.0
+    steps: int = 34
+
+    def __post_init__(self):
+        check_number(self.gamma, "gamma")
+        check_integer(self.steps, "steps", 1)
+
+    def __str__(self) -> str:
+        return f"{self.steps} DDPM steps with guidance {self.gamma:g}"
+
+    def paint(self, denoiser: Denoiser, cond: Cond, *, seed: int = 0, what: str = "samples") -> Tensor:
+        """A picture for each condition (N, …), in [-1, 1]: (N, 3, 64, 64)."""
+        generator = torch.Generator().manual_seed(seed)
+        parts = list(batches(cond))
+        timesteps = strided_timesteps(self.steps, denoiser.schedule.T)
+        options = {"timesteps": timesteps, "threshold": dynamic_threshold, "generator": generator}
+        painted = []
+        for part, n in tqdm(parts, desc=what, leave=False):
+            x0 = final(sample(guided(denoiser, self.gamma), part, batch_size=n, **options), progress=False)
+            painted.append(x0.clamp(-1, 1).cpu())
+        return torch.cat(painted)
+
+    def samples(self, model: TextToImage, dataset: Dataset, rows: Tensor, what: str = "samples") -> Tensor:
+        """What a model paints for the usual captions of cached pictures, (N,) indices: (N, 3, 64, 64)."""
+        text = dataset.states[usual_captions(dataset, rows)].float()  # (N, 77, 384)
+        return self.paint(model.stage_1, text, what=what)
+
+    def illusions(self, model: TextToImage, dataset: Dataset) -> list[Tensor]:
+        """What a model paints for each of ILLUSIONS: (ILLUSION_SEEDS, 3, 64, 64)."""
+        painted = []
+        for i, illusion in enumerate(ILLUSIONS, 1):
+            numbers = [dataset.texts.index(prompt) for prompt in illusion.prompts]
+            text = tuple(dataset.states[number].float().expand(ILLUSION_SEEDS, -1, -1) for number in numbers)
+            what = f"illusion {i} of {len(ILLUSIONS)}"
+            painted.append(self.paint(illusion.denoiser(model.stage_1), text, what=what))
+        return painted
+
+
+def batches(cond: Cond) -> Iterator[tuple[Cond, int]]:
+    """A condition for N pictures, in parts, and for how many pictures each is."""
+    if isinstance(cond, tuple):
+        for parts in zip(*(leaf.split(BATCH) for leaf in cond)):
+            yield parts, len(parts[0])
+    else:
+        for part in cond.split(BATCH):
+            yield part, len(part)
+
+
+def real_pictures(dataset: Dataset, rows: Tensor, seed: int) -> Tensor:
+    """A real example of each pair, given as a cached picture of it, (N,) indices: (N, 3, 64, 64)."""
+    generator = torch.Generator().manual_seed(seed)
+    same_pair = dataset.pair[rows, None] == dataset.pair  # (N, pictures)
+    rows = torch.multinomial(same_pair.float(), 1, generator=generator)[:, 0]
+    return torch.cat([dataset.compose(part, generator).pictures for part in rows.split(256)])
+
+
+def real_illusions(dataset: Dataset, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """For each of ILLUSIONS, what no single picture can be: the real art of either prompt, as it would be seen."""
+    for illusion in ILLUSIONS:
+        rows = torch.tensor([row_of(dataset, prompt) for prompt in illusion.prompts])
+        first, second = real_pictures(dataset, rows.repeat_interleave(ILLUSION_SEEDS), seed).chunk(2)
+        yield (illusion.seen(first)[0], second)  # the real art stands upright
+
+
+def sheet_prompts(n: int = 64) -> list[str]:
+    """The course's prompts, which are also the seed report's, again and again."""
+    return list(itertools.islice(itertools.cycle(filter(None, course_prompts())), n))
+
+
+def enlarge(model: TextToImage, pictures: Tensor, text: Tensor) -> Tensor:
+    """Pictures (N, 3, 64, 64) by the model's stage II: (N, 3, 256, 256)."""
+    generator = torch.Generator().manual_seed(0)
+    parts = list(zip(pictures.split(BATCH), text.split(BATCH)))
+    return torch.cat(
+        [model.upscale(*part, generator=generator).cpu() for part in tqdm(parts, desc="stage II", leave=False)]
+    )
