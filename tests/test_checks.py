@@ -23,7 +23,8 @@ from student import TAG, exercises_in, stub_cell, student_notebook
 
 from helpers import checks
 from helpers.checks import EXERCISES, check
-from helpers.checks.exercise import Measured, difference, judge
+from helpers.checks.exercise import judge
+from helpers.checks.measured import Measured, difference
 from helpers.sampling import forward
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))

@@ -2,14 +2,38 @@
 
 From the ground floor up; a module imports only from those above it in this list:
 
+    faults        what can go wrong when a function is called, in sentences
     running       calling somebody else's function
+    measured      what was seen of it, and how two measurements are compared
     exercise      what an exercise is, and how a function is judged
     toys          what the functions are tried on
-    noising       exercises: the forward process, blurs, pixels, thresholds, timesteps
-    loops         exercises: one step, the loop, sampling, SDEdit, inpainting, samplers of digits
-    guidance      exercises: guidance, anagrams, hybrids, a network of digits as a denoiser
-    networks      exercises: operations, blocks, UNets
-    learning      exercises: examples to learn from, and the step that learns
+    references    the plain references that several exercises share
+    layers        networks with known weights, and the UNets
+    samplers      what the two samplers of digits share
+    examples      what the exercises on training examples share
+
+and one module for each notebook that has an exercise:
+
+    a0            timesteps
+    a1_1          the forward process
+    a1_2          a blur
+    a1_3          the estimate of the clean image
+    a1_4          one step, and the loop
+    a1_5          sampling
+    a1_6          guidance
+    a1_7          SDEdit
+    a1_7_1        pixels
+    a1_7_2        inpainting
+    a1_7_3        thresholds
+    a1_8          anagrams
+    a1_9          hybrid images
+    b1_1          operations, blocks, the UNet
+    b1_2          the one-step denoiser
+    b2_1          the time-conditional UNet
+    b2_2          its examples
+    b2_3          its sampler
+    b2_4          the class-conditional UNet, and its examples
+    b2_5          its sampler
 """
 
 import textwrap
@@ -17,14 +41,33 @@ from collections.abc import Callable
 
 from IPython.display import display
 
-from . import guidance, learning, loops, networks, noising
+from . import (
+    a0,
+    a1_1,
+    a1_2,
+    a1_3,
+    a1_4,
+    a1_5,
+    a1_6,
+    a1_7,
+    a1_7_1,
+    a1_7_2,
+    a1_7_3,
+    a1_8,
+    a1_9,
+    b1_1,
+    b1_2,
+    b2_1,
+    b2_2,
+    b2_3,
+    b2_4,
+    b2_5,
+)
 from .exercise import Exercise, Verdict, judge
 
-EXERCISES: dict[str, Exercise] = {
-    exercise.name: exercise
-    for module in (noising, loops, guidance, networks, learning)
-    for exercise in module.EXERCISES
-}
+NOTEBOOKS = (a0, a1_1, a1_2, a1_3, a1_4, a1_5, a1_6, a1_7, a1_7_1, a1_7_2, a1_7_3, a1_8, a1_9)
+NOTEBOOKS += (b1_1, b1_2, b2_1, b2_2, b2_3, b2_4, b2_5)
+EXERCISES: dict[str, Exercise] = {exercise.name: exercise for notebook in NOTEBOOKS for exercise in notebook.EXERCISES}
 
 
 def check(name: str, function: Callable) -> Callable:

@@ -7,8 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from ..denoisers import Cond, Denoiser, Prediction
+from ..sampling import Step
 from ..schedule import NoiseSchedule
-from .exercise import Measured, Mistake
+from .exercise import Mistake
+from .faults import Fault
+from .measured import Measured
+from .running import pair, tensor
 
 NOISY = (
     0.05  # tolerance where chance has a part: five deviations or more between two right draws, of ten thousand values
@@ -196,3 +200,91 @@ def fill(network: nn.Module) -> nn.Module:
                 layer.running_mean.data = 0.5 * noise(layer.num_features, seed=78)
                 layer.running_var.data = noise(layer.num_features, seed=79).square() + 0.5
     return network
+
+
+TIMESTEPS = [46, 33, 21, 12, 4, 0]
+
+
+def plain_step(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+    """A step that anybody can follow: no noise, and every argument leaves its trace in the result."""
+    x_s = 0.6 * x_t + 0.4 * x0_hat.clamp(-2, 2) + 0.01 * t - 0.02 * (-1 if s is None else s)
+    return x_s if var is None else x_s + 0.1 * var
+
+
+def halve(x0_hat):
+    return 0.5 * x0_hat
+
+
+class Spy:
+    """A step that notes what it is given."""
+
+    def __init__(self):
+        self.pairs, self.variances, self.generators = [], [], []
+
+    def __call__(self, x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+        self.pairs.append((int(t), -1 if s is None else int(s)))
+        self.variances.append(var is not None)
+        self.generators.append(generator)
+        return plain_step(x_t, x0_hat, t, s, schedule, var=var)
+
+
+def steps_of(trace) -> list[Step]:
+    """What a loop has yielded, if it is Steps, or tuples like them."""
+    if isinstance(trace, (str, Tensor)) or not hasattr(trace, "__iter__"):
+        raise Fault("wrong type", f"It returns a {type(trace).__name__}; wanted a generator: `yield` each Step.")
+    trace = list(trace)
+    if not trace:
+        raise Fault("nothing yielded", "It yields nothing: `yield Step(t, s, x_t, eps, x0_hat, x_s)` in the loop.")
+    if not all(isinstance(step, tuple) and len(step) == 6 for step in trace):
+        raise Fault("wrong type", f"It yields a {type(trace[0]).__name__}; wanted Step(t, s, x_t, eps, x0_hat, x_s).")
+    for step in trace:
+        for name, value in zip(Step._fields[2:], step[2:]):
+            tensor(value, f"the {name} that it yields")
+    return [Step(*step) for step in trace]
+
+
+def no_gradient(x: Tensor) -> Measured:
+    """Whether a result drags along how it was computed."""
+    return Measured(
+        "what is needed for a gradient is kept",
+        x.requires_grad,
+        name="gradients kept",
+        say="PyTorch keeps everything that a gradient would need, for all the steps: on a real network, gigabytes. "
+        "Nobody learns here: @torch.no_grad() above the function switches it off.",
+    )
+
+
+def option_used(spy: Spy) -> Measured:
+    """Whether the step among the options is the one that is taken."""
+    return Measured(
+        "the step among the options is taken",
+        bool(spy.pairs),
+        name="options not handed on",
+        say="The options (step, threshold …) are not handed on to the loop: pass `**options`.",
+    )
+
+
+def ask(student, denoiser, case, *question):
+    """eps and var of a denoiser; a var of None stays None."""
+    if not callable(denoiser):
+        raise Fault(
+            "wrong type", f"It makes a {type(denoiser).__name__}; wanted a denoiser, to be called with x_t, t, cond."
+        )
+    eps, var = pair(student.call(denoiser, case, *question), "eps, var")
+    return tensor(eps, "eps"), var if var is None else tensor(var, "var")
+
+
+class Made:
+    """A denoiser round another one, from a function of (denoiser, x_t, t, cond)."""
+
+    def __init__(self, denoiser, predict):
+        self.denoiser, self.predict = denoiser, predict
+        self.schedule, self.image_shape = denoiser.schedule, denoiser.image_shape
+
+    def __call__(self, x_t, t, cond):
+        return Prediction(*self.predict(self.denoiser, x_t, t, cond))
+
+    def unconditional(self, cond):
+        if isinstance(cond, tuple):
+            return tuple(self.denoiser.unconditional(c) for c in cond)
+        return self.denoiser.unconditional(cond)

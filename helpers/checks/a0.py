@@ -1,0 +1,157 @@
+"""Exercise of notebook 0: the timesteps."""
+
+import itertools
+import math
+
+import torch
+
+from .exercise import Exercise, Mistake
+from .measured import Measured
+
+__all__ = ["EXERCISES"]
+
+
+def probe_timesteps(student):
+    for steps, T in ((34, 1000), (20, 1000), (150, 1000), (50, 50), (7, 300)):
+        given = student(f"steps = {steps}, T = {T}", steps, T)
+        try:
+            ts = [t.item() if torch.is_tensor(t) else t for t in given]
+            whole = all(t == int(t) for t in ts)
+            kinds = all(isinstance(t, int) or hasattr(t, "__index__") for t in ts)
+        except TypeError:
+            ts, whole, kinds = [], False, False
+        yield Measured("all are whole numbers", whole)
+        yield Measured("all are integers, not floats", kinds)
+        ts = [int(t) for t in ts] or [0]
+        yield Measured(
+            "the last timestep",
+            ts[-1],
+            name="does not end at 0",
+            say="The last timestep has to be 0: whatever noise is left there, nobody takes away.",
+        )
+        yield Measured("how many there are", len(ts))
+        yield Measured(
+            "the first is below T",
+            ts[0] < T,
+            name="begins at T",
+            say="It begins at T, or beyond. Timesteps run from 0 to T - 1: there is no ᾱ for T.",
+        )
+        yield Measured(
+            "the first is in the noisiest 2 %, or as near as T allows",
+            ts[0] >= int(0.98 * T),
+            name="begins in the middle",
+            say="The first timestep is too small. A sampler begins with pure noise, and the network would take it for "
+            "a picture that is less noisy.",
+        )
+        if steps == 150:
+            yield Measured(
+                "the first timestep",
+                ts[0],
+                name="spread from below T − 1",
+                say="No whole stride from 0 begins in the noisiest 2 % here, so the timesteps are to be spread from "
+                "T - 1 down to 0, both ends included: there are steps - 1 gaps between them.",
+            )
+        strides = [a - b for a, b in itertools.pairwise(ts)] or [0]
+        yield Measured("each is smaller than the one before", min(strides) > 0)
+        yield Measured("the strides are equal, but for one", max(strides) - min(strides) <= 1)
+        if steps == 34:
+            yield Measured(
+                "the timesteps",
+                ts,
+                name="another stride",
+                say="They are evenly spread, but not by the course's stride. Where one whole number can be the stride "
+                "between all of them, and the first is still in the noisiest 2 %, it is: here 990, 960, …, 0.",
+            )
+
+
+def even_timesteps(steps=34, T=1000):
+    stride = (T - 1) // (steps - 1)
+    if stride * (steps - 1) >= 0.98 * T:
+        return list(range(stride * (steps - 1), -1, -stride))
+    return [math.floor((T - 1) * i / (steps - 1)) for i in range(steps - 1, -1, -1)]
+
+
+strided_timesteps = Exercise(
+    name="strided_timesteps",
+    notebook="a0",
+    kit="helpers.schedule.strided_timesteps",
+    task="Choose `steps` timesteps out of T, evenly spaced, from the noisy end down to 0.",
+    look="Print the list: how many are there, and what are the first and the last?",
+    probe=probe_timesteps,
+    right=even_timesteps,
+    mistakes=(
+        Mistake(
+            "upside down",
+            lambda steps=34, T=1000: even_timesteps(steps, T)[::-1],
+            "They grow. A sampler begins where all is noise and ends at 0, so the list has to fall.",
+        ),
+        Mistake(
+            "0 left out",
+            lambda steps=34, T=1000: [t + T // steps for t in range(T // steps * (steps - 1), -1, -(T // steps))],
+            "0 is missing: the last timestep has to be 0, or the picture stays a little noisy.",
+        ),
+        Mistake(
+            "0 left out",
+            lambda steps=34, T=1000: even_timesteps(steps + 1, T)[:-1],
+            "0 is missing: the last timestep has to be 0, or the picture stays a little noisy.",
+        ),
+        Mistake(
+            "begins at T",
+            lambda steps=34, T=1000: [round(T * i / (steps - 1)) for i in range(steps - 1, -1, -1)],
+            "It begins at T. Timesteps run from 0 to T - 1: there is no ᾱ for T.",
+        ),
+        Mistake(
+            "one too few",
+            lambda steps=34, T=1000: even_timesteps(max(steps - 1, 2), T),
+            "There is one too few. Between `steps` timesteps there are steps - 1 strides.",
+        ),
+        Mistake(
+            "one too many",
+            lambda steps=34, T=1000: even_timesteps(min(steps + 1, T), T),
+            "There is one too many. Between `steps` timesteps there are steps - 1 strides.",
+        ),
+        Mistake(
+            "stride of 30 always",
+            lambda steps=34, T=1000: list(range(990, -1, -30)),
+            "It gives 990, 960, … whatever `steps` and T are. The stride follows from the two.",
+        ),
+        Mistake(
+            "begins in the middle",
+            lambda steps=34, T=1000: [(T // steps) * i for i in range(steps - 1, -1, -1)],
+            "The first timestep is too small: the whole number T // steps is used for a stride, and what is lost "
+            "by rounding leaves the noisiest timesteps out. Between `steps` timesteps there are steps - 1 strides.",
+        ),
+        Mistake(
+            "begins in the middle",
+            lambda steps=34, T=1000: [(T - 1) // (steps - 1) * i for i in range(steps - 1, -1, -1)],
+            "The first timestep is too small: the stride is rounded down to a whole number, also where it does not go "
+            "evenly into T, and what each stride loses adds up. Round the timesteps, not the stride.",
+        ),
+        *(
+            Mistake(
+                "strides from T − 1 miss 0",
+                lambda steps=34, T=1000, stride=stride: list(range(T - 1, -1, -stride(steps, T))),
+                "It goes down from T - 1 in equal strides until it is below 0. They need not meet 0, nor be as many "
+                "as were asked for: first and last timestep are given, and `steps` is how many there are with both.",
+            )
+            for stride in (
+                lambda steps, T: T // steps,
+                lambda steps, T: T // (steps - 1),
+                lambda steps, T: max(round(T / steps), 1),
+            )
+        ),
+        Mistake(
+            "floats",
+            lambda steps=34, T=1000: [float(t) for t in even_timesteps(steps, T)],
+            "They are floats. A timestep is an index into alphas_cumprod, so it has to be an int.",
+        ),
+        Mistake(
+            "not whole",
+            lambda steps=34, T=1000: [(T - 1) * i / (steps - 1) for i in range(steps - 1, -1, -1)],
+            "They are no whole numbers. A timestep is an index into alphas_cumprod.",
+        ),
+    ),
+)
+
+
+EXERCISES = [strided_timesteps]

@@ -1,0 +1,115 @@
+"""What a probe has seen, and how two of its measurements are compared."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..show import Picture, grid
+from .faults import Fault
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Something that a probe has seen.
+
+    Args:
+        what: in words, such as "x_t".
+        value: a tensor, a number, a list of numbers, a truth …
+        tolerance: how far two right answers may be apart, as a part of their size; where chance has a part, enough
+            for it (five standard deviations).
+        name, say: if this can only be wrong in one way: the mistake's name, and what to tell.
+        low, high: a picture's black and white, where a picture explains more.
+        case: in which case it was seen.
+    """
+
+    what: str
+    value: Any
+    tolerance: float = 1e-4
+    name: str = ""
+    say: str = ""
+    low: float | None = None
+    high: float = 1.0
+    case: str = ""
+
+
+def agree(a: Measured, b: Measured) -> bool:
+    """Whether two measurements are the same, as far as chance and rounding allow."""
+    return a.what == b.what and a.case == b.case and same(a.value, b.value, max(a.tolerance, b.tolerance))
+
+
+def same(a, b, tolerance: float) -> bool:
+    if isinstance(a, Fault) or isinstance(b, Fault):
+        return isinstance(a, Fault) and isinstance(b, Fault) and (a.name, a.text) == (b.name, b.text)
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
+            return False
+        a, b = a.double(), b.double()
+        size = max(b[b.isfinite()].abs().max().item(), 1.0) if b.numel() and b.isfinite().any() else 1.0
+        return torch.allclose(a, b, rtol=0, atol=tolerance * size, equal_nan=True)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return (math.isnan(a) and math.isnan(b)) or a == b or abs(a - b) <= tolerance * max(abs(b), 1e-6)
+    return type(a) is type(b) and a == b
+
+
+def difference(mine: Measured, right: Measured) -> str:
+    """What was given, and what was wanted."""
+    a, b = mine.value, right.value
+    if isinstance(a, Fault):
+        return str(a)
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        for what in ("shape", "dtype", "device"):
+            given, wanted = getattr(a, what), getattr(b, what)
+            if given != wanted:
+                given, wanted = (tuple(v) if what == "shape" else v for v in (given, wanted))
+                return f"{right.what} with {what} {given}; wanted {wanted}"
+        if not a.isfinite().all():
+            return f"{right.what} with values that are NaN or infinite"
+        return f"{right.what}{apart(a, b)}"
+    if isinstance(a, bool):
+        return f"{right.what}: {'yes' if a else 'no'}; wanted {'yes' if b else 'no'}"
+    return f"{right.what}: {number(a)}; wanted {number(b)}"
+
+
+def apart(a: Tensor, b: Tensor) -> str:
+    """A few numbers that tell two tensors of the same shape apart."""
+    if moments(a) != moments(b):
+        return f"{' with ' if a.numel() > 4 else ': '}{moments(a)}; wanted {moments(b)}"
+    index = tuple(i.item() for i in torch.unravel_index((a.double() - b.double()).abs().argmax(), a.shape))
+    return f": {a[index]:.4g} at {list(index)}; wanted {b[index]:.4g}"
+
+
+def moments(x: Tensor) -> str:
+    x = x.double()
+    if x.numel() <= 4:
+        return ", ".join(f"{v:.4g}" for v in x.flatten().tolist())
+    return f"mean {x.mean():.3f} and variance {x.var():.3f}"
+
+
+def number(x) -> str:
+    if isinstance(x, Tensor):
+        return f"a tensor of shape {tuple(x.shape)}"
+    if isinstance(x, float):
+        return f"{x:.3g}"
+    if isinstance(x, (list, tuple)) and len(x) > 8:
+        return f"{number(list(x[:4]))[:-1]}, … {number(list(x[-2:]))[1:]} ({len(x)} of them)"
+    return "[" + ", ".join(number(v) for v in x) + "]" if isinstance(x, (list, tuple)) else str(x)
+
+
+def picture_of(mine: Measured, right: Measured) -> Picture | None:
+    """What came out beside what was wanted, where both are pictures."""
+    a, b = mine.value, right.value
+    if right.low is None or not isinstance(a, Tensor) or a.shape != b.shape or not a.isfinite().all():
+        return None
+    a, b = a.float().cpu(), b.float()
+    i = (a - b).abs().flatten(1).sum(dim=1).argmax()  # where most is wrong
+    a, b, off = a[i, None], b[i, None], (a - b)[i, None]
+    middle, reach = (right.low + right.high) / 2, (right.high - right.low) / 2
+    times = max(int(reach / off.abs().max().item()), 1) if off.any() else 1
+    difference = f"{times} × difference" if times > 1 else "difference"
+    titles = [f"your {right.what.removeprefix('the ')}", "wanted", difference]
+    return grid([a, b, times * off + middle], titles, low=right.low, high=right.high, cell=128)
