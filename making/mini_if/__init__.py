@@ -1,6 +1,7 @@
 """How the bundled model, Mini-IF, was made. Every step is a command, from the pictures to the weights:
 
-    python -m making.mini_if.art         fetch the open icon art, and turn it into pictures
+    python -m making.mini_if.packages    fetch everything that the training images come from
+    python -m making.mini_if.art         turn the open icon art into pictures
     python -m making.mini_if.dataset     from these, the cached training set
     python -m making.mini_if.sheets      contact sheets of both, to be looked at
     python -m making.mini_if.drafts      teach its drafter: roughly what a caption asks for
@@ -12,6 +13,7 @@
 Its floors, ground floor first:
 
     concepts    what the model knows: concepts, styles, and the pairs of them that are held out
+    packages    where the images come from: packages of npm and Debian
     art         icon sets, as pictures
     captions    what a picture is called
     scenes      pictures composed of several

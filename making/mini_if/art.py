@@ -1,22 +1,16 @@
-"""Open icon art from npm, as pictures: fetch five packages, check them, and draw every concept at 256×256.
+"""Open icon art from npm, as pictures: fetch its packages, and draw every concept at 256×256.
 
     python -m making.mini_if.art
 
-leaves runs/art/<set>/<concept>.png, RGBA. Packages that are there already are not fetched again. It needs npm, and
-resvg for the drawing: pip install -e ".[art]".
+leaves runs/art/<set>/<concept>.png, RGBA. It needs npm unless the packages are there already, and resvg for the
+drawing: pip install -e ".[art]".
 """
 
 import argparse
-import base64
 import functools
-import hashlib
 import io
 import json
-import os
-import subprocess
-import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from .concepts import CONCEPTS, Concept
+from .packages import FLUENT_3D, FLUENT_CONTRAST, FLUENT_FLAT, FOLDER, NOTO, TWEMOJI, PackageError, fetch, members
 
 ART = Path(__file__).resolve().parents[2] / "runs" / "art"
 SIZE = 256  # of the pictures
@@ -36,110 +31,27 @@ class ArtError(RuntimeError):
     """Art that cannot be fetched or drawn, and what to do about it."""
 
 
-@dataclass(frozen=True)
-class IconSet:
-    """One npm package of icons.
-
-    Args:
-        name: of its pictures' folder.
-        package, version: on npm.
-        integrity: SHA-512 of the package file, as npm writes it.
-        licence: of the art (SPDX).
-    """
-
-    name: str
-    package: str
-    version: str
-    integrity: str
-    licence: str
-
-    @property
-    def file(self) -> str:
-        """What `npm pack` calls the package file."""
-        return f"{self.package.lstrip('@').replace('/', '-')}-{self.version}.tgz"
-
-
-SETS = (
-    IconSet(
-        "fluent-3d",
-        "@lobehub/fluent-emoji-3d",
-        "1.1.0",
-        "sha512-Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoehDHXuVJ2Qaecgl5wRBv60lUAG3h7g==",
-        "MIT",
-    ),
-    IconSet(
-        "fluent-flat",
-        "@iconify-json/fluent-emoji-flat",
-        "1.2.6",
-        "sha512-RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",
-        "MIT",
-    ),
-    IconSet(
-        "fluent-contrast",
-        "@iconify-json/fluent-emoji-high-contrast",
-        "1.2.6",
-        "sha512-esqhZPpkrF7sNX3NsLoh8KW64okEr/bzko7WNnFP+qTJGAqDPDYjp0925yxuivXy3HtVQB8xhIKu3+Nq1byX5w==",
-        "MIT",
-    ),
-    IconSet(
-        "noto",
-        "@iconify-json/noto",
-        "1.2.9",
-        "sha512-DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==",
-        "Apache-2.0",
-    ),
-    IconSet(
-        "twemoji",
-        "@iconify-json/twemoji",
-        "1.2.5",
-        "sha512-uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==",
-        "CC-BY-4.0",
-    ),
-)
-
-
-# ---- fetching -----------------------------------------------------------------------------------------------------
-
-
-def fetch(icons: IconSet, folder: Path) -> Path:
-    """The checked package file of an icon set, from npm unless it is in the folder already."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / icons.file
-    if not file.is_file():
-        wanted = f"{icons.package}@{icons.version}"
-        try:
-            # a shell script on Windows, where subprocess finds it only through the shell
-            subprocess.run(
-                ["npm", "pack", "--silent", wanted], cwd=folder, check=True, capture_output=True, shell=os.name == "nt"
-            )
-        except FileNotFoundError:
-            raise ArtError(f"there is no npm to fetch {wanted} with; install Node.js, or put {file} there.") from None
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip()[-300:]
-            raise ArtError(f"npm cannot fetch {wanted}: {said or error}.") from error
-    check_integrity(file, icons.integrity)
-    return file
-
-
-def check_integrity(file: Path, wanted: str) -> None:
-    """The package file is the one that the model was trained on."""
-    given = "sha512-" + base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
-    if given != wanted:
-        raise ArtError(f"{file} has {given}; wanted {wanted}. Delete it, and fetch it again.")
+# the folder of each set's pictures -> its package
+SETS = {
+    "fluent-3d": FLUENT_3D,
+    "fluent-flat": FLUENT_FLAT,
+    "fluent-contrast": FLUENT_CONTRAST,
+    "noto": NOTO,
+    "twemoji": TWEMOJI,
+}
 
 
 # ---- drawing ------------------------------------------------------------------------------------------------------
 
 
-def reader(icons: IconSet, file: Path) -> Callable[[Concept], Image.Image]:
+def reader(file: Path) -> Callable[[Concept], Image.Image]:
     """A function that draws a concept in an icon set, given the set's package file."""
-    with tarfile.open(file) as package:
-        members = {member.name: package.extractfile(member).read() for member in package if member.isfile()}
-    if "package/icons.json" in members:
-        characters, drawings = (json.loads(members[f"package/{name}.json"]) for name in ("chars", "icons"))
+    files = dict(members(file))
+    if "package/icons.json" in files:
+        characters, drawings = (json.loads(files[f"package/{name}.json"]) for name in ("chars", "icons"))
         return functools.partial(draw_svg, characters, drawings)
     # fe0f only says "in colour, please", and is left out elsewhere
-    pictures = {Path(name).stem.replace("-fe0f", ""): data for name, data in members.items() if name.endswith(".webp")}
+    pictures = {Path(name).stem.replace("-fe0f", ""): data for name, data in files.items() if name.endswith(".webp")}
     return functools.partial(draw_webp, pictures)
 
 
@@ -244,16 +156,17 @@ def premultiplied(picture: np.ndarray) -> Tensor:
 def main(arguments: list[str] | None = None) -> None:
     """Fetch the icon art, check it, and draw every concept in every set."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.art", description=main.__doc__)
-    parser.add_argument("--out", type=Path, default=ART, help="folder for packages and pictures")
+    parser.add_argument("--out", type=Path, default=ART, help="folder for the pictures")
+    parser.add_argument("--packages", type=Path, default=FOLDER, help="folder for the package files")
     args = parser.parse_args(arguments)
     try:
-        for icons in SETS:
-            draw = reader(icons, fetch(icons, args.out))
-            (args.out / icons.name).mkdir(exist_ok=True)
+        for name, package in SETS.items():
+            draw = reader(fetch(package, args.packages))
+            (args.out / name).mkdir(parents=True, exist_ok=True)
             for concept in CONCEPTS.values():
-                fitted(draw(concept)).save(args.out / icons.name / f"{concept.name}.png", compress_level=1)
-            print(f"{len(CONCEPTS)} pictures in {args.out / icons.name}, from {icons.package} {icons.version}")
-    except ArtError as error:
+                fitted(draw(concept)).save(args.out / name / f"{concept.name}.png", compress_level=1)
+            print(f"{len(CONCEPTS)} pictures in {args.out / name}, from {package.name} {package.version}")
+    except (ArtError, PackageError) as error:
         parser.exit(1, f"{error}\n")
 
 
