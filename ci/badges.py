@@ -3,8 +3,8 @@
 Under the title, badges that open this repository's notebook in Colab or Kaggle. In the first code cell, the repository
 and the revision that it fetches there. Run again, it replaces both; nothing is executed, and outputs stay.
 
-    python ci/badges.py owner/name --ref v1.0       a branch or a tag
-    python ci/badges.py --clear                     no repository, no badges: for a copy that has no public home
+    python -m ci.badges owner/name --ref v1.0       a branch or a tag
+    python -m ci.badges --clear                     no repository, no badges: for a copy that has no public home
 """
 
 import argparse

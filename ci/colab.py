@@ -3,8 +3,8 @@
 build/colab is an environment with Colab's versions and without the kit. The notebooks carry badges, lie in a folder of
 their own, and their first cell clones the last commit of this repository, which git finds here in GitHub's place.
 
-    python ci/colab.py                       every notebook
-    python ci/colab.py --notebooks a1_1      one
+    python -m ci.colab                       every notebook
+    python -m ci.colab --notebooks a1_1      one
 """
 
 import argparse
@@ -16,9 +16,10 @@ import tempfile
 import venv
 from pathlib import Path
 
-import badges
 import nbformat
-from run_notebooks import BUILD, NOTEBOOKS, ROOT, run_all
+
+from ci import badges
+from ci.run_notebooks import BUILD, NOTEBOOKS, ROOT, run_all
 
 VERSIONS = ROOT / "ci" / "colab-versions.txt"
 ENVIRONMENT = BUILD / "colab"

@@ -4,10 +4,10 @@ Each notebook runs in a fresh kernel and is written to build/: one after the oth
 GPUs, one at a time on each of them. One that fails is named with its cell and error, and is not tried again; the others
 still run. build/index.html shows the pictures of all of them.
 
-    python ci/run_notebooks.py                              all of them
-    python ci/run_notebooks.py --notebooks "a1_4 a1_8"      some
-    python ci/run_notebooks.py --model path --parameters "seed=3 steps=20"
-    python ci/run_notebooks.py --save                       write the outputs back into notebooks/, to be committed
+    python -m ci.run_notebooks                              all of them
+    python -m ci.run_notebooks --notebooks "a1_4 a1_8"      some
+    python -m ci.run_notebooks --model path --parameters "seed=3 steps=20"
+    python -m ci.run_notebooks --save                       write the outputs back into notebooks/, to be committed
 """
 
 import argparse
@@ -25,7 +25,8 @@ from typing import NamedTuple
 import nbformat
 import papermill
 import yaml
-from gallery import write_gallery
+
+from ci.site.gallery import write_gallery
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, BUILD = ROOT / "notebooks", ROOT / "build"

@@ -4,8 +4,8 @@ In the notebooks, each exercise cell (tag `exercise`) binds the kit's own functi
 cell becomes a stub, made from the function's signature and docstring; all outputs are cleared. What a student needs
 to run them goes beside them.
 
-    python ci/student.py              write it
-    python ci/student.py --run a1_1   and execute some of its notebooks as they are, into build/student-run/
+    python -m ci.student              write it
+    python -m ci.student --run a1_1   and execute some of its notebooks as they are, into build/student-run/
 """
 
 import argparse
@@ -217,7 +217,7 @@ def run(names: list[str]) -> int:
     """Execute notebooks of the untouched edition: with nothing written, each still has to run to its end."""
     import os
 
-    from run_notebooks import execute
+    from ci.run_notebooks import execute
 
     os.environ.update(COURSE_HEADLESS="1", TQDM_DISABLE="1", PYTHONPATH=str(STUDENT))
     executed = ROOT / "build" / "student-run"

@@ -19,8 +19,8 @@ import torch.nn.functional as F  # noqa: F401 (in strings)
 from mutants import MUTANTS
 from mutants_by_strangers import MUTANTS as BY_STRANGERS
 from right_solutions import SOLUTIONS
-from student import TAG, exercises_in, stub_cell, student_notebook
 
+from ci.student import TAG, exercises_in, stub_cell, student_notebook
 from helpers import checks
 from helpers.checks import EXERCISES, check
 from helpers.checks.exercise import judge

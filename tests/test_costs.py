@@ -3,7 +3,8 @@
 from collections import Counter
 
 import pytest
-from costs import SHORTEST, operations, t4_seconds
+
+from ci.bench.costs import SHORTEST, operations, t4_seconds
 
 
 def test_what_was_measured_comes_out_again():

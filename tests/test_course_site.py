@@ -3,10 +3,13 @@
 import inspect
 import re
 
-import course_site
 import pytest
 import torch
-from course_site import (
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image, ImageChops
+
+from ci.site import course_site
+from ci.site.course_site import (
     MAKERS,
     NOTEBOOKS,
     ROOT,
@@ -19,11 +22,8 @@ from course_site import (
     read_lessons,
     without_dead_links,
 )
-from exhibits import Look, Strip, frames_of, markup, pixels, stacked
-from gallery import alt_text
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from PIL import Image, ImageChops
-
+from ci.site.exhibits import Look, Strip, frames_of, markup, pixels, stacked
+from ci.site.gallery import alt_text
 from helpers import show
 
 LESSONS = read_lessons()

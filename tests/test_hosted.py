@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 
-import badges
-import hosted
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from packaging.requirements import Requirement
+
+from ci import badges, hosted
 
 HOSTS = {"COLAB_RELEASE_TAG": "release", "KAGGLE_KERNEL_RUN_TYPE": "Interactive"}
 PREPARE = "def prepare():\n    with open({log!r}, 'a') as log: log.write('prepared ')\n"
@@ -32,9 +32,9 @@ def computer(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{served.as_uri()}.insteadOf")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/somebody/a-fork")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    yield tmp_path
-    for name in ("ci", "ci.hosted"):
-        sys.modules.pop(name, None)
+    for name in [name for name in sys.modules if name.split(".")[0] == "ci"]:
+        monkeypatch.delitem(sys.modules, name)  # the cell imports the ci/ that it fetched
+    return tmp_path
 
 
 def run_cell(repo="", ref=""):

@@ -5,9 +5,9 @@ import shutil
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from memory_table import CHANNELS, architecture
 from toys import seeded
 
+from ci.bench.memory_table import CHANNELS, architecture
 from helpers import memory, models
 from helpers.denoisers import guided
 from helpers.hub import ModelError
@@ -59,7 +59,7 @@ def test_a_footprint_is_the_networks_own(networks):
     [("IF-I-M", 371.60), ("IF-I-L", 900), ("IF-I-XL", 4300), ("IF-II-M", 461.06), ("IF-II-L", 1240)],
 )
 def test_the_architectures_have_as_many_weights_as_others_count(name, millions):
-    """ci/memory_table.py says who; to as many digits as they print."""
+    """ci/bench/memory_table.py says who; to as many digits as they print."""
     with torch.device("meta"):
         weights = sum(p.numel() for p in UNet2DConditionModel(**architecture(name)).parameters())
     assert weights / 1e6 == pytest.approx(millions, rel=0.04 if name == "IF-I-L" else 0.003)

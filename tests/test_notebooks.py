@@ -5,10 +5,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from badges import TAG, hosted_source, title_source
+
+from ci.badges import TAG, hosted_source, title_source
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
-AGAIN = "`python ci/badges.py --clear` (or, in a fork, `make badges REPO=owner/name`) writes it"
+AGAIN = "`python -m ci.badges --clear` (or, in a fork, `make badges REPO=owner/name`) writes it"
 
 
 def read(file):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from hosted import needed
-from lowest_versions import lowest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from ci.hosted import needed
+from ci.lowest_versions import lowest
 
 ROOT = Path(__file__).resolve().parent.parent
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}  # imported under one name, installed under another
@@ -103,9 +104,7 @@ def sources():
 
 
 def test_every_package_that_is_imported_is_required(pyproject):
-    own = {"helpers", "making", "ci"} | {
-        file.stem for folder in ("ci", "tests") for file in (ROOT / folder).glob("*.py")
-    }
+    own = {"helpers", "making", "ci"} | {file.stem for file in (ROOT / "tests").glob("*.py")}
     third_party = {
         (DISTRIBUTIONS.get(module, canonicalize_name(module)), file.relative_to(ROOT).as_posix())
         for file, code in sources()

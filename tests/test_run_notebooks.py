@@ -6,7 +6,8 @@ import nbformat
 import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
-from run_notebooks import Outcome, gpus, read_parameters, run_all, summary
+
+from ci.run_notebooks import Outcome, gpus, read_parameters, run_all, summary
 
 MEET = """
 import os, time

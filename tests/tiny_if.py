@@ -1,7 +1,7 @@
 """DeepFloyd IF in small: every kind of block and every flag of IF-I-XL, IF-II-L and their T5, with few channels and
 random weights, saved as the hub has them. Made in seconds, for tests; never stored.
 
-The flags are those of the published configs; ci/memory_table.py says where these can be read.
+The flags are those of the published configs; ci/bench/memory_table.py says where these can be read.
 
     python tests/tiny_if.py folder      for `make course MODEL=folder`
 """

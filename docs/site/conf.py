@@ -1,4 +1,4 @@
-"""Sphinx's settings for `make site`; ci/course_site.py puts its sources together, and calls it."""
+"""Sphinx's settings for `make site`; ci/site/course_site.py puts its sources together, and calls it."""
 
 import re
 import sys

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import papermill
 import pytest
-from lab import FLAGS, FRONT_ENDS, ROOT, SCREENSHOTS, WAITED, Notebook, find_browser, lab
 from playwright.sync_api import sync_playwright
-from run_notebooks import read_parameters
+
+from ci.pictures.lab import FLAGS, FRONT_ENDS, ROOT, SCREENSHOTS, WAITED, Notebook, find_browser, lab
+from ci.run_notebooks import read_parameters
 
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
-import course_site
 import numpy as np
 import pytest
-from lab import SCREENSHOTS
 from PIL import Image
+
+from ci.pictures.lab import SCREENSHOTS
+from ci.site import course_site
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 THEMES = ["light", "dark"]

@@ -1,5 +1,5 @@
 // Exhibits that move: pictures that change when they are pointed at, focused or tapped, and film strips with a slider.
-// ci/exhibits.py writes their HTML, course.css draws their states.
+// ci/site/exhibits.py writes their HTML, course.css draws their states.
 
 const PAUSE = 1600; // milliseconds that a dissolving picture rests at each of its stages
 

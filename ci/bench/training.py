@@ -1,4 +1,4 @@
-"""How fast does Part B train and draw? Ratios measured in one run: `make bench`, or `python ci/bench_digits.py`.
+"""How fast does Part B train and draw? Ratios measured in one run: `make bench`, or `python -m ci.bench.training`.
 
 - Training: the kit's loop against the plain one that the course's text describes (fp32, no channels_last), on the same
   network and batches of the same size.
@@ -22,10 +22,10 @@ from dataclasses import replace
 from itertools import islice
 
 import torch
-from bench import parse_options, time_in_turn
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ci.bench.timing import parse_options, time_in_turn
 from helpers.data import mnist
 from helpers.denoisers import DigitDenoiser, guided
 from helpers.sampling import final, sample

@@ -4,9 +4,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from lab import FLAGS, ROOT, Explorer, Notebook, find_browser, lab
 from PIL import Image
 from playwright.sync_api import sync_playwright
+
+from ci.pictures.lab import FLAGS, ROOT, Explorer, Notebook, find_browser, lab
 
 DOCS = ROOT / "docs"
 

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
-from exhibits import MAKERS, Strip, frames_of, markup
-from gallery import alt_text, captioned, image
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+from ci.site.exhibits import MAKERS, Strip, frames_of, markup
+from ci.site.gallery import alt_text, captioned, image
+
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS, CONFIG = ROOT / "notebooks", ROOT / "docs" / "site"
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 EXHIBITS = "exhibits"  # where their pictures are, on the site

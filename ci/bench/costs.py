@@ -1,7 +1,7 @@
 """What the course takes of a student's computer, and what DeepFloyd IF would take of a GPU: `make costs`.
 
-    python ci/costs.py                             both tables of docs/instructors.md
-    python ci/costs.py --notebooks "a1_4 a1_8"     of some notebooks
+    python -m ci.bench.costs                             both tables of docs/instructors.md
+    python -m ci.bench.costs --notebooks "a1_4 a1_8"     of some notebooks
 
 The first is measured here: each notebook in a process of its own, one after the other. The second is an estimate:
 nothing of it was run on a GPU. Part A's notebooks run on DeepFloyd's small double (tests/tiny_if.py) and note each call
@@ -25,10 +25,10 @@ from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
-from memory_table import MODELS, architecture, files_of, networks_of
-from run_notebooks import NOTEBOOKS, ROOT, Outcome, execute
 from torch.utils.flop_counter import FlopCounterMode
 
+from ci.bench.memory_table import MODELS, architecture, files_of, networks_of
+from ci.run_notebooks import NOTEBOOKS, ROOT, Outcome, execute
 from helpers.prompts import course_prompts, remember
 
 sys.path.insert(0, str(ROOT / "tests"))

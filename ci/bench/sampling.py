@@ -1,4 +1,6 @@
-"""How fast is a guided 64×64 picture? Ratios measured in one run: `make bench`, or `python ci/bench.py --rounds 9`.
+"""How fast is a guided 64×64 picture? Ratios measured in one run: `make bench`.
+
+    python -m ci.bench.sampling --rounds 9
 
 Mini-IF's stage I, batch 1, guidance 7, the course's 34 timesteps, on the CPU. Two contestants meet this kit:
 
@@ -9,15 +11,13 @@ Each pair at equal precision (fp32) and thread count, and once more with the kit
 turn, round after round, so that a busy machine slows all of them; a ratio is the median of the rounds' own ratios.
 """
 
-import argparse
 import statistics
-import time
-from collections.abc import Callable
 
 import torch
 from diffusers import IFPipeline
 from diffusers.utils import logging
 
+from ci.bench.timing import parse_options, time_in_turn
 from helpers.denoisers import TextDenoiser, guided
 from helpers.models import BUNDLED, load_model, load_network
 from helpers.sampling import dynamic_threshold, final, sample
@@ -87,28 +87,6 @@ def main() -> None:
             f"| {statistics.median(seconds[ours]):.2f} s | **{statistics.median(ratios):.2f}×** "
             f"| {min(ratios):.2f}–{max(ratios):.2f}× |"
         )
-
-
-def parse_options(description: str) -> argparse.Namespace:
-    """How many rounds, on how many threads; sets the threads."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=min(2, torch.get_num_threads()))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    return options
-
-
-def time_in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """The seconds that each contestant takes in each round; every other round goes backwards."""
-    seconds = {name: [] for name in contestants}
-    for i in range(rounds):
-        order = list(contestants) if i % 2 == 0 else list(reversed(contestants))
-        for name in order:
-            start = time.perf_counter()
-            contestants[name]()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
 
 
 @torch.no_grad()

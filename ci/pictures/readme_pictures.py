@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # file under docs/, notebook, which of its pictures
 PICTURES = [
     ("samples.png", "a0", 1),

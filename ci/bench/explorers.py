@@ -4,8 +4,8 @@ Each notebook's cells run here one after the other, and `play` is replaced by a 
 computed, whatever else the computer did meanwhile; on an idle one, and with OMP_NUM_THREADS=1, it is the time that
 passed.
 
-    python ci/bench_explorers.py                           every notebook: some minutes
-    python ci/bench_explorers.py --notebooks "a1_6 a1_8"   some
+    python -m ci.bench.explorers                           every notebook: some minutes
+    python -m ci.bench.explorers --notebooks "a1_6 a1_8"   some
 """
 
 import argparse
@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 import nbformat
-from hosted import ROOT
+
+from ci.hosted import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 
