@@ -2,6 +2,7 @@
 
     python -m making.mini_if.packages    fetch everything that the training images come from
     python -m making.mini_if.art         turn the open icon art into pictures
+    python -m making.mini_if.photographs unpack photographs and paintings
     python -m making.mini_if.dataset     from these, the cached training set
     python -m making.mini_if.sheets      contact sheets of both, to be looked at
     python -m making.mini_if.drafts      teach its drafter: roughly what a caption asks for
@@ -15,6 +16,7 @@ Its floors, ground floor first:
     concepts    what the model knows: concepts, styles, and the pairs of them that are held out
     packages    where the images come from: packages of npm and Debian
     art         icon sets, as pictures
+    photographs photographs and paintings, what they show, and which are held out
     captions    what a picture is called
     scenes      pictures composed of several
     dataset     training examples
