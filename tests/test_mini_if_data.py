@@ -29,7 +29,8 @@ from making.mini_if.art import (
 from making.mini_if.captions import WEAK, captions
 from making.mini_if.concepts import CONCEPTS, HELD_OUT_PER_STYLE, STYLES, Concept, choose_held_out, read_held_out
 from making.mini_if.dataset import SCENE_VARIANTS, Dataset, DatasetError, backgrounds, place, tint
-from making.mini_if.scenes import PALETTES, SCENERY, SCENES, Canvas, paper
+from making.mini_if.photographs import read_photographs
+from making.mini_if.scenes import PALETTES, PHOTOGRAPHS, SCENERY, SCENES, Canvas, paper
 from making.mini_if.sheets import concept_sheets, example_sheet
 
 SEED_PROMPTS = [
@@ -214,6 +215,51 @@ def test_the_courses_scenes_can_be_painted_in_every_set(scene, icons):
     assert full == bool(image[-1, :, 3].any())
 
 
+def test_every_icon_set_has_a_palette_of_all_colours():
+    for style in STYLES.values():
+        for icons in style.sets:
+            assert PALETTES[icons.removesuffix("-oil")].keys() == PALETTES["noto"].keys()
+
+
+@pytest.mark.parametrize("scene", SCENES[2:5], ids=lambda scene: scene.called[0])
+@pytest.mark.parametrize("icons", [icons for style in STYLES.values() for icons in style.sets])
+def test_landscapes_contain_photographs_in_photos_and_oil_only(scene, icons):
+    sets = set()
+
+    def art(icons: str, name: str) -> np.ndarray:
+        sets.add(icons)
+        return made_up(icons, name)
+
+    scene.picture(art, icons, 0)
+    photographic = icons in STYLES["photo"].sets + STYLES["oil painting"].sets
+    assert ("photographs" in sets) == photographic
+    assert sets <= {"photographs", icons.removesuffix("-oil")}
+
+
+def test_a_shape_shows_its_part_of_the_photograph():
+    ramp = (np.arange(512) // 2).astype(np.uint8)[None, :, None].repeat(256, 0).repeat(4, 2)  # (256, 512, 4)
+    canvas = Canvas(lambda icons, name: ramp, "noto", seed=0)
+    canvas.photographs = {"sea": ("a photograph", (0.25, 0, 0.75, 1))}
+    canvas.shape([(0, 0.5), (1, 0.5), (1, 1), (0, 1)], "sea")
+    image = np.array(canvas.image)
+    assert not image[: SIZE // 2 - 1, :, 3].any() and (image[SIZE // 2 + 1 :, :, 3] == 255).all()
+    assert np.abs(image[200, :, 0] - np.linspace(64, 192, SIZE)).max() < 3
+
+
+def test_a_photograph_that_is_missing(tmp_path):
+    def art(icons: str, name: str) -> np.ndarray:
+        return picture(icons, name, tmp_path) if icons == "photographs" else made_up(icons, name)
+
+    with pytest.raises(ArtError, match=r"no photograph land-.*python -m making\.mini_if\.photographs"):
+        SCENES[3].picture(art, "fluent-3d", 0)
+    SCENES[3].picture(art, "noto", 0)  # needs none
+
+
+def test_scenes_contain_no_photograph_that_is_held_out():
+    trained = {photo.id for photo in read_photographs() if photo.split == "train" and photo.kind == "photo"}
+    assert {name for parts in PHOTOGRAPHS.values() for name, _ in parts} <= trained
+
+
 def test_line_art_gets_paper_inside_only():
     ring = np.zeros((60, 60, 4), np.uint8)
     ring[10:50, 10:50, 3] = 255
@@ -224,7 +270,7 @@ def test_line_art_gets_paper_inside_only():
 
 
 def test_put_places_art_by_its_lower_edge():
-    canvas = Canvas(lambda concept: made_up("noto", concept), "noto", seed=0)
+    canvas = Canvas(made_up, "noto", seed=0)
     canvas.put("dog", x=0.5, bottom=0.8, size=0.5, jitter=0)
     left, _, right, bottom = canvas.image.getbbox()
     assert (left + right) / 2 == pytest.approx(0.5 * SIZE, abs=1)

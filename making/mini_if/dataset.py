@@ -92,7 +92,7 @@ def entries(art=art):
                     yield entry, art(icons, concept.name)
             for scene in SCENES:
                 for variant in range(SCENE_VARIANTS):
-                    image, full = scene.picture(art, icons.removesuffix("-oil"), variant)
+                    image, full = scene.picture(art, icons, variant)
                     if icons == "noto-oil":
                         image = brush_strokes(image, zlib.crc32(f"{scene.called[0]} {variant}".encode()))
                     yield Entry(scene.called[0], style, icons, scene.called, full, scene.course), image
