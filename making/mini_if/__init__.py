@@ -3,6 +3,7 @@
     python -m making.mini_if.packages    fetch everything that the training images come from
     python -m making.mini_if.art         turn the open icon art into pictures
     python -m making.mini_if.photographs unpack photographs and paintings
+    python -m making.mini_if.renders     render 3-D models from several sides
     python -m making.mini_if.dataset     from these, the cached training set
     python -m making.mini_if.sheets      contact sheets of both, to be looked at
     python -m making.mini_if.drafts      teach its drafter: roughly what a caption asks for
@@ -17,6 +18,7 @@ Its floors, ground floor first:
     packages    where the images come from: packages of npm and Debian
     art         icon sets, as pictures
     photographs photographs and paintings, what they show, and which are held out
+    renders     3-D models, as images from several sides
     captions    what a picture is called
     scenes      pictures composed of several
     dataset     training examples

@@ -1,0 +1,491 @@
+"""Renders of 3-D models: furniture, vehicles, animals, people, plants and food from several sides, as RGBA images.
+
+    python -m making.mini_if.renders
+
+leaves runs/art/renders/<model>-<azimuth>-<elevation>.png, 256×256 with a transparent background, and contact sheets in
+runs/art/renders/sheets/. Images that are there already are not rendered again. renders.json says which models of the
+package are used, what they show, from where, and which of them are held out. It needs VTK: pip install -e ".[art]".
+"""
+
+import argparse
+import io
+import json
+import math
+import os
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageDraw
+from tqdm import tqdm
+
+from .art import ART, SIZE, fitted
+from .concepts import FOLDER, read_held_out
+from .packages import FOLDER as PACKAGES
+from .packages import SWEETHOME3D, PackageError, fetch, members
+
+PIXELS = 384  # side of a rendering, before it is cropped and shrunk
+ANGLE = 28  # field of view of the camera, in degrees
+CREASE = 40  # edges between faces that meet at more degrees than this stay sharp
+GAMMA = 1.3  # brightens the middle tones
+# position relative to the camera (right, up, towards the viewer), and brightness
+LIGHTS = (((-1.0, 1.2, 1.0), 0.8), ((1.2, 0.2, 0.8), 0.25), ((0.0, 0.0, 1.0), 0.2))
+AMBIENT = 0.15
+PIECE = 12 * 64, 64  # a model's part of a contact sheet: twelve views, as large as the model is trained on
+ROWS = 24  # of a contact sheet
+
+
+class RenderError(RuntimeError):
+    """A model that cannot be rendered, and what to do about it."""
+
+
+# ---- what is rendered ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera stands.
+
+    Args:
+        azimuth: in degrees, 0 in front of the model, 90 at its left-hand side (the viewer's right).
+        elevation: in degrees above the ground.
+        words: what a caption may say about it, such as "from the side"; empty if there is nothing to say.
+    """
+
+    azimuth: int
+    elevation: int
+    words: str = ""
+
+    @property
+    def name(self) -> str:
+        """Such as "030-20", used in the names of files."""
+        return f"{self.azimuth % 360:03d}-{self.elevation:02d}"
+
+
+def words(azimuth: int, elevation: int) -> str:
+    """What a caption may say about a view of something that has a front.
+
+    >>> words(180, 15), words(270, 15), words(40, 20)
+    ('from behind', 'from the side', '')
+    """
+    from_front = abs((azimuth + 180) % 360 - 180)
+    if elevation >= 50:
+        return "from above"
+    if from_front <= 10:
+        return "from the front"
+    if abs(from_front - 90) <= 10:
+        return "from the side"
+    return "from behind" if from_front >= 170 else ""
+
+
+ROUND = [(0, 12), (30, 20), (60, 10), (90, 15), (120, 25), (150, 15)]
+ROUND += [(180, 15), (210, 25), (240, 10), (270, 15), (300, 20), (330, 28)]
+FRONT = [(-65, 15), (-40, 22), (-20, 12), (0, 15), (20, 25), (40, 12), (65, 20)]
+VIEWS = {
+    # things with a front, from all sides
+    "around": tuple(View(*angles, words(*angles)) for angles in ROUND),
+    # things whose sides all look as well, or have no names
+    "any side": tuple(View(*angles) for angles in ROUND),
+    # things whose back says nothing
+    "front": tuple(View(*angles, words(*angles)) for angles in FRONT),
+    # things that have no front
+    "turned": tuple(View(60 * i, elevation) for i, elevation in enumerate((12, 20, 28, 15, 24, 10))),
+    # flat things, such as a plate of food
+    "plate": tuple(View(60 * i, elevation) for i, elevation in enumerate((30, 40, 50, 35, 60, 45))),
+    # things that lie on their back and are recognised from above
+    "lying": (View(0, 89), View(0, 70), View(20, 75), View(-20, 75), View(35, 60), View(-35, 60)),
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A 3-D model of the package, as renders.json lists it.
+
+    Args:
+        id: names its files.
+        catalogue, name, path: the package's catalogue, and name and path of the model in it.
+        creator, licence: for attribution; the licence is an SPDX identifier.
+        concept: what it shows; usually one of concepts.json.
+        called: what captions call it, articles included.
+        shown: from where; a key of VIEWS.
+        split: "train" or "held out".
+        turn: degrees by which the model is turned about the vertical first, so that its front is in front.
+        rotation: a 3×3 matrix (nine numbers, by rows) that sets the model upright first; empty if it stands already.
+        without: names of views that do not show what it is.
+    """
+
+    id: str
+    catalogue: str
+    name: str
+    path: str
+    creator: str
+    licence: str
+    concept: str
+    called: tuple[str, ...]
+    shown: str
+    split: str
+    turn: float = 0
+    rotation: tuple[float, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Those that are rendered."""
+        return tuple(view for view in VIEWS[self.shown] if view.name not in self.without)
+
+    def file(self, view: View) -> str:
+        """Name of the image of a view."""
+        return f"{self.id}-{view.name}.png"
+
+
+def read_models(file: Path = FOLDER / "renders.json") -> tuple[Model, ...]:
+    """The models that are rendered."""
+    entries = json.loads(file.read_text(encoding="utf-8"))
+    lists = [{key: tuple(value) for key, value in entry.items() if isinstance(value, list)} for entry in entries]
+    return tuple(Model(**entry | tuples) for entry, tuples in zip(entries, lists))
+
+
+# ---- reading a model ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Material:
+    """What a surface looks like: its colour (RGB in [0, 1]), opacity, highlights in [0, 1], and its texture's file."""
+
+    colour: tuple[float, ...] = (0.8, 0.8, 0.8)
+    opacity: float = 1.0
+    highlights: float = 0.0
+    texture: str = ""
+
+
+@dataclass
+class Mesh:
+    """Triangles.
+
+    points (P, 3), uv (U, 2) texture coordinates; triangles and corners: material -> (T, 3) indices into the two, an
+    index of -1 for corners without texture coordinates; materials: name of the file that describes them.
+    """
+
+    points: np.ndarray
+    uv: np.ndarray
+    triangles: dict[str, np.ndarray] = field(default_factory=dict)
+    corners: dict[str, np.ndarray] = field(default_factory=dict)
+    materials: str = ""
+
+
+def read_obj(text: str) -> Mesh:
+    """A mesh in Wavefront's OBJ format. Polygons are split into fans of triangles; lines and normals are left out.
+
+    Source: the format's appendix B1, https://www.martinreddy.net/gfx/3d/OBJ.spec
+    """
+    points, uv, materials, material = [], [], "", ""
+    fans: dict[str, list] = defaultdict(list)  # material -> triangles, three (point, uv) each
+
+    def index(number: str, count: int) -> int:
+        return int(number) - 1 if int(number) > 0 else count + int(number)
+
+    for line in text.splitlines():
+        kind, _, rest = line.strip().partition(" ")
+        if kind == "v":
+            points.append([float(x) for x in rest.split()[:3]])
+        elif kind == "vt":
+            uv.append([float(x) for x in rest.split()[:2]])
+        elif kind == "usemtl":
+            material = rest.strip()
+        elif kind == "mtllib":
+            materials = rest.strip()
+        elif kind == "f":
+            corners = []
+            for corner in rest.split():
+                point, *others = corner.split("/")
+                corners.append((index(point, len(points)), index(others[0], len(uv)) if others and others[0] else -1))
+            fans[material] += [[corners[0], *corners[i : i + 2]] for i in range(1, len(corners) - 1)]
+    if not fans:
+        raise RenderError("a model has no faces; wanted some.")
+    mesh = Mesh(np.array(points), np.array(uv).reshape(-1, 2), materials=materials)
+    for material, triangles in fans.items():
+        indices = np.array(triangles)  # (T, 3, 2)
+        mesh.triangles[material], mesh.corners[material] = indices[..., 0], indices[..., 1]
+    return mesh
+
+
+def read_mtl(text: str) -> dict[str, Material]:
+    """The materials of a mesh, by name, in the format that belongs to OBJ."""
+    materials = {}
+    material = Material()
+    for line in text.splitlines():
+        kind, *rest = line.split(maxsplit=1)[:2] or [""]
+        rest = rest[0].strip() if rest else ""
+        if kind == "newmtl":
+            material = materials[rest] = Material()
+        elif kind == "Kd":
+            material.colour = tuple(float(x) for x in rest.split()[:3])
+        elif kind == "Ks":
+            material.highlights = min(1.0, max(float(x) for x in rest.split()[:3]))
+        elif kind == "d":
+            material.opacity = float(rest.split()[-1])
+        elif kind == "map_Kd":
+            material.texture = PurePosixPath(rest.replace("\\", "/")).name
+    return materials
+
+
+class Catalogues:
+    """The package's catalogues: zip archives (.sh3f) with models and their textures."""
+
+    def __init__(self, package: Path):
+        self.archives = {
+            PurePosixPath(name).stem: zipfile.ZipFile(io.BytesIO(data))
+            for name, data in members(package)
+            if name.endswith(".sh3f")
+        }
+
+    def read(self, model: Model) -> tuple[Mesh, dict[str, Material], dict[str, Image.Image]]:
+        """Mesh, materials and textures of a model, the last two by name."""
+        archive = self.archives.get(model.catalogue)
+        if archive is None:
+            raise RenderError(f"{model.id}: the package has no catalogue {model.catalogue}; it has {[*self.archives]}.")
+        folder = str(PurePosixPath(model.path).parent)
+        # the case of a texture's name differs at times from that of its file
+        files = {name.lower(): name for name in archive.namelist() if str(PurePosixPath(name).parent) == folder}
+
+        def content(name: str) -> bytes:
+            if f"{folder}/{name}".lower() not in files:
+                raise RenderError(f"{model.id}: the catalogue {model.catalogue} has no {folder}/{name}.")
+            return archive.read(files[f"{folder}/{name}".lower()])
+
+        mesh = read_obj(content(PurePosixPath(model.path).name).decode(errors="replace"))
+        materials = read_mtl(content(mesh.materials).decode(errors="replace")) if mesh.materials else {}
+        textures = {
+            material.texture: Image.open(io.BytesIO(content(material.texture)))
+            for name, material in materials.items()
+            # some are missing in the package; the curated models look right in their materials' plain colours
+            if name in mesh.triangles and f"{folder}/{material.texture}".lower() in files
+        }
+        return mesh, materials, textures
+
+
+# ---- rendering ----------------------------------------------------------------------------------------------------
+
+
+class Renderer:
+    """VTK without a display: load a model, then render views of it."""
+
+    def __init__(self):
+        try:
+            import vtk  # wanted by nothing else in the kit
+            from vtk.util import numpy_support
+        except ImportError as error:
+            raise RenderError('there is no VTK to render with: run pip install -e ".[art]".') from error
+        self.vtk, self.convert = vtk, numpy_support
+        vtk.vtkObject.GlobalWarningDisplayOff()  # it warns of the missing display
+        self.window = vtk.vtkRenderWindow()
+        self.window.SetOffScreenRendering(True)
+        self.window.SetAlphaBitPlanes(True)
+        self.window.SetMultiSamples(0)
+        self.window.SetSize(PIXELS, PIXELS)
+        self.scene = vtk.vtkRenderer()
+        self.scene.SetBackgroundAlpha(0)
+        self.scene.AutomaticLightCreationOff()
+        for position, brightness in LIGHTS:
+            light = vtk.vtkLight()
+            light.SetLightTypeToCameraLight()
+            light.SetPosition(*position)
+            light.SetIntensity(brightness)
+            self.scene.AddLight(light)
+        self.window.AddRenderer(self.scene)
+
+    def load(
+        self, mesh: Mesh, materials: dict[str, Material], textures: dict[str, Image.Image], rotation: np.ndarray
+    ) -> None:
+        """Replace the scene by a mesh, rotated (3, 3): upright along y, its front towards z."""
+        self.scene.RemoveAllViewProps()
+        points = mesh.points @ rotation.T
+        names = list(mesh.triangles)
+        triangles = np.concatenate([mesh.triangles[name] for name in names])  # (T, 3)
+        corners = np.concatenate([mesh.corners[name] for name in names])
+        material = np.repeat(np.arange(len(names)), [len(mesh.triangles[name]) for name in names])
+        a, b, c = points[triangles].transpose(1, 0, 2)
+        solid = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 0  # a triangle without area has no normal
+        triangles, corners, material = triangles[solid], corners[solid], material[solid]
+        normals = self.normals(points, triangles)
+        for number, name in enumerate(names):
+            of = material == number
+            if of.any():
+                uv = mesh.uv[corners[of]] if len(mesh.uv) and (corners[of] >= 0).all() else None
+                self.add(points[triangles[of]], normals[of], uv, materials.get(name, Material()), textures)
+        low, high = points[triangles].min(axis=(0, 1)), points[triangles].max(axis=(0, 1))
+        self.middle, self.radius = (low + high) / 2, np.linalg.norm(high - low) / 2
+
+    def normals(self, points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+        """Directions of the surface at every corner, (T, 3, 3): smooth, apart from edges sharper than CREASE."""
+        merged, where = np.unique(points.round(6), axis=0, return_inverse=True)
+        filtered = self.vtk.vtkPolyDataNormals()
+        filtered.SetInputData(self.surface(merged, where.reshape(-1)[triangles]))
+        filtered.SetFeatureAngle(CREASE)
+        filtered.ConsistencyOff()  # the order of the triangles must stay
+        filtered.Update()
+        out = filtered.GetOutput()
+        indices = self.convert.vtk_to_numpy(out.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+        return self.convert.vtk_to_numpy(out.GetPointData().GetNormals())[indices]
+
+    def surface(self, points: np.ndarray, triangles: np.ndarray):
+        """VTK's object for points (P, 3) and triangles (T, 3)."""
+        cells = self.vtk.vtkCellArray()
+        offsets = np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int64)
+        arrays = offsets, np.ascontiguousarray(triangles, dtype=np.int64).reshape(-1)
+        cells.SetData(*(self.convert.numpy_to_vtkIdTypeArray(array, deep=True) for array in arrays))
+        surface = self.vtk.vtkPolyData()
+        places = self.vtk.vtkPoints()
+        places.SetData(self.convert.numpy_to_vtk(np.ascontiguousarray(points), deep=True))
+        surface.SetPoints(places)
+        surface.SetPolys(cells)
+        return surface
+
+    def add(self, points: np.ndarray, normals: np.ndarray, uv: np.ndarray | None, material: Material, textures) -> None:
+        """Put triangles of one material into the scene: corners (T, 3, 3), their normals, and uv (T, 3, 2)."""
+        surface = self.surface(points.reshape(-1, 3), np.arange(3 * len(points)).reshape(-1, 3))
+        surface.GetPointData().SetNormals(self.convert.numpy_to_vtk(normals.reshape(-1, 3), deep=True))
+        actor = self.vtk.vtkActor()
+        look = actor.GetProperty()
+        colour = np.array(material.colour)
+        if material.texture in textures and uv is not None:
+            surface.GetPointData().SetTCoords(self.convert.numpy_to_vtk(uv.reshape(-1, 2), deep=True))
+            actor.SetTexture(self.texture(textures[material.texture]))
+            actor.ForceOpaqueOn()  # holes in leaves are left out, not blended
+            colour = colour / max(0.3, colour.max())  # a tint for the texture; exporters write a grey beside it
+        elif material.opacity < 1:
+            look.SetOpacity(max(material.opacity, 0.15))
+        look.SetColor(*colour)
+        look.SetAmbient(AMBIENT)
+        look.SetSpecular(0.35 * material.highlights)
+        look.SetSpecularColor(1, 1, 1)
+        look.SetSpecularPower(30)
+        look.SetInterpolationToPhong()
+        mapper = self.vtk.vtkPolyDataMapper()
+        mapper.SetInputData(surface)
+        actor.SetMapper(mapper)
+        self.scene.AddActor(actor)
+
+    def texture(self, image: Image.Image):
+        """VTK's object for an image. Transparency becomes holes."""
+        image = image.convert("RGBA")
+        image.thumbnail((1024, 1024))
+        pixels = np.array(image)[::-1].copy()  # VTK counts rows from below
+        pixels[..., 3] = np.where(pixels[..., 3] < 128, 0, 255)
+        if (pixels[..., 3] == 255).all():
+            pixels = pixels[..., :3].copy()
+        data = self.vtk.vtkImageData()
+        data.SetDimensions(pixels.shape[1], pixels.shape[0], 1)
+        scalars = self.convert.numpy_to_vtk(pixels.reshape(-1, pixels.shape[-1]), deep=True)
+        data.GetPointData().SetScalars(scalars)
+        texture = self.vtk.vtkTexture()
+        texture.SetInputData(data)
+        texture.InterpolateOn()
+        texture.MipmapOn()
+        return texture
+
+    def render(self, view: View) -> Image.Image:
+        """The scene from a view, RGBA."""
+        azimuth, elevation = math.radians(view.azimuth), math.radians(view.elevation)
+        ground = math.cos(elevation)
+        towards = np.array([math.sin(azimuth) * ground, math.sin(elevation), math.cos(azimuth) * ground])
+        camera = self.scene.GetActiveCamera()
+        camera.SetViewAngle(ANGLE)
+        camera.SetFocalPoint(*self.middle)
+        camera.SetPosition(*(self.middle + towards * self.radius / math.sin(math.radians(ANGLE / 2))))
+        camera.SetViewUp(0, 1, 0)
+        self.scene.ResetCameraClippingRange()
+        self.window.Render()
+        out = self.vtk.vtkUnsignedCharArray()
+        self.window.GetRGBACharPixelData(0, 0, PIXELS - 1, PIXELS - 1, 0, out)
+        pixels = self.convert.vtk_to_numpy(out).reshape(PIXELS, PIXELS, 4)[::-1]
+        if not pixels[..., 3].any():
+            raise RenderError("VTK rendered nothing; without a display it needs libegl1 (or libosmesa6) and Mesa.")
+        image = Image.frombytes("RGBa", (PIXELS, PIXELS), pixels.tobytes()).convert("RGBA")  # colours times alpha
+        brighter = [round(255 * (value / 255) ** (1 / GAMMA)) for value in range(256)]
+        return image.point(3 * brighter + list(range(256)))
+
+
+def rotation(model: Model) -> np.ndarray:
+    """The matrix (3, 3) that sets a model upright and turns its front to the front."""
+    turn = math.radians(model.turn)
+    about = np.array([[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]])
+    return about @ np.array(model.rotation or np.eye(3)).reshape(3, 3)
+
+
+def missing(models: tuple[Model, ...], folder: Path) -> Iterator[tuple[Model, list[View]]]:
+    """The models of which images are still to be rendered, and from where."""
+    for model in models:
+        views = [view for view in model.views if not (folder / model.file(view)).is_file()]
+        if views:
+            yield model, views
+
+
+def render_all(models: tuple[Model, ...], catalogues: Catalogues, folder: Path) -> None:
+    """Render what is not in the folder yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    renderer = Renderer()
+    for model, views in tqdm(list(missing(models, folder)), desc="models rendered", unit="model"):
+        renderer.load(*catalogues.read(model), rotation(model))
+        for view in views:
+            file = folder / model.file(view)
+            part = file.with_suffix(".part")  # what breaks off here is not taken for an image later
+            fitted(renderer.render(view)).save(part, format="PNG", compress_level=1)
+            os.replace(part, file)
+
+
+def contact_sheets(models: tuple[Model, ...], folder: Path) -> list[Image.Image]:
+    """Pages with a row per model, its views as small as Mini-IF sees them; held-out models on red."""
+    pages = []
+    width, height = PIECE
+    for first in range(0, len(models), 2 * ROWS):
+        page = Image.new("RGB", (2 * width, ROWS * (height + 12)), "white")
+        draw = ImageDraw.Draw(page)
+        for k, model in enumerate(models[first : first + 2 * ROWS]):
+            x, y = k // ROWS * width, k % ROWS * (height + 12)
+            draw.text((x, y), f"{model.id}: {model.called[0]} [{model.concept}] {model.shown}", fill="black")
+            for j, view in enumerate(model.views):
+                image = Image.open(folder / model.file(view)).convert("RGBa").resize((height, height)).convert("RGBA")
+                colour = "#e8eef4" if model.split == "train" else "#ffd6d6"
+                page.paste(colour, (x + j * height, y + 12, x + (j + 1) * height - 1, y + 12 + height))
+                page.paste(image, (x + j * height, y + 12), image)
+        pages.append(page)
+    return pages
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+def check(models: tuple[Model, ...]) -> None:
+    """No model of a concept whose photographs are held out is trained on."""
+    held_out = {concept for concept, style in read_held_out() if style == "photo"}
+    wrong = [model.id for model in models if model.concept in held_out and model.split == "train"]
+    if wrong:
+        raise RenderError(f"renders.json trains {wrong}, whose concepts are held out as photos; wanted none.")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Render the 3-D models that Mini-IF learns from, and contact sheets of them."""
+    parser = argparse.ArgumentParser(prog="python -m making.mini_if.renders", description=main.__doc__)
+    parser.add_argument("--out", type=Path, default=ART, help="folder for the folder renders")
+    parser.add_argument("--packages", type=Path, default=PACKAGES, help="folder with the package file")
+    args = parser.parse_args(arguments)
+    models, folder = read_models(), args.out / "renders"
+    try:
+        check(models)
+        if any(missing(models, folder)):
+            package = fetch(SWEETHOME3D, args.packages)
+            render_all(models, Catalogues(package), folder)
+        (folder / "sheets").mkdir(parents=True, exist_ok=True)
+        for number, page in enumerate(contact_sheets(models, folder), 1):
+            page.save(folder / "sheets" / f"renders-{number}.png")
+    except (RenderError, PackageError, OSError) as error:
+        parser.exit(1, f"{error}\n")
+    print(f"{sum(len(model.views) for model in models)} images of {len(models)} models, {SIZE}×{SIZE}, in {folder}")
+
+
+if __name__ == "__main__":
+    main()
