@@ -10,11 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .devices import bf16_autocast
-from .memory import execution_device
 from .schedule import NoiseSchedule
-from .unet import CLASSES
-from .validate import check_batch, check_number, check_timestep
+from .validate import check_number
 
 Cond = Tensor | tuple  # a tensor (1 or B, …), or a tuple of Conds
 
@@ -47,139 +44,6 @@ class Denoiser(ABC):
     @abstractmethod
     def unconditional(self, cond: Cond) -> Cond:
         """The empty condition, of the same tree and batch as cond."""
-
-
-class TextDenoiser(Denoiser):
-    """An IF-style network: UNet(x_t, t, text) gives predicted noise and learned variance, 2C channels.
-
-    Args:
-        unet: a diffusers UNet2DConditionModel, or Mini-IF's PatchUNet.
-        schedule: the noise schedule that it was trained with.
-        empty: the text states (1, 77, width) of the empty prompt "".
-    """
-
-    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, empty: Tensor):
-        self.unet, self.schedule, self.empty = unet, schedule, empty
-        size = unet.config.sample_size
-        self.image_shape = (unet.config.in_channels, size, size)
-
-    def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
-        self.check_text(cond)
-        return self.predict(x_t, t, batch_conds([cond], len(x_t)))
-
-    def predict(self, sample: Tensor, t: int, text: Tensor, **more) -> Prediction:
-        """Call the network on what it wants beside text (B, 77, width), all on its device and in its own precision."""
-        device = execution_device(self.unet)
-        weight = next(self.unet.parameters())  # (diffusers' unet.dtype would search all modules, at every step)
-        # Mini-IF's network takes the picture in fp32 and casts only its insides; IF's wants its own dtype
-        picture = sample.to(device, getattr(self.unet, "picture_dtype", weight.dtype))
-        more = {name: x.to(device) for name, x in more.items()}
-        out = self.unet(picture, t, encoder_hidden_states=text.to(device, weight.dtype), **more).sample
-        return Prediction(*out.to(sample.device, torch.float32).chunk(2, dim=1))  # of (B, 2C, H, W)
-
-    def unconditional(self, cond: Tensor) -> Tensor:
-        self.check_text(cond)
-        return self.empty.to(cond).expand_as(cond)
-
-    def check_text(self, cond) -> None:
-        """Text states of the width and length that the network knows."""
-        tokens, width = self.empty.shape[1:]
-        if not isinstance(cond, Tensor):
-            raise TypeError(
-                f"the condition is a {type(cond).__name__}; wanted text states (1 or B, {tokens}, {width}): "
-                "model.embed(prompt) makes them."
-            )
-        if cond.ndim != 3 or cond.shape[1:] != (tokens, width):
-            raise ValueError(
-                f"the condition has shape {tuple(cond.shape)}; this model wants text states "
-                f"(1 or B, {tokens}, {width}): model.embed(prompt) makes them."
-            )
-
-
-class UpscaleDenoiser(TextDenoiser):
-    """IF's stage II: UNet((x_t, low), t, text, level) gives predicted noise and learned variance.
-
-    The condition is (text, low, level): text states (1 or B, 77, width); the low-resolution picture, enlarged to
-    image_shape and noised (1 or B, C, H, W); and the timesteps (1 or B,) to which it is noised.
-
-    Args:
-        unet, schedule, empty: as for TextDenoiser. The unet takes 2C channels, and `class_labels`: the level.
-        low_schedule: the noise schedule of the low-resolution picture.
-    """
-
-    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, empty: Tensor, low_schedule: NoiseSchedule):
-        super().__init__(unet, schedule, empty)
-        self.low_schedule = low_schedule
-        channels, *size = self.image_shape
-        self.image_shape = (channels // 2, *size)
-        self.reads_text = getattr(unet, "reads_text", True)  # if not, guidance would compute the same twice
-
-    def __call__(self, x_t: Tensor, t: int, cond: tuple[Tensor, Tensor, Tensor]) -> Prediction:
-        self.check_cond(cond)
-        text, low, level = batch_conds([cond], len(x_t))
-        sample = torch.cat([x_t, low.to(x_t)], dim=1)  # (B, 2C, H, W)
-        return self.predict(sample, t, text, class_labels=level)
-
-    def unconditional(self, cond: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        self.check_cond(cond)
-        text, low, level = cond
-        return super().unconditional(text), low, level
-
-    def check_cond(self, cond) -> None:
-        """Text states, enlarged pictures and their noise levels."""
-        if not isinstance(cond, tuple) or len(cond) != 3:
-            given = f"{len(cond)} things" if isinstance(cond, tuple) else f"a {type(cond).__name__}"
-            raise TypeError(f"the condition is {given}; wanted (text states, low-resolution pictures, noise levels).")
-        text, low, level = cond
-        self.check_text(text)
-        check_batch(low, "the low-resolution picture")
-        if tuple(low.shape[1:]) != self.image_shape:
-            wanted = ", ".join(map(str, self.image_shape))
-            raise ValueError(f"the low-resolution picture has shape {tuple(low.shape)}; wanted (1 or B, {wanted}).")
-        if not isinstance(level, Tensor) or level.ndim != 1:
-            raise TypeError(f"the noise level is {level!r}; wanted a tensor of timesteps (1 or B,).")
-        check_timestep(level, self.low_schedule.T, "the noise level")
-
-
-class DigitDenoiser(Denoiser):
-    """A network of Part B: UNet(x_t, t/T) or UNet(x_t, t/T, c) gives predicted noise.
-
-    The condition is () for a time-conditional network, and one-hot classes (1 or B, 10) for a class-conditional one;
-    zeros are the empty class. The variance of a step is beta, not beta-tilde, as the course has it.
-
-    Args:
-        unet: a TimeConditionalUNet or ClassConditionalUNet, or one's own network with the same arguments.
-        schedule: the noise schedule that it was trained with.
-    """
-
-    image_shape = (1, 28, 28)
-
-    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule):
-        self.unet, self.schedule = unet, schedule
-
-    def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
-        B, device = len(x_t), next(self.unet.parameters()).device
-        t01 = torch.full((B, 1), t / self.schedule.T, device=device)
-        classes = [] if isinstance(cond, tuple) and not cond else [self.classes(cond, B).to(device)]
-        # in training mode, BatchNorm would make each picture depend on the others in its batch
-        was_training = self.unet.training
-        self.unet.eval()
-        try:
-            with bf16_autocast(device):
-                eps = self.unet(x_t.to(device), t01, *classes).to(x_t.device, torch.float32)  # (B, 1, 28, 28)
-        finally:
-            self.unet.train(was_training)  # a network that is sampled between two epochs goes on training
-        return Prediction(eps, torch.ones_like(eps))  # +1: the variance is beta
-
-    def classes(self, cond: Tensor, batch_size: int) -> Tensor:
-        """The condition (1 or B, 10) for each picture: (B, 10)."""
-        if not isinstance(cond, Tensor) or cond.ndim != 2 or cond.shape[1] != CLASSES:
-            given = f"of shape {tuple(cond.shape)}" if isinstance(cond, Tensor) else repr(cond)
-            raise ValueError(f"the condition is {given}; wanted () or one-hot classes (B, {CLASSES}): one_hot(labels).")
-        return batch_conds([cond], batch_size).float()
-
-    def unconditional(self, cond: Cond) -> Cond:
-        return torch.zeros_like(cond) if isinstance(cond, Tensor) else ()
 
 
 class Combinator(Denoiser):

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checkpoints import load_weights, read_tensors
 from .data import DATA, mnist
-from .training import Recipe, load_weights, read_tensors
+from .recipes import Recipe
 from .unet import CLASSES, Conv, DownConv
 from .validate import check_batch, check_integer
 

@@ -8,33 +8,23 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 
-from .denoisers import TextDenoiser, UpscaleDenoiser, guided
-from .devices import best_dtype, choose_device, load_in
-from .hub import DEEPFLOYD, LICENCE, ModelError, deepfloyd, fetch, is_hub_name
-from .memory import Plan, choose_plan, footprint, place
+from .denoisers import guided
+from .devices import best_dtype, choose_device
+from .hub import DEEPFLOYD, LICENCE, ModelError
+from .if_denoisers import TextDenoiser, UpscaleDenoiser
+from .memory import Plan, place
 from .patch_unet import PatchUNet
-from .prompts import EMBEDDINGS, KNOWN, course_prompts, encode_and_remember, load_embeddings, load_known, remembered
-from .prompts import encode as encode_minilm
-from .prompts import nearest as nearest_of
+from .prompts import course_prompts, encode_and_remember, load_embeddings, load_known, remembered
 from .sampling import denoise, draw_noise, final, forward
 from .schedule import NoiseSchedule, strided_timesteps
-from .upscale_unet import UpscaleUNet
+from .stages import WANTED_FILES, WANTED_FILES_2, find_stages, load_stage, plan_for
+from .text_encoders import encode as encode_minilm
+from .text_encoders import nearest as nearest_of
 from .validate import check_fits, check_image, check_integer, check_number
-
-BUNDLED = {"mini-if": Path(__file__).resolve().parent.parent / "data" / "models" / "mini-if"}
-NETWORKS = {"PatchUNet": PatchUNet, "UpscaleUNet": UpscaleUNet, "UNet2DConditionModel": UNet2DConditionModel}
-STAGE_2 = "stage_2"  # the folder of a model's second stage, in the model's own
-WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
-WANTED_FILES = ("model_index.json", "scheduler/scheduler_config.json", "unet/config.json", WEIGHTS)
-WANTED_FILES_2 = (*WANTED_FILES, "image_noising_scheduler/scheduler_config.json")
-# weights may be there in fp16 too, which is half to download, and in several pieces
-WEIGHTS_FP16 = ("unet/diffusion_pytorch_model*fp16*.safetensors", "unet/*.index.fp16.json")
-WEIGHTS_FULL = ("unet/diffusion_pytorch_model*.safetensors", "unet/*.index.json")
 
 
 def load_model(name: str | Path = "mini-if", device: str | torch.device | None = None) -> "TextToImage":
@@ -67,47 +57,6 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
     return model.to(device, plan)
 
 
-def find_stages(name: str) -> list[Path]:
-    """The folders of a model's stage I and, if it has one, stage II, with all their files; from the hub if need be."""
-    folder = BUNDLED.get(name, Path(name))
-    if folder.is_dir():
-        folders = [folder, folder / STAGE_2]
-    elif deepfloyd(name):
-        stage_1, stage_2 = deepfloyd(name)
-        folders = [fetch_stage(stage_1, WANTED_FILES), fetch_stage(stage_2, WANTED_FILES_2)]
-    elif is_hub_name(name):
-        folder = fetch_stage(name, WANTED_FILES_2, inner=("", f"{STAGE_2}/"))
-        folders = [folder, folder / STAGE_2]
-    else:
-        raise ModelError(
-            f"there is no model {name!r}; wanted {', '.join(map(repr, [*BUNDLED, *DEEPFLOYD]))}, a name on the hub "
-            "(owner/name), or the path of a folder in diffusers' IF format."
-        )
-    folders = [folder for folder in folders if folder.is_dir()]
-    for folder, wanted in zip(folders, (WANTED_FILES, WANTED_FILES_2)):
-        missing = [file for file in wanted if not has_file(folder, file)]
-        if missing:
-            raise ModelError(f"{folder} is incomplete: it has no {', '.join(missing)}. Fetch the folder again.")
-    if has_file(folders[0], WANTED_FILES_2[-1]):
-        raise ModelError(
-            f"{name} is a stage II, which enlarges what another network has painted; wanted the name of a stage I, "
-            f"such as {DEEPFLOYD['deepfloyd'][0]}."
-        )
-    return folders
-
-
-def fetch_stage(name: str, wanted: tuple[str, ...], inner: tuple[str, ...] = ("",)) -> Path:
-    """The folder of a stage from the hub (or of two, one in the other): schedulers and network, if possible in fp16.
-
-    Its text encoder, of 10 GB, stays there until a prompt needs it.
-    """
-    rest = (*(file for file in wanted if file != WEIGHTS), EMBEDDINGS, KNOWN)
-    folder = fetch(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FP16)))
-    if has_file(folder, WEIGHTS):
-        return folder
-    return fetch(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FULL)))
-
-
 def text_states(name: str, folder: Path) -> tuple[dict[str, Tensor], Callable | None]:
     """The text states that are kept for a model, and what encodes other prompts: None for Mini-IF's encoder.
 
@@ -131,65 +80,6 @@ def has_text_encoder(folder: Path) -> bool:
         return index["text_encoder"][0] is not None
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def load_stage(folder: Path, wanted: tuple[str, ...]) -> tuple:
-    """The network in a folder, and its noise schedules: one for each scheduler among the wanted files."""
-    schedules = [load_schedule(folder / file) for file in wanted if file.endswith("scheduler_config.json")]
-    return load_network(folder / "unet"), *schedules
-
-
-def has_file(folder: Path, file: str) -> bool:
-    """Whether a stage's folder has a file, or, of its weights, any of their forms."""
-    return any(folder.glob(WEIGHTS_FULL[0])) if file == WEIGHTS else (folder / file).is_file()
-
-
-def load_schedule(file: Path) -> NoiseSchedule:
-    """The noise schedule of a scheduler's config."""
-    try:
-        return NoiseSchedule.from_scheduler(DDPMScheduler.from_pretrained(file.parent))
-    except (OSError, TypeError, ValueError, NotImplementedError) as error:
-        raise ModelError(f"{file} is damaged: {error}") from error
-
-
-def network_class(folder: Path) -> tuple[type[UNet2DConditionModel], dict]:
-    """What an IF-format `unet` folder has the weights of: the network's class and its config."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return NETWORKS[config["_class_name"]], config
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder / 'config.json'} is not the config of one of {', '.join(NETWORKS)}.") from error
-
-
-def load_network(folder: Path) -> UNet2DConditionModel:
-    """The network of an IF-format `unet` folder, with every weight in its place: in fp16 if there is such a file.
-
-    Not in fp32 then: the largest would not fit into the main memory of a free Colab machine.
-    """
-    network, _ = network_class(folder)
-    options = {"use_safetensors": True, "output_loading_info": True}
-    if any(folder.glob("*fp16*.safetensors")):
-        options |= {"variant": "fp16", **load_in(torch.float16, "diffusers")}
-    try:
-        unet, report = network.from_pretrained(folder, **options)
-    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"the weights in {folder} are damaged or do not fit its config.json: {error}. Fetch the folder again."
-        ) from error
-    if report["missing_keys"]:
-        some = ", ".join(sorted(report["missing_keys"])[:3])
-        raise ModelError(f"the weights in {folder} lack {len(report['missing_keys'])} tensors ({some}, …).")
-    return unet.eval().requires_grad_(False)
-
-
-def plan_for(folders: list[Path], device: torch.device) -> Plan:
-    """Where the networks of a model's stages wait. Only those of DeepFloyd IF are large enough to ask."""
-    networks = [network_class(folder / "unet") for folder in folders]
-    large = [(network, config) for network, config in networks if network is UNet2DConditionModel]
-    if device.type != "cuda" or not large:
-        return Plan.ALL
-    free, _ = torch.cuda.mem_get_info(device)
-    return choose_plan([footprint(network, config, best_dtype(device)) for network, config in large], free)
 
 
 class TextToImage:

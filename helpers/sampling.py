@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .denoisers import Cond, Denoiser, DigitDenoiser, guided
-from .schedule import NoiseSchedule, strided_timesteps
+from .denoisers import Cond, Denoiser
+from .schedule import NoiseSchedule, abar_at
 from .validate import (
     check_batch,
     check_finite,
@@ -87,15 +87,6 @@ def estimate_x0(x_t: Tensor, t: int | Tensor, eps: Tensor, alphas_cumprod: Tenso
     check_timestep(t, len(alphas_cumprod))
     abar_t = abar_at(t, alphas_cumprod, x_t)
     return (x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()
-
-
-def abar_at(t: int | Tensor, alphas_cumprod: Tensor, x: Tensor) -> Tensor:
-    """abar_t in a shape that multiplies x (B, C, H, W): a scalar for one t, (B, 1, 1, 1) for t (B,)."""
-    if isinstance(t, Tensor) and t.ndim == 1:
-        if len(t) != len(x):
-            raise ValueError(f"t has {len(t)} timesteps for {len(x)} pictures; wanted one for each, or a single t.")
-        return alphas_cumprod.to(x)[t.to(x.device)].view(-1, 1, 1, 1)
-    return alphas_cumprod[int(t)].to(x)
 
 
 def ddpm_step(
@@ -270,41 +261,3 @@ def final(steps: Iterable[Step], *, progress: bool = True) -> Tensor:
         for step in itertools.chain([first], steps):
             bar.update(step.t + 1 if step.s is None else step.t - step.s)
     return step.x_s
-
-
-def sample_digits(
-    network: torch.nn.Module, schedule: NoiseSchedule, count: int, *, generator: torch.Generator | None = None
-) -> Tensor:
-    """Digits from nothing, by all the schedule's timesteps T - 1, …, 0, with a network that is told the time.
-
-    Args:
-        network: predicts the noise, network(x_t, t01), where t01 (count, 1) is t/T. It predicts in evaluation mode.
-        schedule: the noise schedule that it was trained with. The noise of each step has the variance beta_t; the last
-            step, at t = 0, adds none.
-
-    Returns: x0 (count, 1, 28, 28), not clamped. Source: Ho et al. 2020, algorithm 2 (arXiv:2006.11239).
-    """
-    denoiser, timesteps = DigitDenoiser(network, schedule), strided_timesteps(schedule.T, schedule.T)
-    return final(sample(denoiser, (), timesteps=timesteps, batch_size=count, generator=generator), progress=False)
-
-
-def sample_classes(
-    network: torch.nn.Module,
-    schedule: NoiseSchedule,
-    c: Tensor,
-    gamma: float,
-    *,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """The digits that are asked for, by all the schedule's timesteps, with classifier-free guidance.
-
-    Args:
-        network: predicts the noise, network(x_t, t01, c), where t01 (B, 1) is t/T. It predicts in evaluation mode.
-        schedule: as for sample_digits, and the same steps.
-        c: one-hot classes (count, 10), one for each digit; zeros would be "any digit".
-        gamma: the guidance scale, eps_u + gamma (eps_c - eps_u).
-
-    Returns: x0 (count, 1, 28, 28), not clamped. Source: Ho & Salimans 2022, algorithm 2 (arXiv:2207.12598).
-    """
-    denoiser, timesteps = guided(DigitDenoiser(network, schedule), gamma), strided_timesteps(schedule.T, schedule.T)
-    return final(sample(denoiser, c, timesteps=timesteps, batch_size=len(c), generator=generator), progress=False)

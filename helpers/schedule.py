@@ -79,3 +79,12 @@ def strided_timesteps(steps: int = 34, T: int = 1000) -> list[int]:
     if first < 0.98 * T:
         first = T - 1
     return [first * i // (steps - 1) for i in reversed(range(steps))]
+
+
+def abar_at(t: int | Tensor, alphas_cumprod: Tensor, x: Tensor) -> Tensor:
+    """abar_t in a shape that multiplies x (B, C, H, W): a scalar for one t, (B, 1, 1, 1) for t (B,)."""
+    if isinstance(t, Tensor) and t.ndim == 1:
+        if len(t) != len(x):
+            raise ValueError(f"t has {len(t)} timesteps for {len(x)} pictures; wanted one for each, or a single t.")
+        return alphas_cumprod.to(x)[t.to(x.device)].view(-1, 1, 1, 1)
+    return alphas_cumprod[int(t)].to(x)

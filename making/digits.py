@@ -17,24 +17,17 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from helpers.checkpoints import RESUME, read_tensors
 from helpers.data import mnist
-from helpers.denoisers import DigitDenoiser, guided
+from helpers.denoisers import guided
+from helpers.digits import DigitDenoiser
 from helpers.metrics import READER, quality, reading, real_quality
+from helpers.recipes import RECIPES
+from helpers.results import RESULTS, Result, load_unet, save_result, save_unet
 from helpers.sampling import ddim_step, ddpm_step, final, sample
 from helpers.schedule import strided_timesteps
-from helpers.training import (
-    RECIPES,
-    RESULTS,
-    RESUME,
-    Result,
-    add_noise,
-    load_unet,
-    loss_history,
-    read_tensors,
-    save_result,
-    save_unet,
-    train,
-)
+from helpers.tasks import add_noise
+from helpers.training import loss_history, train
 from helpers.unet import one_hot
 
 QUALITY = RESULTS / "quality.json"

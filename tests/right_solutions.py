@@ -13,7 +13,7 @@ from torchvision.transforms.functional import gaussian_blur
 
 from helpers.denoisers import Combinator, Denoiser, Prediction
 from helpers.sampling import Step, ddpm_step, denoise, estimate_x0, forward
-from helpers.training import ClassConditional, OneStep, TimeConditional, add_noise
+from helpers.tasks import ClassConditional, OneStep, TimeConditional, add_noise
 from helpers.unet import ConvBlock, FCBlock, TimeConditionalUNet, UnconditionalUNet, one_hot
 
 SOLUTIONS = []  # (exercise, solution)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from helpers import denoisers
-from helpers.denoisers import DigitDenoiser, guided
+from helpers import digits
+from helpers.denoisers import guided
+from helpers.digits import DigitDenoiser
 from helpers.editing import inpaint, sdedit
 from helpers.sampling import final, sample
 from helpers.schedule import NoiseSchedule
@@ -44,7 +45,7 @@ def by_class(schedule):
 
 @pytest.fixture
 def fp32(monkeypatch):
-    monkeypatch.setattr(denoisers, "bf16_autocast", lambda device: nullcontext())
+    monkeypatch.setattr(digits, "bf16_autocast", lambda device: nullcontext())
 
 
 def x_t(batch_size=3):

@@ -7,12 +7,13 @@ import torch
 from hub_double import OTHER_TOKEN, TOKEN, Hub
 from huggingface_hub import constants, file_download, utils
 
-from helpers import models
+from helpers import stages
 from helpers.denoisers import guided
 from helpers.hub import DEEPFLOYD, LICENCE, ModelError, explain, fetch
 from helpers.models import load_model
-from helpers.prompts import EMBEDDINGS, course_prompts
+from helpers.prompts import course_prompts
 from helpers.sampling import dynamic_threshold, final, sample
+from helpers.text_encoders import EMBEDDINGS
 
 XL, II_L = DEEPFLOYD["deepfloyd"]
 PATTERNS = ("model_index.json", "unet/*")
@@ -85,7 +86,7 @@ def test_without_a_network_the_cache_serves(hub, logged_in, monkeypatch):
 
 def test_a_hub_name_without_fp16_weights_gets_the_others(hub, logged_in, tiny_if, tmp_path):
     hub.models["somebody/full"] = folder = shutil.copytree(tiny_if[0], tmp_path / "full")
-    unet = models.load_network(folder / "unet")
+    unet = stages.load_network(folder / "unet")
     (folder / "unet/diffusion_pytorch_model.fp16.safetensors").unlink()
     unet.float().save_pretrained(folder / "unet")
     model = load_model("somebody/full", "cpu")
@@ -146,7 +147,7 @@ def test_a_download_that_breaks_off_is_said_and_the_next_one_completes_it(hub, l
     hub.downloads.clear()
     folder = fetch(XL, PATTERNS)
     assert names(hub) == {"unet/diffusion_pytorch_model.fp16.safetensors"}  # the others had arrived
-    models.load_network(folder / "unet")
+    stages.load_network(folder / "unet")
 
 
 def test_an_absent_hub_and_an_empty_cache_say_what_is_missing(hub, monkeypatch, user_cache):

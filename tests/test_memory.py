@@ -8,12 +8,13 @@ from diffusers import UNet2DConditionModel
 from toys import seeded
 
 from ci.bench.memory_table import CHANNELS, architecture
-from helpers import memory, models
+from helpers import memory, models, stages
 from helpers.denoisers import guided
 from helpers.hub import ModelError
 from helpers.memory import GB, Footprint, LiveBytes, Plan, choose_plan, execution_device, expected_peak, footprint
-from helpers.models import load_model, load_network
+from helpers.models import load_model
 from helpers.prompts import course_prompts, remember
+from helpers.stages import load_network
 
 
 @pytest.fixture
@@ -98,9 +99,9 @@ def test_a_gpus_free_memory_decides_and_a_cpu_is_not_asked(tiny_if, networks, mo
     for plan in Plan:
         free = expected_peak(plan, sizes)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 16 * GB))
-        assert models.plan_for(tiny_if, torch.device("cuda")) == plan
+        assert stages.plan_for(tiny_if, torch.device("cuda")) == plan
     monkeypatch.delattr(torch.cuda, "mem_get_info")
-    assert models.plan_for(tiny_if, torch.device("cpu")) == Plan.ALL
+    assert stages.plan_for(tiny_if, torch.device("cpu")) == Plan.ALL
 
 
 # The plans at work (the "GPU" is the CPU, which accelerate's hooks treat alike)
@@ -109,8 +110,9 @@ def test_a_gpus_free_memory_decides_and_a_cpu_is_not_asked(tiny_if, networks, mo
 @pytest.fixture
 def model(tiny_if, user_cache):
     states = torch.randn(2, 77, 64, generator=seeded())
-    stages = models.load_stage(tiny_if[0], models.WANTED_FILES), models.load_stage(tiny_if[1], models.WANTED_FILES_2)
-    return models.TextToImage(*stages[0], dict(zip(["", "a dog"], states)), stages[1])
+    first = stages.load_stage(tiny_if[0], stages.WANTED_FILES)
+    second = stages.load_stage(tiny_if[1], stages.WANTED_FILES_2)
+    return models.TextToImage(*first, dict(zip(["", "a dog"], states)), second)
 
 
 @pytest.mark.parametrize("plan", Plan)
@@ -164,7 +166,7 @@ def test_one_network_at_a_time_comes_before_the_other_goes(monkeypatch):
 
 def test_the_first_network_leaves_main_memory_before_the_second_is_loaded(tiny_if, user_cache, tmp_path, monkeypatch):
     folder = shutil.copytree(tiny_if[0], tmp_path / "both")
-    shutil.copytree(tiny_if[1], folder / models.STAGE_2)
+    shutil.copytree(tiny_if[1], folder / stages.STAGE_2)
     remember(dict.fromkeys(course_prompts(), torch.zeros(77, 64)), folder)
     loaded, where = [], []
 
@@ -173,7 +175,7 @@ def test_the_first_network_leaves_main_memory_before_the_second_is_loaded(tiny_i
         loaded.append(load_network(unet_folder))
         return loaded[-1]
 
-    monkeypatch.setattr(models, "load_network", spy)
+    monkeypatch.setattr(stages, "load_network", spy)
     monkeypatch.setattr(models, "choose_device", lambda device: torch.device("meta"))  # the "GPU"
     for plan, there in ((Plan.ALL, "meta"), (Plan.NETWORK, "meta"), (Plan.LAYER, "cpu")):
         loaded.clear(), where.clear()

@@ -7,8 +7,8 @@ import torch
 from test_mini_if_evaluation import folder, small  # noqa: F401  (a data set of seven shapes, as fixtures)
 from toys import seeded
 
-from helpers.models import load_network
 from helpers.patch_unet import Drafter
+from helpers.stages import load_network
 from making.mini_if import drafts
 from making.mini_if.drafts import LEAST_STD, learn, on_white, sheet, standardise, targets
 

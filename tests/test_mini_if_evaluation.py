@@ -10,8 +10,8 @@ import torch
 from test_mini_if_data import encoded, made_up
 from toys import Toy, seeded
 
+from helpers.checkpoints import TrainingError, write_tensors
 from helpers.models import load_model
-from helpers.training import TrainingError, write_tensors
 from making.mini_if import dataset as dataset_module
 from making.mini_if import evaluation as module
 from making.mini_if import judge as judge_module

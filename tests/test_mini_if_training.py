@@ -8,9 +8,10 @@ import torch
 from processes import launch_two
 from toys import seeded
 
+from helpers.checkpoints import TrainingError
 from helpers.models import load_model
-from helpers.sampling import abar_at, forward
-from helpers.training import TrainingError
+from helpers.sampling import forward
+from helpers.schedule import abar_at
 from making.mini_if import training
 from making.mini_if.dataset import Examples
 from making.mini_if.training import LEVELS, Recipe, Run, loss_history, v_target, variance_loss

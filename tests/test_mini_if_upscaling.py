@@ -6,8 +6,8 @@ import pytest
 import torch
 from toys import seeded
 
+from helpers.checkpoints import TrainingError
 from helpers.models import enlarged, load_model
-from helpers.training import TrainingError
 from making.mini_if import upscaling
 from making.mini_if.dataset import Examples
 from making.mini_if.training import Recipe

@@ -15,11 +15,12 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from helpers import devices, hub, models, prompts
+from helpers import devices, hub, prompts, stages, text_encoders
 from helpers.data import DATA, course_image
-from helpers.denoisers import TextDenoiser, guided
+from helpers.denoisers import guided
 from helpers.devices import best_dtype
 from helpers.hub import ModelError
+from helpers.if_denoisers import TextDenoiser
 from helpers.models import TextToImage, load_model
 from helpers.patch_unet import PatchUNet
 from helpers.sampling import dynamic_threshold, final, sample
@@ -28,7 +29,7 @@ from helpers.upscale_unet import UpscaleUNet
 from helpers.widgets import FAR
 from making.mini_if.scenes import known
 
-FOLDER = models.BUNDLED["mini-if"]
+FOLDER = stages.BUNDLED["mini-if"]
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 PROMPTS = json.loads((DATA / "prompts.json").read_text(encoding="utf-8"))
 
@@ -41,7 +42,7 @@ def no_network(monkeypatch):
         raise AssertionError("a test tried to use the network")
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    prompts.load_encoder.cache_clear()
+    text_encoders.load_encoder.cache_clear()
     monkeypatch.setattr(socket.socket, "connect", connect)
 
 
@@ -59,7 +60,7 @@ def one_stage(model):
 @pytest.fixture(scope="module")
 def exact(model):
     """The bundled stage I in fp32, whatever the processor: load_model may have rounded its weights to bf16."""
-    return TextDenoiser(models.load_network(FOLDER / "unet"), model.stage_1.schedule, model.embed(""))
+    return TextDenoiser(stages.load_network(FOLDER / "unet"), model.stage_1.schedule, model.embed(""))
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def plain_if(tmp_path):
     shutil.copytree(FOLDER / "scheduler", folder / "scheduler")
     shutil.copy(FOLDER / "model_index.json", folder)
     states = dict(zip(["", "a dog"], torch.randn(2, 77, 48, generator=seeded())))
-    save_file(states, folder / prompts.EMBEDDINGS)
+    save_file(states, folder / text_encoders.EMBEDDINGS)
     return folder
 
 
@@ -204,7 +205,7 @@ def test_the_shipped_file_has_every_prompt_of_the_course_and_no_other():
 
 def test_the_shipped_embeddings_are_the_text_encoders():
     shipped = prompts.load_embeddings(FOLDER)
-    for prompt, states in zip(PROMPTS, prompts.encode(PROMPTS, prompts.ENCODER_WIDTH)):
+    for prompt, states in zip(PROMPTS, text_encoders.encode(PROMPTS, text_encoders.ENCODER_WIDTH)):
         torch.testing.assert_close(states, shipped[prompt], atol=2e-3, rtol=2e-3)  # fp16 has 3 decimals
 
 
@@ -270,7 +271,7 @@ def test_without_an_encoder_there_is_no_nearest_thing(model, monkeypatch):
     def no_encoder():
         raise ModelError("there is no text encoder")
 
-    monkeypatch.setattr(prompts, "load_encoder", no_encoder)
+    monkeypatch.setattr(text_encoders, "load_encoder", no_encoder)
     assert model.nearest("a zebra") is None
 
 
@@ -305,9 +306,9 @@ def test_without_the_package_the_hubs_copy_serves(no_package, monkeypatch, tmp_p
     (tmp_path / "model.safetensors").write_bytes(b"the weights")
     monkeypatch.setattr(hub, "snapshot_download", download)
     with pytest.raises(ModelError, match="SHA-256"):
-        prompts.encoder_folder()
-    monkeypatch.setattr(prompts, "ENCODER_SHA256", hashlib.sha256(b"the weights").hexdigest())
-    assert prompts.encoder_folder() == tmp_path
+        text_encoders.encoder_folder()
+    monkeypatch.setattr(text_encoders, "ENCODER_SHA256", hashlib.sha256(b"the weights").hexdigest())
+    assert text_encoders.encoder_folder() == tmp_path
     assert asked == ["sentence-transformers/all-MiniLM-L6-v2"] * 2
 
 
@@ -320,7 +321,7 @@ def test_an_encoder_with_other_weights_is_refused(model, monkeypatch, tmp_path):
 
     (tmp_path / File.name).write_bytes(b"other weights")
     monkeypatch.setattr(metadata, "files", lambda name: [File()])
-    with pytest.raises(ModelError, match=rf"has SHA-256 \w+; wanted {prompts.ENCODER_SHA256}"):
+    with pytest.raises(ModelError, match=rf"has SHA-256 \w+; wanted {text_encoders.ENCODER_SHA256}"):
         model.embed("a zebra")
 
 
@@ -338,7 +339,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         load_model("mini-fi")
 
 
-@pytest.mark.parametrize("file", models.WANTED_FILES)
+@pytest.mark.parametrize("file", stages.WANTED_FILES)
 def test_a_missing_file_is_named(folder, file):
     (folder / file).unlink()
     with pytest.raises(ModelError, match=f"incomplete: it has no {file}"):
@@ -392,9 +393,9 @@ def test_a_broken_scheduler_config_is_named(folder, text):
 
 
 def test_truncated_embeddings_are_refused(folder):
-    data = (folder / prompts.EMBEDDINGS).read_bytes()
-    (folder / prompts.EMBEDDINGS).write_bytes(data[: len(data) // 2])
-    with pytest.raises(ModelError, match=rf"{prompts.EMBEDDINGS} is damaged"):
+    data = (folder / text_encoders.EMBEDDINGS).read_bytes()
+    (folder / text_encoders.EMBEDDINGS).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match=rf"{text_encoders.EMBEDDINGS} is damaged"):
         load_model(folder)
 
 
@@ -487,7 +488,7 @@ def two_stages(request, plain_if):
         image_noising_scheduler=low_scheduler,
         requires_safety_checker=False,
         **dict.fromkeys(missing),
-    ).save_pretrained(plain_if / models.STAGE_2)
+    ).save_pretrained(plain_if / stages.STAGE_2)
     return plain_if
 
 
@@ -497,10 +498,10 @@ def small():
 
 
 def test_upscale_equals_diffusers_own_pipeline(two_stages, small):
-    pipeline = IFSuperResolutionPipeline.from_pretrained(two_stages / models.STAGE_2)
+    pipeline = IFSuperResolutionPipeline.from_pretrained(two_stages / stages.STAGE_2)
     pipeline.set_progress_bar_config(disable=True)
     model = load_model(two_stages, "cpu")
-    model.stage_2.unet = models.load_network(two_stages / models.STAGE_2 / "unet")  # not rounded to bf16
+    model.stage_2.unet = stages.load_network(two_stages / stages.STAGE_2 / "unet")  # not rounded to bf16
     text, empty = model.embed(["a dog", ""]), model.embed(["", ""])
     theirs = pipeline(
         image=small,
@@ -539,9 +540,9 @@ def test_a_model_with_a_stage_ii_enlarges_with_it(two_stages, small):
     assert not torch.equal(first, other) and not torch.equal(first, freer)
 
 
-@pytest.mark.parametrize("file", models.WANTED_FILES_2)
+@pytest.mark.parametrize("file", stages.WANTED_FILES_2)
 def test_a_stage_ii_that_is_incomplete_is_named(two_stages, file):
-    (two_stages / models.STAGE_2 / file).unlink()
+    (two_stages / stages.STAGE_2 / file).unlink()
     with pytest.raises(ModelError, match=f"stage_2 is incomplete: it has no {file}"):
         load_model(two_stages)
 

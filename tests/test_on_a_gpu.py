@@ -9,12 +9,13 @@ from pretend_gpu import GPU, OnGPU, pretend_gpu, put_on_gpu
 from torch.utils.data import TensorDataset
 from toys import seeded
 
-from helpers import models, training
+from helpers import models, recipes, stages, training
 from helpers.data import rectangle_mask
-from helpers.denoisers import DigitDenoiser, guided
+from helpers.denoisers import guided
+from helpers.digits import DigitDenoiser, sample_classes, sample_digits
 from helpers.editing import inpaint, sdedit
 from helpers.illusions import anagram, hybrid
-from helpers.sampling import denoise, dynamic_threshold, final, sample, sample_classes, sample_digits
+from helpers.sampling import denoise, dynamic_threshold, final, sample
 from helpers.schedule import NoiseSchedule
 from helpers.unet import ClassConditionalUNet, TimeConditionalUNet, one_hot
 
@@ -25,11 +26,12 @@ TIMESTEPS = [900, 400]
 @pytest.fixture(scope="module")
 def model(tiny_if):
     """DeepFloyd IF in small, both stages in fp32: 16 pixels, and 64."""
-    stages = models.load_stage(tiny_if[0], models.WANTED_FILES), models.load_stage(tiny_if[1], models.WANTED_FILES_2)
-    for network, *_ in stages:
+    first = stages.load_stage(tiny_if[0], stages.WANTED_FILES)
+    second = stages.load_stage(tiny_if[1], stages.WANTED_FILES_2)
+    for network, *_ in (first, second):
         torch.nn.Module.float(network)
     states = torch.randn(3, 77, 64, generator=seeded())
-    return models.TextToImage(*stages[0], dict(zip(["", "a dog", "a cat"], states)), stages[1])
+    return models.TextToImage(*first, dict(zip(["", "a dog", "a cat"], states)), second)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +151,7 @@ def test_a_task_makes_its_examples_in_main_memory_and_the_network_learns_on_the_
         return torch.tensor(1.0)
 
     data = TensorDataset(torch.zeros(4, 1, 28, 28), torch.arange(4))
-    recipe = training.Recipe(Task(), hidden=4, epochs=1, batch_size=2, lr=1e-3)
+    recipe = recipes.Recipe(Task(), hidden=4, epochs=1, batch_size=2, lr=1e-3)
     with pretend_gpu():
         list(training.train(Elsewhere(1, 1), recipe, data, learn=learn))
         assert len(given) == 6 and all(isinstance(x, OnGPU) for x in given)

@@ -9,7 +9,7 @@ from diffusers import IFPipeline
 from toys import seeded
 from transformers import BitsAndBytesConfig, T5Config, T5EncoderModel
 
-from helpers import models, prompts
+from helpers import prompts, stages, text_encoders
 from helpers.denoisers import guided
 from helpers.devices import load_in
 from helpers.editing import inpaint, sdedit
@@ -17,8 +17,9 @@ from helpers.hub import ModelError
 from helpers.illusions import anagram, hybrid, views
 from helpers.memory import GB
 from helpers.models import load_model
-from helpers.prompts import EMBEDDINGS, course_prompts, encode_t5, load_embeddings, read_dictionary, remember
+from helpers.prompts import course_prompts, load_embeddings, read_dictionary, remember
 from helpers.sampling import dynamic_threshold, final, sample
+from helpers.text_encoders import EMBEDDINGS, encode_t5
 
 TEXTS = ["a photo of a Dog ", "", "an oil painting"]
 
@@ -27,13 +28,13 @@ TEXTS = ["a photo of a Dog ", "", "an oil painting"]
 def folder(tiny_if, tmp_path):
     """A folder with both stages and the text encoder, to be written to."""
     folder = shutil.copytree(tiny_if[0], tmp_path / "model")
-    shutil.copytree(tiny_if[1], folder / models.STAGE_2)
+    shutil.copytree(tiny_if[1], folder / stages.STAGE_2)
     return folder
 
 
 @pytest.fixture
 def no_room(monkeypatch):
-    monkeypatch.setattr(prompts, "get_max_memory", lambda: {"cpu": 1000})
+    monkeypatch.setattr(text_encoders, "get_max_memory", lambda: {"cpu": 1000})
 
 
 def states(*texts: str, width: int = 64) -> dict[str, torch.Tensor]:
@@ -75,7 +76,7 @@ def test_a_tokenizer_without_its_file_is_not_made_up(tiny_if, tmp_path):
 
 
 def test_more_prompts_than_one_batch_come_in_order(tiny_if):
-    many = [f"a photo of {i}" for i in range(prompts.T5_BATCH + 2)]
+    many = [f"a photo of {i}" for i in range(text_encoders.T5_BATCH + 2)]
     torch.testing.assert_close(encode_t5(many, tiny_if[0])[-1:], encode_t5(many[-1:], tiny_if[0]), atol=0.02, rtol=0)
 
 
@@ -90,21 +91,21 @@ def test_with_room_on_a_gpu_it_is_loaded_in_8_bit(tiny_if, monkeypatch):
         return T5EncoderModel(T5Config(d_model=8, d_ff=8, d_kv=4, num_heads=2, num_layers=1, vocab_size=9))
 
     asked = {}
-    monkeypatch.setattr(prompts.util, "find_spec", lambda name: name == "bitsandbytes")
-    monkeypatch.setattr(prompts, "get_max_memory", lambda: {0: 16 * GB, "cpu": 16 * GB})
+    monkeypatch.setattr(text_encoders.util, "find_spec", lambda name: name == "bitsandbytes")
+    monkeypatch.setattr(text_encoders, "get_max_memory", lambda: {0: 16 * GB, "cpu": 16 * GB})
     monkeypatch.setattr(T5EncoderModel, "from_pretrained", load)
-    prompts.load_t5(tiny_if[0] / "text_encoder")
+    text_encoders.load_t5(tiny_if[0] / "text_encoder")
     assert isinstance(asked["quantization_config"], BitsAndBytesConfig) and asked["quantization_config"].load_in_8bit
     assert asked["device_map"] == {"": 0} and asked["variant"] == "fp16"
     asked.clear()
-    monkeypatch.setattr(prompts, "get_max_memory", lambda: {0: 1000, "cpu": 16 * GB})  # a full GPU
-    prompts.load_t5(tiny_if[0] / "text_encoder")
+    monkeypatch.setattr(text_encoders, "get_max_memory", lambda: {0: 1000, "cpu": 16 * GB})  # a full GPU
+    text_encoders.load_t5(tiny_if[0] / "text_encoder")
     assert "quantization_config" not in asked and torch.bfloat16 in asked.values()
 
 
 def test_t5_xxl_needs_what_its_architecture_says():
     xxl = {"d_model": 4096, "d_ff": 10240, "d_kv": 64, "num_heads": 64, "num_layers": 24, "vocab_size": 32128}
-    int8, bf16 = prompts.t5_bytes(T5Config(**xxl, feed_forward_proj="gated-gelu"))
+    int8, bf16 = text_encoders.t5_bytes(T5Config(**xxl, feed_forward_proj="gated-gelu"))
     assert bf16 == pytest.approx(2 * 4.76e9, rel=0.01)  # 4.8 billion weights
     # 24 layers of 4096 × 10240 in "wo", at 4 bytes; embeddings at 2; the rest at 1
     assert int8 == pytest.approx(4.76e9 + 3 * 24 * 4096 * 10240 + 32128 * 4096, rel=0.01)
@@ -238,7 +239,7 @@ def test_the_command_says_what_went_wrong(folder, no_room, capsys):
 def model(tiny_if, tmp_path_factory):
     folder = tmp_path_factory.mktemp("loops") / "model"
     shutil.copytree(tiny_if[0], folder)
-    shutil.copytree(tiny_if[1], folder / models.STAGE_2)
+    shutil.copytree(tiny_if[1], folder / stages.STAGE_2)
     remember({prompt: state[0] for prompt, state in states("", "a dog", "a cat").items()}, folder)
     return load_model(folder, "cpu")
 

@@ -14,29 +14,15 @@ from processes import launch_two, start
 from safetensors.torch import load_file, save_file
 from torch.utils.data import TensorDataset
 
-from helpers import training
+from helpers import processes, results, training
+from helpers.checkpoints import RESUME, TrainingError
 from helpers.data import DataError
 from helpers.devices import bf16_autocast
+from helpers.recipes import RECIPES, Annealed, class_conditional, one_step
+from helpers.results import Result, load_result, load_unet, save_result, save_unet
 from helpers.schedule import NoiseSchedule
-from helpers.training import (
-    RECIPES,
-    RESUME,
-    Annealed,
-    ClassConditional,
-    OneStep,
-    Result,
-    TimeConditional,
-    TrainingError,
-    add_noise,
-    class_conditional,
-    load_result,
-    load_unet,
-    loss_history,
-    one_step,
-    save_result,
-    save_unet,
-    train,
-)
+from helpers.tasks import ClassConditional, OneStep, TimeConditional, add_noise
+from helpers.training import loss_history, train
 from helpers.unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
 
 COURSE = ["one-step", "time-conditional", "class-conditional"]
@@ -162,7 +148,7 @@ def test_the_shipped_results(name):
 
 
 def test_a_result_comes_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     network = TimeConditionalUNet(2)
     samples = {1: torch.rand(3, 1, 28, 28), 20: 3 * torch.rand(3, 1, 28, 28)}  # beyond 1: clamped, as when shown
     save_result(Result(network, "a test", torch.rand(6), 3, samples), "time-conditional")
@@ -334,8 +320,8 @@ def test_apples_gpu_trains_only_when_asked(asked, on_cpu, monkeypatch):
     monkeypatch.delenv("ACCELERATE_TORCH_DEVICE", raising=False)
     if asked:
         monkeypatch.setenv("ACCELERATE_TORCH_DEVICE", asked)
-    monkeypatch.setattr(training, "Accelerator", lambda cpu, mixed_precision: cpu)
-    assert training.new_accelerator() is on_cpu
+    monkeypatch.setattr(processes, "Accelerator", lambda cpu, mixed_precision: cpu)
+    assert processes.new_accelerator() is on_cpu
 
 
 # ---- what goes wrong

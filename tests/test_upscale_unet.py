@@ -9,8 +9,7 @@ from diffusers import UNet2DConditionModel
 from toys import seeded
 
 from helpers.models import enlarged
-from helpers.sampling import abar_at
-from helpers.schedule import NoiseSchedule
+from helpers.schedule import NoiseSchedule, abar_at
 from helpers.upscale_unet import UpscaleUNet, aligned
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from helpers.denoisers import Cond, Denoiser, Prediction, TextDenoiser, UpscaleDenoiser, batch_conds
+from helpers.denoisers import Cond, Denoiser, Prediction, batch_conds
+from helpers.if_denoisers import TextDenoiser, UpscaleDenoiser
 from helpers.schedule import NoiseSchedule
 
 

@@ -27,7 +27,7 @@ from diffusers import UNet2DConditionModel
 
 from helpers.hub import DEEPFLOYD
 from helpers.memory import GB, PICTURES, Footprint, Plan, expected_peak, footprint
-from helpers.prompts import TOKENS, t5_bytes
+from helpers.text_encoders import TOKENS, t5_bytes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from tiny_if import STAGE_1, STAGE_2

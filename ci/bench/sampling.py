@@ -18,10 +18,12 @@ from diffusers import IFPipeline
 from diffusers.utils import logging
 
 from ci.bench.timing import parse_options, time_in_turn
-from helpers.denoisers import TextDenoiser, guided
-from helpers.models import BUNDLED, load_model, load_network
+from helpers.denoisers import guided
+from helpers.if_denoisers import TextDenoiser
+from helpers.models import load_model
 from helpers.sampling import dynamic_threshold, final, sample
 from helpers.schedule import strided_timesteps
+from helpers.stages import BUNDLED, load_network
 
 GAMMA = 7.0
 TIMESTEPS = strided_timesteps(34)

@@ -27,17 +27,13 @@ from torch.utils.data import DataLoader
 
 from ci.bench.timing import parse_options, time_in_turn
 from helpers.data import mnist
-from helpers.denoisers import DigitDenoiser, guided
+from helpers.denoisers import guided
+from helpers.digits import DigitDenoiser
+from helpers.recipes import class_conditional, faster_class_conditional
+from helpers.results import RESULTS, load_result
 from helpers.sampling import final, sample
 from helpers.schedule import NoiseSchedule, strided_timesteps
-from helpers.training import (
-    RESULTS,
-    class_conditional,
-    faster_class_conditional,
-    load_result,
-    loss_history,
-    train,
-)
+from helpers.training import loss_history, train
 from helpers.unet import one_hot
 
 PICTURES = 1280  # of each measurement

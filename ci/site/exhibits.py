@@ -17,13 +17,15 @@ from torch import Tensor
 
 from helpers import show
 from helpers.data import course_image, rectangle_mask
-from helpers.denoisers import DigitDenoiser, guided
+from helpers.denoisers import guided
+from helpers.digits import DigitDenoiser
 from helpers.editing import inpaint, sdedit
 from helpers.illusions import anagram, hybrid, turned
 from helpers.models import TextToImage, load_model
+from helpers.recipes import class_conditional
+from helpers.results import load_result
 from helpers.sampling import ddim_step, dynamic_threshold, final, forward, sample
 from helpers.schedule import strided_timesteps
-from helpers.training import class_conditional, load_result
 from helpers.unet import one_hot
 
 GAP = 4  # pixels between pictures side by side

@@ -40,7 +40,7 @@ def add_noise_by(mix, draw=torch.randn, own=False):
 add_noise = Exercise(
     name="add_noise",
     notebook="b1_2",
-    kit="helpers.training.add_noise",
+    kit="helpers.tasks.add_noise",
     task="Add noise of strength sigma to the pictures x0: the first formula under The maths.",
     look="With sigma = 0 the picture comes back as it was. With black pictures only the noise is left: how strong "
     "is it?",
@@ -153,7 +153,7 @@ def one_step_by(
 one_step = Exercise(
     name="one_step",
     notebook="b1_2",
-    kit="helpers.training.OneStep",
+    kit="helpers.tasks.OneStep",
     task="Make a batch of examples: the noisy pictures, as a tuple of one, and what the network should answer.",
     look="The network sees z = x0 + sigma eps, with fresh noise for every batch, and should answer x0.",
     probe=probe_one_step,

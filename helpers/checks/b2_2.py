@@ -8,7 +8,7 @@ __all__ = ["EXERCISES"]
 time_conditional = Exercise(
     name="time_conditional",
     notebook="b2_2",
-    kit="helpers.training.TimeConditional",
+    kit="helpers.tasks.TimeConditional",
     task="Make a batch of examples: draw t, by self.timesteps, and eps for every picture; the network sees (x_t, t/T) "
     "and should answer eps.",
     look="Compare with algorithm 1: a t for every picture, from 0 to T - 1, fresh noise, x_t by the forward process.",

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import nn
 
-from ..denoisers import DigitDenoiser, Prediction
+from ..denoisers import Prediction
+from ..digits import DigitDenoiser
 from .exercise import Exercise, Mistake
 from .faults import Fault
 from .measured import Measured
@@ -18,7 +19,7 @@ __all__ = ["EXERCISES"]
 sample_digits = Exercise(
     name="sample_digits",
     notebook="b2_3",
-    kit="helpers.sampling.sample_digits",
+    kit="helpers.digits.sample_digits",
     task="Write algorithm 2: from pure noise down all the timesteps, √β_t z added at every step but the last.",
     look="Print t and the mean and deviation of x at each step: where does it leave what the formula gives?",
     probe=probe_digits,
@@ -105,7 +106,7 @@ def digit_denoiser_by(
 digit_denoiser = Exercise(
     name="digit_denoiser",
     notebook="b2_3",
-    kit="helpers.denoisers.DigitDenoiser",
+    kit="helpers.digits.DigitDenoiser",
     task="Ask the network, in evaluation mode and told t/T, which noise it sees; var = 1 everywhere, which means β.",
     look="Print what the network is given: x_t, a column of t/T with a row for each picture, and the class if "
     "there is one.",

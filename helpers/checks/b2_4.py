@@ -70,7 +70,7 @@ def drop_to_zero_class(labels, p, generator):
 class_conditional = Exercise(
     name="class_conditional",
     notebook="b2_4",
-    kit="helpers.training.ClassConditional",
+    kit="helpers.tasks.ClassConditional",
     task="As in 2.2, and a third input: the one-hot class c, which is all zeros with probability p_uncond.",
     look="x_t and t01 are as in 2.2, and c comes after them. Count its rows that are all zeros: it should be a share "
     "p_uncond of them. All others have a single 1.",

@@ -26,9 +26,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from helpers.checkpoints import write_tensors
 from helpers.hub import ModelError
-from helpers.prompts import ENCODER_WIDTH, encode
-from helpers.training import write_tensors
+from helpers.text_encoders import ENCODER_WIDTH, encode
 from helpers.validate import check_integer
 
 from .art import ART, ArtError, brush_strokes, picture, premultiplied

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from helpers.checkpoints import TrainingError
 from helpers.devices import bf16_autocast
 from helpers.patch_unet import DRAFT, Drafter
 from helpers.show import Picture, grid
-from helpers.training import TrainingError
 from helpers.validate import check_integer
 
 from .dataset import DATA, Dataset, DatasetError

@@ -8,8 +8,9 @@ import json
 
 from safetensors.torch import save_file
 
-from helpers.models import BUNDLED
-from helpers.prompts import EMBEDDINGS, ENCODER_WIDTH, KNOWN, course_prompts, encode
+from helpers.prompts import KNOWN, course_prompts
+from helpers.stages import BUNDLED
+from helpers.text_encoders import EMBEDDINGS, ENCODER_WIDTH, encode
 from making.mini_if.scenes import known
 
 folder = BUNDLED["mini-if"]

@@ -28,9 +28,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from helpers.models import BUNDLED, ModelError, TextToImage, load_model
+from helpers.checkpoints import TrainingError
+from helpers.models import ModelError, TextToImage, load_model
 from helpers.show import Picture, grid
-from helpers.training import TrainingError
+from helpers.stages import BUNDLED
 
 from .asked import ILLUSIONS, SEEDS, chance, pairs_of, usual_captions
 from .dataset import DATA, Dataset, DatasetError

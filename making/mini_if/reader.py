@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
+from helpers.checkpoints import TrainingError, load_weights, read_tensors, write_tensors
 from helpers.devices import bf16_autocast
 from helpers.sampling import draw_noise
-from helpers.training import TrainingError, load_weights, read_tensors, write_tensors
 from helpers.unet import Conv, DownConv
 from helpers.validate import check_batch, check_integer
 

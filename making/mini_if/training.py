@@ -27,25 +27,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from helpers.denoisers import TextDenoiser, guided
+from helpers.checkpoints import RESUME, TrainingError, load_adam, load_weights, read_run, read_tensors, write_tensors
+from helpers.denoisers import guided
 from helpers.devices import bf16_autocast
 from helpers.hub import ModelError
-from helpers.models import BUNDLED, load_network
+from helpers.if_denoisers import TextDenoiser
 from helpers.patch_unet import PatchUNet, VUNet
+from helpers.processes import new_accelerator
 from helpers.prompts import course_prompts, load_embeddings
-from helpers.sampling import abar_at, draw_noise, dynamic_threshold, final, forward, sample
-from helpers.schedule import NoiseSchedule, strided_timesteps
+from helpers.sampling import draw_noise, dynamic_threshold, final, forward, sample
+from helpers.schedule import NoiseSchedule, abar_at, strided_timesteps
 from helpers.show import grid
-from helpers.training import (
-    RESUME,
-    TrainingError,
-    load_adam,
-    load_weights,
-    new_accelerator,
-    read_run,
-    read_tensors,
-    write_tensors,
-)
+from helpers.stages import BUNDLED, load_network
 from helpers.validate import check_integer, check_number
 
 from .dataset import DATA, Dataset, DatasetError

@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from diffusers import DDPMScheduler, IFSuperResolutionPipeline
 from torch import Tensor
 
-from helpers.denoisers import UpscaleDenoiser
 from helpers.devices import bf16_autocast
-from helpers.models import STAGE_2, enlarged, lanczos, upscale
+from helpers.if_denoisers import UpscaleDenoiser
+from helpers.models import enlarged, lanczos, upscale
 from helpers.sampling import forward
 from helpers.show import grid
+from helpers.stages import STAGE_2
 from helpers.upscale_unet import UpscaleUNet, aligned
 from helpers.validate import check_integer
 

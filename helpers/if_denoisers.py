@@ -1,0 +1,101 @@
+"""Denoisers for IF-style networks, which are told a text: stage I, and stage II, which enlarges."""
+
+import torch
+from torch import Tensor
+
+from .denoisers import Denoiser, Prediction, batch_conds
+from .memory import execution_device
+from .schedule import NoiseSchedule
+from .validate import check_batch, check_timestep
+
+
+class TextDenoiser(Denoiser):
+    """An IF-style network: UNet(x_t, t, text) gives predicted noise and learned variance, 2C channels.
+
+    Args:
+        unet: a diffusers UNet2DConditionModel, or Mini-IF's PatchUNet.
+        schedule: the noise schedule that it was trained with.
+        empty: the text states (1, 77, width) of the empty prompt "".
+    """
+
+    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, empty: Tensor):
+        self.unet, self.schedule, self.empty = unet, schedule, empty
+        size = unet.config.sample_size
+        self.image_shape = (unet.config.in_channels, size, size)
+
+    def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
+        self.check_text(cond)
+        return self.predict(x_t, t, batch_conds([cond], len(x_t)))
+
+    def predict(self, sample: Tensor, t: int, text: Tensor, **more) -> Prediction:
+        """Call the network on what it wants beside text (B, 77, width), all on its device and in its own precision."""
+        device = execution_device(self.unet)
+        weight = next(self.unet.parameters())  # (diffusers' unet.dtype would search all modules, at every step)
+        # Mini-IF's network takes the picture in fp32 and casts only its insides; IF's wants its own dtype
+        picture = sample.to(device, getattr(self.unet, "picture_dtype", weight.dtype))
+        more = {name: x.to(device) for name, x in more.items()}
+        out = self.unet(picture, t, encoder_hidden_states=text.to(device, weight.dtype), **more).sample
+        return Prediction(*out.to(sample.device, torch.float32).chunk(2, dim=1))  # of (B, 2C, H, W)
+
+    def unconditional(self, cond: Tensor) -> Tensor:
+        self.check_text(cond)
+        return self.empty.to(cond).expand_as(cond)
+
+    def check_text(self, cond) -> None:
+        """Text states of the width and length that the network knows."""
+        tokens, width = self.empty.shape[1:]
+        if not isinstance(cond, Tensor):
+            raise TypeError(
+                f"the condition is a {type(cond).__name__}; wanted text states (1 or B, {tokens}, {width}): "
+                "model.embed(prompt) makes them."
+            )
+        if cond.ndim != 3 or cond.shape[1:] != (tokens, width):
+            raise ValueError(
+                f"the condition has shape {tuple(cond.shape)}; this model wants text states "
+                f"(1 or B, {tokens}, {width}): model.embed(prompt) makes them."
+            )
+
+
+class UpscaleDenoiser(TextDenoiser):
+    """IF's stage II: UNet((x_t, low), t, text, level) gives predicted noise and learned variance.
+
+    The condition is (text, low, level): text states (1 or B, 77, width); the low-resolution picture, enlarged to
+    image_shape and noised (1 or B, C, H, W); and the timesteps (1 or B,) to which it is noised.
+
+    Args:
+        unet, schedule, empty: as for TextDenoiser. The unet takes 2C channels, and `class_labels`: the level.
+        low_schedule: the noise schedule of the low-resolution picture.
+    """
+
+    def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, empty: Tensor, low_schedule: NoiseSchedule):
+        super().__init__(unet, schedule, empty)
+        self.low_schedule = low_schedule
+        channels, *size = self.image_shape
+        self.image_shape = (channels // 2, *size)
+        self.reads_text = getattr(unet, "reads_text", True)  # if not, guidance would compute the same twice
+
+    def __call__(self, x_t: Tensor, t: int, cond: tuple[Tensor, Tensor, Tensor]) -> Prediction:
+        self.check_cond(cond)
+        text, low, level = batch_conds([cond], len(x_t))
+        sample = torch.cat([x_t, low.to(x_t)], dim=1)  # (B, 2C, H, W)
+        return self.predict(sample, t, text, class_labels=level)
+
+    def unconditional(self, cond: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        self.check_cond(cond)
+        text, low, level = cond
+        return super().unconditional(text), low, level
+
+    def check_cond(self, cond) -> None:
+        """Text states, enlarged pictures and their noise levels."""
+        if not isinstance(cond, tuple) or len(cond) != 3:
+            given = f"{len(cond)} things" if isinstance(cond, tuple) else f"a {type(cond).__name__}"
+            raise TypeError(f"the condition is {given}; wanted (text states, low-resolution pictures, noise levels).")
+        text, low, level = cond
+        self.check_text(text)
+        check_batch(low, "the low-resolution picture")
+        if tuple(low.shape[1:]) != self.image_shape:
+            wanted = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"the low-resolution picture has shape {tuple(low.shape)}; wanted (1 or B, {wanted}).")
+        if not isinstance(level, Tensor) or level.ndim != 1:
+            raise TypeError(f"the noise level is {level!r}; wanted a tensor of timesteps (1 or B,).")
+        check_timestep(level, self.low_schedule.T, "the noise level")

@@ -1,0 +1,112 @@
+"""What Part B's networks learn: what a network is shown, and what it should predict."""
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .sampling import draw_noise, forward
+from .schedule import NoiseSchedule
+from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
+from .validate import check_image, check_integer, check_number, check_same
+
+
+def add_noise(
+    x0: Tensor, sigma: float, *, noise: Tensor | None = None, generator: torch.Generator | None = None
+) -> Tensor:
+    """z = x0 + sigma eps, the noising of B 1.2: pictures x0 (B, C, H, W) in [0, 1] -> z (B, C, H, W).
+
+    noise is the eps to use; without it, it is drawn from `generator`. Raises a ValueError for sigma < 0.
+    """
+    check_image(x0, "x0", 0, 1)
+    check_number(sigma, "sigma", 0)
+    if noise is None:
+        noise = draw_noise(x0.shape, generator, x0.device).to(x0.dtype)
+    check_same(x0, noise, "x0", "noise")
+    return x0 + sigma * noise
+
+
+@dataclass(frozen=True)
+class OneStep:
+    """Remove noise of a fixed strength sigma in one step: given z = x0 + sigma eps, say x0 (B 1.2)."""
+
+    sigma: float = 0.5
+
+    network = UnconditionalUNet
+
+    def __post_init__(self):
+        check_number(self.sigma, "sigma", 0)
+
+    def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (z,), and what it should say, x0."""
+        return (add_noise(x0, self.sigma, generator=generator),), x0
+
+
+@dataclass(frozen=True)
+class TimeConditional:
+    """Predict the noise at any timestep: given x_t and t/T, say eps (B 2.2).
+
+    Args:
+        T: the number of timesteps.
+        emphasis: how much more often noisy timesteps are drawn: t with a weight of 1 / abar_t^emphasis. At 0 all are
+            equal, as the course has it. The noisy end is where it is decided which digit a picture becomes, yet to the
+            plain loss it matters least: nearly all of x_t is noise there, and so the noise is easy to say.
+
+    Source: Ho et al. 2020, algorithm 1 (arXiv:2006.11239), where all are equal.
+    """
+
+    T: int = 300
+    emphasis: float = 0.0
+
+    network = TimeConditionalUNet
+
+    def __post_init__(self):
+        check_integer(self.T, "T", 1)
+        check_number(self.emphasis, "emphasis", 0)
+
+    @functools.cached_property
+    def schedule(self) -> NoiseSchedule:
+        """beta from 1e-4 to 0.02 in a straight line."""
+        return NoiseSchedule.linear(self.T)
+
+    def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
+        """Random timesteps 0 … T-1, (count,)."""
+        if self.emphasis == 0:
+            return torch.randint(self.T, (count,), generator=generator)
+        weights = self.schedule.alphas_cumprod**-self.emphasis
+        return torch.multinomial(weights, count, replacement=True, generator=generator)
+
+    def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01), and what it should say, eps.
+
+        t, by `timesteps`, and eps are drawn anew for every picture of every batch.
+        """
+        t = self.timesteps(len(x0), generator)
+        x_t, eps = forward(x0, t, self.schedule.alphas_cumprod, generator=generator)
+        t01 = (t / self.T)[:, None].to(x0.device)  # (B, 1)
+        return (x_t, t01), eps
+
+
+@dataclass(frozen=True)
+class ClassConditional(TimeConditional):
+    """Predict the noise, told which digit it is: given x_t, t/T and one-hot c, say eps (B 2.4).
+
+    With probability p_uncond a picture's c is all zeros, from which the network learns the unconditional prediction
+    that guidance needs. Source: Ho & Salimans 2022, algorithm 1 (arXiv:2207.12598).
+    """
+
+    p_uncond: float = 0.1
+
+    network = ClassConditionalUNet
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_number(self.p_uncond, "p_uncond", 0, 1)
+
+    def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01, c), and its answer, eps."""
+        (x_t, t01), eps = super().examples(x0, labels, generator)
+        keep = torch.rand(len(x0), 1, generator=generator) >= self.p_uncond  # (B, 1)
+        c = one_hot(labels) * keep.to(x0.device)  # (B, 10)
+        return (x_t, t01, c), eps
