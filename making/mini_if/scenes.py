@@ -69,8 +69,8 @@ for icons in (icons.removesuffix("-oil") for style in STYLES.values() for icons 
 # (the photograph's name in photographs.json, (left, top, right, bottom) in fractions of its width and height).
 PHOTOGRAPHIC = frozenset(STYLES["photo"].sets + STYLES["oil painting"].sets)
 PHOTOGRAPHS = {
-    "sky": (("land-canyon7", (0.0, 0.0, 0.8, 0.45)), ("land-desert7", (0.0, 0.0, 0.6, 0.35))),
-    "sea": (("land-beach1", (0.0, 0.3, 0.35, 0.75)), ("land-sea1", (0.1, 0.25, 0.6, 0.6))),
+    "sky": (("land-canyon7", (0.0, 0.0, 0.8, 0.45)),),
+    "sea": (("land-beach1", (0.0, 0.3, 0.35, 0.75)), ("land-sea1", (0.1, 0.36, 0.6, 0.7))),
     "snowy mountains": (
         ("land-mountain8", (0.05, 0.0, 0.55, 1.0)),
         ("land-snow0", (0.28, 0.1, 0.73, 0.95)),
@@ -102,6 +102,8 @@ class Canvas:
         self.photographs = {}  # colour -> the part of a photograph that is painted instead
         if icons in PHOTOGRAPHIC:
             self.photographs = {colour: self.random.choice(parts) for colour, parts in PHOTOGRAPHS.items()}
+        if icons.endswith("-oil"):  # brush strokes would blur the sky and the sea of photographs into each other
+            del self.photographs["sky"], self.photographs["sea"]
         self.image = Image.new("RGBA", (SIZE, SIZE))
         self.full = False  # whether it reaches the picture's edges, where a plain object is left some room
 
