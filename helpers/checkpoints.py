@@ -8,6 +8,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+__all__ = ["RESUME", "TrainingError", "load_adam", "load_weights", "read_run", "read_tensors", "write_tensors"]
+
 RESUME = "resume.safetensors"  # in a run's folder: all that the next step depends on
 
 

@@ -17,6 +17,8 @@ from torch.utils.data import TensorDataset
 
 from .validate import check_integer
 
+__all__ = ["DATA", "DataError", "ImageError", "course_image", "from_pixels", "load_image", "mnist", "rectangle_mask"]
+
 DATA = Path(__file__).resolve().parent.parent / "data"
 MAX_PIXELS = 50_000_000  # a 50-megapixel photograph; a decompression bomb claims far more
 

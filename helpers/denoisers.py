@@ -13,6 +13,8 @@ from torch import Tensor
 from .schedule import NoiseSchedule
 from .validate import check_number
 
+__all__ = ["Combinator", "Cond", "Denoiser", "Guided", "Prediction", "batch_conds", "guided", "predict_together"]
+
 Cond = Tensor | tuple  # a tensor (1 or B, …), or a tuple of Conds
 
 

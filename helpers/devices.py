@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from packaging.version import Version
 
+__all__ = ["best_dtype", "bf16_autocast", "choose_device", "load_in", "no_autocast"]
+
 HAVE_AUTOCAST = ("cuda", "cpu")  # PyTorch 2.4 has none at all for Apple's GPU
 
 

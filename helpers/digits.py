@@ -9,6 +9,8 @@ from .sampling import final, sample
 from .schedule import NoiseSchedule, strided_timesteps
 from .unet import CLASSES
 
+__all__ = ["DigitDenoiser", "sample_classes", "sample_digits"]
+
 
 class DigitDenoiser(Denoiser):
     """A network of Part B: UNet(x_t, t/T) or UNet(x_t, t/T, c) gives predicted noise.

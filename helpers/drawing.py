@@ -19,6 +19,8 @@ from torch import Tensor
 from .data import ImageError, load_image
 from .validate import check_image, check_mask
 
+__all__ = ["MaskPainter", "SketchPad"]
+
 PREFIX = "data:image/png;base64,"
 MASK_COLOUR = (233, 30, 99)  # MASK in drawing.js
 

@@ -9,6 +9,8 @@ from .denoisers import Cond, Denoiser
 from .sampling import Step, denoise, draw_noise, forward
 from .validate import check_fits, check_image, check_integer, check_mask, check_timesteps
 
+__all__ = ["inpaint", "keep_known", "sdedit"]
+
 
 def sdedit(
     denoiser: Denoiser,

@@ -11,6 +11,8 @@ from pathlib import Path
 from huggingface_hub import constants, get_token, snapshot_download
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+__all__ = ["DEEPFLOYD", "LICENCE", "ModelError", "deepfloyd", "fetch_from_hub", "is_hub_name"]
+
 LICENCE = "https://huggingface.co/spaces/DeepFloyd/deepfloyd-if-license"
 # the hub's names of stage I and of the stage II that goes with it; 400 M and 450 M, 900 M and 1.2 B, 4.3 B and 1.2 B
 # weights
@@ -37,7 +39,7 @@ def is_hub_name(name: str) -> bool:
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) is not None
 
 
-def fetch(name: str, patterns: tuple[str, ...]) -> Path:
+def fetch_from_hub(name: str, patterns: tuple[str, ...]) -> Path:
     """The folder in the hub's cache with those files of a model that match. What it lacks is downloaded.
 
     huggingface_hub fetches only what is new and, without a network, takes what its cache has.

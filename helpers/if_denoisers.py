@@ -8,6 +8,8 @@ from .memory import execution_device
 from .schedule import NoiseSchedule
 from .validate import check_batch, check_timestep
 
+__all__ = ["TextDenoiser", "UpscaleDenoiser"]
+
 
 class TextDenoiser(Denoiser):
     """An IF-style network: UNet(x_t, t, text) gives predicted noise and learned variance, 2C channels.

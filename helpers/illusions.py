@@ -12,6 +12,24 @@ from torchvision.transforms.functional import rotate as rotate_by
 from .denoisers import Combinator, Denoiser, Prediction, predict_together
 from .validate import check_integer, check_number
 
+__all__ = [
+    "Anagram",
+    "Hybrid",
+    "View",
+    "anagram",
+    "blur",
+    "find_view",
+    "flip",
+    "hybrid",
+    "identity",
+    "inner_circle",
+    "negate",
+    "permute_patches",
+    "rotate",
+    "turned",
+    "views",
+]
+
 
 class View(NamedTuple):
     """A way to look at a picture (B, C, H, W), and the way back.

@@ -19,6 +19,18 @@ from torch.utils._pytree import tree_leaves
 
 from .hub import ModelError
 
+__all__ = [
+    "GB",
+    "PICTURES",
+    "Footprint",
+    "Plan",
+    "choose_plan",
+    "execution_device",
+    "expected_peak",
+    "footprint",
+    "place_networks",
+]
+
 GB = 1e9
 PICTURES = 12  # in a call of the network: six guided pictures, the most that a notebook asks for at once
 RESERVE = 1 * GB  # for CUDA itself, the workspaces of its convolutions, and what falls between its blocks of memory
@@ -130,7 +142,7 @@ def is_on(network: nn.Module, device: torch.device) -> bool:
     return next(network.parameters()).device.type == device.type
 
 
-def place(networks: list[nn.Module], device: torch.device, dtype: torch.dtype, plan: Plan = Plan.ALL) -> None:
+def place_networks(networks: list[nn.Module], device: torch.device, dtype: torch.dtype, plan: Plan = Plan.ALL) -> None:
     """Put networks where a plan wants them. They compute on the device in any case, which `execution_device` tells."""
     for i, network in enumerate(networks):
         remove_hook_from_module(network, recurse=True)

@@ -18,7 +18,19 @@ from .recipes import Recipe
 from .unet import CLASSES, Conv, DownConv
 from .validate import check_batch, check_integer
 
-READER = DATA / "models" / "digits" / "reader.safetensors"
+__all__ = [
+    "DIGIT_READER",
+    "DigitQuality",
+    "DigitReader",
+    "digit_quality",
+    "frechet_distance",
+    "load_digit_reader",
+    "read_digits",
+    "reading",
+    "real_quality",
+]
+
+DIGIT_READER = DATA / "models" / "digits" / "reader.safetensors"
 FEATURES = 64
 
 
@@ -64,16 +76,16 @@ reading = Recipe(Reading(), hidden=16, epochs=4, batch_size=128, lr=1e-3, decay=
 
 
 @functools.cache
-def load_reader() -> DigitReader:
+def load_digit_reader() -> DigitReader:
     """The reader that ships with the kit, in fp32 on the CPU."""
-    weights, _ = read_tensors(READER)
+    weights, _ = read_tensors(DIGIT_READER)
     reader = reading.new_network()
-    load_weights(reader, weights, READER)
+    load_weights(reader, weights, DIGIT_READER)
     return reader.eval()
 
 
 @torch.no_grad()
-def look(pictures: Tensor) -> tuple[Tensor, Tensor]:
+def read_digits(pictures: Tensor) -> tuple[Tensor, Tensor]:
     """What the reader sees in pictures (N, 1, 28, 28), clamped to [0, 1] as they are shown.
 
     Returns its features (N, 64), and the digits that it reads (N,).
@@ -81,7 +93,7 @@ def look(pictures: Tensor) -> tuple[Tensor, Tensor]:
     check_batch(pictures, "pictures")
     if pictures.shape[1:] != (1, 28, 28):
         raise ValueError(f"pictures have shape {tuple(pictures.shape)}; wanted (N, 1, 28, 28).")
-    reader = load_reader()
+    reader = load_digit_reader()
     features = torch.cat([reader.features(batch.clamp(0, 1)) for batch in pictures.cpu().split(500)])
     return features, reader.scores(features).argmax(dim=1)
 
@@ -109,7 +121,7 @@ def frechet_distance(features: Tensor, others: Tensor) -> float:
     return max((shift.square().sum() + S_1.trace() + S_2.trace() - 2 * root_trace).item(), 0.0)
 
 
-class Quality(NamedTuple):
+class DigitQuality(NamedTuple):
     """accuracy: the share of pictures read as what they should be, in [0, 1]. distance: to real digits, from 0 up."""
 
     accuracy: float
@@ -119,22 +131,22 @@ class Quality(NamedTuple):
 @functools.cache
 def real_features() -> Tensor:
     """The reader's features of the 60,000 training pictures, (60000, 64). Takes some seconds, once."""
-    return look(mnist().tensors[0])[0]
+    return read_digits(mnist().tensors[0])[0]
 
 
-def quality(pictures: Tensor, labels: Tensor) -> Quality:
+def digit_quality(pictures: Tensor, labels: Tensor) -> DigitQuality:
     """How good drawn digits (N, 1, 28, 28) are, N > 64, if labels (N,) were asked for.
 
     The distance is to MNIST's training pictures. `real_quality(N)` says what is possible.
     """
-    features, read = look(pictures)
+    features, read = read_digits(pictures)
     if labels.shape != read.shape:
         raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(read)} pictures.")
-    return Quality((read == labels.cpu()).double().mean().item(), frechet_distance(features, real_features()))
+    return DigitQuality((read == labels.cpu()).double().mean().item(), frechet_distance(features, real_features()))
 
 
-def real_quality(count: int) -> Quality:
+def real_quality(count: int) -> DigitQuality:
     """The quality of real digits: `count` of MNIST's 10,000 test pictures, which no network here has learned from."""
     check_integer(count, "count", FEATURES + 1, 10_000)
     chosen = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))[:count]  # the first ones are neater
-    return quality(*mnist(train=False)[chosen])
+    return digit_quality(*mnist(train=False)[chosen])

@@ -16,15 +16,17 @@ from .denoisers import guided
 from .devices import best_dtype, choose_device
 from .hub import DEEPFLOYD, LICENCE, ModelError
 from .if_denoisers import TextDenoiser, UpscaleDenoiser
-from .memory import Plan, place
+from .memory import Plan, place_networks
 from .patch_unet import PatchUNet
 from .prompts import course_prompts, encode_and_remember, load_embeddings, load_known, remembered
 from .sampling import denoise, draw_noise, final, forward
 from .schedule import NoiseSchedule, strided_timesteps
 from .stages import WANTED_FILES, WANTED_FILES_2, find_stages, load_stage, plan_for
 from .text_encoders import encode as encode_minilm
-from .text_encoders import nearest as nearest_of
+from .text_encoders import nearest_known
 from .validate import check_fits, check_image, check_integer, check_number
+
+__all__ = ["TextToImage", "enlarged", "lanczos", "load_model", "upscale"]
 
 
 def load_model(name: str | Path = "mini-if", device: str | torch.device | None = None) -> "TextToImage":
@@ -49,7 +51,7 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
     for folder, wanted in zip(folders, (WANTED_FILES, WANTED_FILES_2)):
         stages.append(load_stage(folder, wanted))
         # on a GPU at once: main memory need not hold two networks
-        place([stages[-1][0]], device, best_dtype(device), plan)
+        place_networks([stages[-1][0]], device, best_dtype(device), plan)
     model = TextToImage(*stages[0], embeddings, *stages[1:], encode=encode, known=load_known(folders[0]))
     if str(name).startswith("DeepFloyd/") or str(name) in DEEPFLOYD:
         print(f"DeepFloyd IF: the course runs no safety checker and adds no watermark. Its licence: {LICENCE}")
@@ -124,7 +126,7 @@ class TextToImage:
     def to(self, device: str | torch.device, plan: Plan = Plan.ALL) -> "TextToImage":
         """Move the model to a device, at the precision that is best there, by a plan for its memory."""
         device = torch.device(device)
-        place(self.networks, device, best_dtype(device), plan)
+        place_networks(self.networks, device, best_dtype(device), plan)
         return self
 
     def embed(self, prompts: str | list[str]) -> Tensor:
@@ -154,7 +156,7 @@ class TextToImage:
         None if that cannot be said: for a model that does not list what it was shown, or without the text encoder.
         """
         try:
-            return nearest_of(prompt, self.known) if self.known else None
+            return nearest_known(prompt, self.known) if self.known else None
         except ModelError:
             return None
 

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 
 from .schedule import NoiseSchedule
 
+__all__ = ["DRAFT", "Drafter", "Nearest", "PatchUNet", "VUNet", "alphas_cumprod_at"]
+
 PATCH = 2
 POSITIONS = 8  # sin and cos of pi k z / 2, for z = x, y and k = 1, 2
 DRAFT = 4  # red, green, blue (premultiplied) and alpha

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from .devices import choose_device
 
+__all__ = ["SharedBatchNorm", "new_accelerator"]
+
 
 def new_accelerator() -> Accelerator:
     """What knows this process's device and the other processes, if accelerate launched several."""

@@ -22,6 +22,17 @@ from torch import Tensor
 from .hub import DEEPFLOYD, ModelError, is_hub_name
 from .text_encoders import EMBEDDINGS, TOKENS, encode_t5
 
+__all__ = [
+    "KNOWN",
+    "course_prompts",
+    "encode_and_remember",
+    "load_embeddings",
+    "load_known",
+    "read_dictionary",
+    "remember",
+    "remembered",
+]
+
 KNOWN = "known.json"  # what a model was shown, in words
 COURSE = Path(__file__).resolve().parent.parent / "data" / "prompts.json"
 

@@ -9,6 +9,18 @@ from torch import nn
 from .tasks import ClassConditional, OneStep, TimeConditional
 from .validate import check_integer, check_number
 
+__all__ = [
+    "RECIPES",
+    "Annealed",
+    "Recipe",
+    "class_conditional",
+    "faster_class_conditional",
+    "faster_one_step",
+    "faster_time_conditional",
+    "one_step",
+    "time_conditional",
+]
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -12,6 +12,8 @@ from .checkpoints import TrainingError, load_weights, read_tensors, write_tensor
 from .data import DATA
 from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet
 
+__all__ = ["RESULTS", "Result", "load_result", "load_unet", "save_result", "save_unet"]
+
 RESULTS = DATA / "models" / "digits"  # what ships with the kit
 UNETS = {unet.__name__: unet for unet in (UnconditionalUNet, TimeConditionalUNet, ClassConditionalUNet)}
 

@@ -24,6 +24,19 @@ from .validate import (
     check_timesteps,
 )
 
+__all__ = [
+    "Step",
+    "ddim_step",
+    "ddpm_step",
+    "denoise",
+    "draw_noise",
+    "dynamic_threshold",
+    "estimate_x0",
+    "final",
+    "forward",
+    "sample",
+]
+
 
 class Step(NamedTuple):
     """One step of the loop, from timestep t to s (None: there is no next one). All pictures are (B, C, H, W)."""

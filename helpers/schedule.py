@@ -12,6 +12,8 @@ from torch import Tensor
 
 from .validate import check_integer, check_number, check_tensor
 
+__all__ = ["NoiseSchedule", "abar_at", "strided_timesteps"]
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseSchedule:

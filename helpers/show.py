@@ -16,6 +16,21 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+__all__ = [
+    "DPI",
+    "GREY",
+    "Animation",
+    "Picture",
+    "animate",
+    "curves",
+    "finish",
+    "grey_axes",
+    "grid",
+    "loss_curve",
+    "stack",
+    "to_pixels",
+]
+
 GREY = "#7a7a7a"
 DPI = 100
 GAP, LINE = 6, 18  # pixels between cells, and for a line of text
@@ -117,7 +132,7 @@ def grid(
         for j, picture in enumerate(row):
             x = left + j * (cell + GAP)
             if picture is not None:
-                pixels = fitted(to_pixels(picture, low, high), cell)  # (h, w, 3)
+                pixels = fit_to_cell(to_pixels(picture, low, high), cell)  # (h, w, 3)
                 h, w, _ = pixels.shape
                 # not on axes, which would take more than twice as long
                 figure.figimage(pixels, x + (cell - w) // 2, bottom - y - (cell + h) // 2)
@@ -132,7 +147,7 @@ def grid(
     return finish(figure, f"{shown} pictures" + (f": {', '.join(words)}" if words else ""))
 
 
-def fitted(pixels: np.ndarray, cell: int) -> np.ndarray:
+def fit_to_cell(pixels: np.ndarray, cell: int) -> np.ndarray:
     """Pixels (H, W, 3) enlarged as squares, or shrunk smoothly, until they fill a cell: (h, w, 3)."""
     image = Image.fromarray(pixels)
     scale = cell / max(image.size)

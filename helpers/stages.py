@@ -8,13 +8,24 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
 
 from .devices import best_dtype, load_in
-from .hub import DEEPFLOYD, ModelError, deepfloyd, fetch, is_hub_name
+from .hub import DEEPFLOYD, ModelError, deepfloyd, fetch_from_hub, is_hub_name
 from .memory import Plan, choose_plan, footprint
 from .patch_unet import PatchUNet
 from .prompts import KNOWN
 from .schedule import NoiseSchedule
 from .text_encoders import EMBEDDINGS
 from .upscale_unet import UpscaleUNet
+
+__all__ = [
+    "BUNDLED",
+    "STAGE_2",
+    "WANTED_FILES",
+    "WANTED_FILES_2",
+    "find_stages",
+    "load_network",
+    "load_stage",
+    "plan_for",
+]
 
 BUNDLED = {"mini-if": Path(__file__).resolve().parent.parent / "data" / "models" / "mini-if"}
 NETWORKS = {"PatchUNet": PatchUNet, "UpscaleUNet": UpscaleUNet, "UNet2DConditionModel": UNet2DConditionModel}
@@ -62,10 +73,10 @@ def fetch_stage(name: str, wanted: tuple[str, ...], inner: tuple[str, ...] = (""
     Its text encoder, of 10 GB, stays there until a prompt needs it.
     """
     rest = (*(file for file in wanted if file != WEIGHTS), EMBEDDINGS, KNOWN)
-    folder = fetch(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FP16)))
+    folder = fetch_from_hub(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FP16)))
     if has_file(folder, WEIGHTS):
         return folder
-    return fetch(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FULL)))
+    return fetch_from_hub(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FULL)))
 
 
 def load_stage(folder: Path, wanted: tuple[str, ...]) -> tuple:

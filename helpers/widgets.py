@@ -22,6 +22,8 @@ from .sampling import Step
 from .show import Picture, loss_curve
 from .training import Progress
 
+__all__ = ["FAR", "Explorer", "Prompt", "kept", "play", "watch"]
+
 LEGIBLE = 0.75  # of a picture's own size: smaller, nobody reads its titles
 FAR = 0.55  # of a prompt's nearest relative: below this cosine similarity the model hardly knows what is meant
 

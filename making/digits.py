@@ -21,7 +21,7 @@ from helpers.checkpoints import RESUME, read_tensors
 from helpers.data import mnist
 from helpers.denoisers import guided
 from helpers.digits import DigitDenoiser
-from helpers.metrics import READER, quality, reading, real_quality
+from helpers.metrics import DIGIT_READER, digit_quality, reading, real_quality
 from helpers.recipes import RECIPES
 from helpers.results import RESULTS, Result, load_unet, save_result, save_unet
 from helpers.sampling import ddim_step, ddpm_step, final, sample
@@ -62,7 +62,7 @@ def make_reader() -> None:
     for progress in train(network, reading, mnist()):
         if progress.epoch_done:
             print(f"epoch {progress.epoch}: loss {progress.loss:.4f}", flush=True)
-    save_unet(network.half(), READER)
+    save_unet(network.half(), DIGIT_READER)
     print(f"reads {real_quality(10_000).accuracy:.2%} of MNIST's test pictures correctly")
 
 
@@ -153,7 +153,7 @@ def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bo
         denoiser = denoiser if gamma == 1 else guided(denoiser, gamma)
         batches = enumerate(tqdm(labels.split(BATCH), desc=f"{name}, epoch {epoch}"))
         pictures = torch.cat([draw(denoiser, one_hot(batch), len(batch), steps, step, seed) for seed, batch in batches])
-        accuracy, distance = quality(pictures, labels)
+        accuracy, distance = digit_quality(pictures, labels)
         judgement = {**key, "images": epoch * images_each, "accuracy": accuracy, "distance": round(distance, 2)}
         judgements = [*read_judgements(), judgement]  # read again: another judge may have been at work
         QUALITY.write_text("[\n" + ",\n".join(f"  {json.dumps(judgement)}" for judgement in judgements) + "\n]\n")

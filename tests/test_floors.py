@@ -1,7 +1,12 @@
-"""Nothing imports upwards: each module uses only those that its package names before it, and helpers never making."""
+"""Nothing imports upwards: each module uses only those that its package names before it, and helpers never making.
+
+Every module says what it offers, and each name stands for one thing.
+"""
 
 import ast
+import importlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -58,3 +63,31 @@ def test_a_module_of_a_package_imports_only_from_below(name, module):
     assert imported(file, 1) <= set(inner[: inner.index(module)])
     below = FLOORS[: FLOORS.index(name)] if name in FLOORS else []  # the workshop names helpers in full
     assert imported(file, 2) <= set(below)
+
+
+# ---- what each module offers: __all__
+
+OFFERED = {name: importlib.import_module(f"helpers.{name}") for name in FLOORS if name not in PACKAGES}
+
+
+def defined(file: Path) -> set[str]:
+    """The names that a file's own top level binds; imports are not counted."""
+    names = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_a_module_offers_only_what_it_defines(name):
+    module = OFFERED[name]
+    assert module.__all__ and set(module.__all__) <= defined(Path(module.__file__))
+
+
+def test_each_name_is_offered_once():
+    offered = Counter(name for module in OFFERED.values() for name in module.__all__)
+    assert [name for name, times in offered.items() if times > 1] == []

@@ -9,7 +9,7 @@ from huggingface_hub import constants, file_download, utils
 
 from helpers import stages
 from helpers.denoisers import guided
-from helpers.hub import DEEPFLOYD, LICENCE, ModelError, explain, fetch
+from helpers.hub import DEEPFLOYD, LICENCE, ModelError, explain, fetch_from_hub
 from helpers.models import load_model
 from helpers.prompts import course_prompts
 from helpers.sampling import dynamic_threshold, final, sample
@@ -142,10 +142,10 @@ def test_a_name_that_is_not_there_is_neither_folder_nor_model(hub, token, monkey
 def test_a_download_that_breaks_off_is_said_and_the_next_one_completes_it(hub, logged_in):
     hub.breaks = ".safetensors"
     with pytest.raises(ModelError, match=rf"download of {XL} broke off.*Load the model again"):
-        fetch(XL, PATTERNS)
+        fetch_from_hub(XL, PATTERNS)
     hub.breaks = None
     hub.downloads.clear()
-    folder = fetch(XL, PATTERNS)
+    folder = fetch_from_hub(XL, PATTERNS)
     assert names(hub) == {"unet/diffusion_pytorch_model.fp16.safetensors"}  # the others had arrived
     stages.load_network(folder / "unet")
 

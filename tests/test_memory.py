@@ -192,6 +192,6 @@ def execution_place(network):
 
 
 def test_a_network_computes_where_its_hook_says(networks):
-    memory.place(networks, torch.device("meta"), torch.float32, Plan.NETWORK)  # (nothing runs)
+    memory.place_networks(networks, torch.device("meta"), torch.float32, Plan.NETWORK)  # (nothing runs)
     assert [next(network.parameters()).device.type for network in networks] == ["meta", "cpu"]
     assert execution_device(networks[1]) == torch.device("meta")

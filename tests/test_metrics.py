@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.data import mnist
-from helpers.metrics import frechet_distance, load_reader, look, quality, real_quality
+from helpers.metrics import digit_quality, frechet_distance, load_digit_reader, read_digits, real_quality
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -44,39 +44,39 @@ def test_crowds_that_have_no_covariance_are_refused(shapes):
 
 def test_the_reader_reads_real_digits():
     images, labels = mnist(train=False)[:500]
-    features, read = look(images)
+    features, read = read_digits(images)
     assert features.shape == (500, 64)
     assert (read == labels).float().mean() > 0.97
 
 
 def test_the_reader_never_changes_by_looking():
-    before = {name: value.clone() for name, value in load_reader().state_dict().items()}
-    look(torch.rand(10, 1, 28, 28))
-    assert all(torch.equal(before[name], value) for name, value in load_reader().state_dict().items())
+    before = {name: value.clone() for name, value in load_digit_reader().state_dict().items()}
+    read_digits(torch.rand(10, 1, 28, 28))
+    assert all(torch.equal(before[name], value) for name, value in load_digit_reader().state_dict().items())
 
 
 def test_pictures_are_judged_as_they_are_shown():
     images, _ = mnist(train=False)[:100]
     loud = (images - 0.5) * 1000  # beyond [0, 1] nearly everywhere
-    assert torch.equal(look(loud)[0], look(loud.clamp(0, 1))[0])
+    assert torch.equal(read_digits(loud)[0], read_digits(loud.clamp(0, 1))[0])
 
 
 def test_quality_tells_real_digits_from_spoilt_and_from_all_alike(monkeypatch):
-    monkeypatch.setattr("helpers.metrics.real_features", lambda: look(mnist()[:3000][0])[0])
+    monkeypatch.setattr("helpers.metrics.real_features", lambda: read_digits(mnist()[:3000][0])[0])
     images, labels = mnist(train=False)[2000:2500]
-    real = quality(images, labels)
-    blurred = quality(torch.nn.functional.avg_pool2d(images, 5, 1, 2), labels)
-    alike = quality(images[:10].repeat(50, 1, 1, 1), labels[:10].repeat(50))
+    real = digit_quality(images, labels)
+    blurred = digit_quality(torch.nn.functional.avg_pool2d(images, 5, 1, 2), labels)
+    alike = digit_quality(images[:10].repeat(50, 1, 1, 1), labels[:10].repeat(50))
     assert real.accuracy > 0.95
     assert blurred.distance > 5 * real.distance
     assert alike.accuracy > 0.8 and alike.distance > 5 * real.distance  # accuracy alone would not notice
-    assert quality(images, (labels + 1) % 10).accuracy < 0.05
+    assert digit_quality(images, (labels + 1) % 10).accuracy < 0.05
 
 
 def test_bad_pictures_and_labels_are_refused():
     with pytest.raises(ValueError, match=r"wanted \(N, 1, 28, 28\)"):
-        look(torch.rand(2, 3, 64, 64))
+        read_digits(torch.rand(2, 3, 64, 64))
     with pytest.raises(ValueError, match="wanted one for each of 100 pictures"):
-        quality(torch.rand(100, 1, 28, 28), torch.zeros(99, dtype=torch.long))
+        digit_quality(torch.rand(100, 1, 28, 28), torch.zeros(99, dtype=torch.long))
     with pytest.raises(ValueError, match="count is 60"):
         real_quality(60)
