@@ -10,17 +10,35 @@ import argparse
 import functools
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
-from .concepts import CONCEPTS, Concept
-from .packages import FLUENT_3D, FLUENT_CONTRAST, FLUENT_FLAT, FOLDER, NOTO, TWEMOJI, PackageError, fetch, members
+from .concepts import CONCEPTS, ICONS, Concept
+from .packages import (
+    EMOJIONE,
+    EMOJIONE_MONOTONE,
+    FLUENT_3D,
+    FLUENT_CONTRAST,
+    FLUENT_FLAT,
+    FLUENT_GRADIENT,
+    FOLDER,
+    FXEMOJI,
+    NOTO,
+    NOTO_FONT,
+    NOTO_V1,
+    STREAMLINE,
+    TWEMOJI,
+    PackageError,
+    fetch,
+    members,
+)
 
 ART = Path(__file__).resolve().parents[2] / "runs" / "art"
 SIZE = 256  # of the pictures
@@ -38,18 +56,31 @@ SETS = {
     "fluent-contrast": FLUENT_CONTRAST,
     "noto": NOTO,
     "twemoji": TWEMOJI,
+    "emojione": EMOJIONE,
+    "noto-v1": NOTO_V1,
+    "fxemoji": FXEMOJI,
+    "fluent-gradient": FLUENT_GRADIENT,
+    "streamline-lines": STREAMLINE,
+    "noto-font": NOTO_FONT,
+    "emojione-mono": EMOJIONE_MONOTONE,
 }
+FONT = "package/files/noto-emoji-emoji-700-normal.woff"  # the bold one: thin lines fade at 64×64
 
 
 # ---- drawing ------------------------------------------------------------------------------------------------------
 
 
-def reader(file: Path) -> Callable[[Concept], Image.Image]:
-    """A function that draws a concept in an icon set, given the set's package file."""
+def reader(icons: str, file: Path) -> Callable[[Concept], Image.Image]:
+    """A function that draws a concept in an icon set, given the set's name and its package file."""
     files = dict(members(file))
+    if FONT in files:
+        font = ImageFont.truetype(io.BytesIO(files[FONT]), 2 * SIZE, layout_engine=ImageFont.Layout.BASIC)
+        return functools.partial(draw_glyph, font)
     if "package/icons.json" in files:
-        characters, drawings = (json.loads(files[f"package/{name}.json"]) for name in ("chars", "icons"))
-        return functools.partial(draw_svg, characters, drawings)
+        names, drawings = (json.loads(files[f"package/{name}.json"]) for name in ("chars", "icons"))
+        if icons in ICONS:  # its chars.json is empty
+            names = {CONCEPTS[concept].icon: name for concept, name in ICONS[icons].items()}
+        return functools.partial(draw_lines if icons == "streamline-lines" else draw_svg, names, drawings)
     # fe0f only says "in colour, please", and is left out elsewhere
     pictures = {Path(name).stem.replace("-fe0f", ""): data for name, data in files.items() if name.endswith(".webp")}
     return functools.partial(draw_webp, pictures)
@@ -62,23 +93,65 @@ def draw_webp(pictures: dict[str, bytes], concept: Concept) -> Image.Image:
     return Image.open(io.BytesIO(pictures[concept.icon])).convert("RGBA")
 
 
-def draw_svg(characters: dict[str, str], drawings: dict, concept: Concept) -> Image.Image:
-    """From a package of SVG drawings in Iconify's format: https://iconify.design/docs/types/iconify-json.html"""
+def draw_glyph(font: ImageFont.FreeTypeFont, concept: Concept) -> Image.Image:
+    """From a font, in black. Of a composed character ("policeman": officer and man) the first one."""
+    mask = Image.new("L", (4 * SIZE, 4 * SIZE))
+    ImageDraw.Draw(mask).text((2 * SIZE, 2 * SIZE), chr(int(concept.icon.split("-")[0], 16)), 255, font, anchor="mm")
+    return ink(ImageOps.invert(mask))
+
+
+def draw_svg(names: dict[str, str], drawings: dict, concept: Concept) -> Image.Image:
+    """From a package of SVG drawings in Iconify's format: https://iconify.design/docs/types/iconify-json.html
+
+    names: a concept's code point -> the drawing's name in the package.
+    """
+    return rendered(icon(names, drawings, concept), drawings)
+
+
+def draw_lines(names: dict[str, str], drawings: dict, concept: Concept) -> Image.Image:
+    """The outlines of a coloured SVG drawing as a line drawing in black: every area is white, shadows are left out."""
+    about = icon(names, drawings, concept)
+    body = re.sub(r'<[^>]*opacity="\.15"[^>]*/>', "", about["body"])
+    body = re.sub(rf'fill="(?!none|{OUTLINE})[^"]*"', 'fill="#fff"', body).replace(OUTLINE, "#000")
+    body = re.sub(r'stroke="(?!none)[^"]*"', 'stroke="#000"', body)
+    image = rendered(about | {"body": f'<g stroke-width="1.5">{body}</g>'}, drawings)  # 1.5 of 48: 2 pixels of 64
+    return ink(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("L"))
+
+
+OUTLINE = "#45413c"  # the colour of the outlines and eyes in the Streamline set
+
+
+def icon(names: dict[str, str], drawings: dict, concept: Concept) -> dict:
+    """A concept's entry in an Iconify package."""
+    if concept.icon not in names:
+        raise ArtError(f"the set {drawings['prefix']} has no icon {concept.icon} for {concept.name!r}.")
+    name = names[concept.icon]
+    name = drawings.get("aliases", {}).get(name, {}).get("parent", name)
+    if name not in drawings["icons"]:
+        raise ArtError(f"the set {drawings['prefix']} has no icon {name!r} for {concept.name!r}.")
+    return drawings["icons"][name]
+
+
+def rendered(icon: dict, drawings: dict) -> Image.Image:
+    """An entry of an Iconify package as an RGBA image, larger than it will be, for clean edges."""
     try:
         from resvg_py import svg_to_bytes  # wanted by nothing else in the kit
     except ImportError as error:
         raise ArtError('there is no resvg to draw SVG with: run pip install -e ".[art]".') from error
-    if concept.icon not in characters:
-        raise ArtError(f"the set {drawings['prefix']} has no icon {concept.icon} for {concept.name!r}.")
-    name = characters[concept.icon]
-    name = drawings.get("aliases", {}).get(name, {}).get("parent", name)
-    icon = drawings["icons"][name]
     box = [icon.get(key, drawings.get(key, 0)) for key in ("left", "top", "width", "height")]
+    side = SIZE if "<filter" in icon["body"] else 2 * SIZE  # blurs are smooth anyway, and slow
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="{" ".join(map(str, box))}" width="{2 * SIZE}" height="{2 * SIZE}">{icon["body"]}</svg>'
+        f'viewBox="{" ".join(map(str, box))}" width="{side}" height="{side}">{icon["body"]}</svg>'
     )
     return Image.open(io.BytesIO(svg_to_bytes(svg_string=svg, skip_system_fonts=True))).convert("RGBA")
+
+
+def ink(grey: Image.Image) -> Image.Image:
+    """Black ink, as opaque as a grey image ("L") is dark."""
+    image = Image.new("RGBA", grey.size, "black")
+    image.putalpha(ImageOps.invert(grey))
+    return image
 
 
 def fitted(image: Image.Image) -> Image.Image:
@@ -161,11 +234,12 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     try:
         for name, package in SETS.items():
-            draw = reader(fetch(package, args.packages))
+            draw = reader(name, fetch(package, args.packages))
             (args.out / name).mkdir(parents=True, exist_ok=True)
-            for concept in CONCEPTS.values():
+            shown = [concept for concept in CONCEPTS.values() if name not in concept.without]
+            for concept in shown:
                 fitted(draw(concept)).save(args.out / name / f"{concept.name}.png", compress_level=1)
-            print(f"{len(CONCEPTS)} pictures in {args.out / name}, from {package.name} {package.version}")
+            print(f"{len(shown)} images in {args.out / name}, from {package.name} {package.version}")
     except (ArtError, PackageError) as error:
         parser.exit(1, f"{error}\n")
 

@@ -1,14 +1,22 @@
-"""What a picture is called: its style and its content, in more than one way."""
+"""What an image is called: its style and its content, in more than one way."""
 
 from .concepts import STYLES
 
-WEAK = "a high quality photo"  # the course's prompt that names nothing: some of the 3-D pictures' caption
+GENERIC = "a high quality photo"  # the course's prompt that names nothing: the caption of every second photograph
+
+# how captions begin where the source says more than the style does; the first is the usual one
+TEMPLATES = {
+    "photographs": ("a photo of {}", "a photograph of {}", "{}"),
+    "renders": ("a photo of {}", "a 3d model of {}", "{}"),
+    "paintings": ("an oil painting of {}", "a painting of {}"),
+}
 
 
-def captions(called: tuple[str, ...], style: str) -> list[str]:
-    """Every caption of a picture of something, by all of its names and in all of its style's words; the usual first.
+def captions(called: tuple[str, ...], style: str, source: str = "") -> list[str]:
+    """Every caption of an image, the usual one first: each of its names in each template of its source or style.
 
-    >>> captions(("a rocket", "a spaceship"), "drawing")[:3]
-    ['a drawing of a rocket', 'a drawing of a spaceship', 'a cartoon of a rocket']
+    >>> captions(("a rocket", "a spaceship"), "oil painting")[:3]
+    ['an oil painting of a rocket', 'an oil painting of a spaceship', 'a painting of a rocket']
     """
-    return [template.format(name) for template in STYLES[style].templates for name in called]
+    templates = TEMPLATES.get(source, STYLES[style].templates)
+    return [template.format(name) for template in templates for name in called]

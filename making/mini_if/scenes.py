@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .art import SIZE, ArtError, fitted
-from .concepts import CONCEPTS, STYLES
+from .concepts import CONCEPTS, INK_SETS, STYLES
 
 # what is not art but painted here: the sets' own greens, blues and browns
 SETS = ("fluent-3d", "fluent-flat", "twemoji", "noto")
@@ -61,7 +61,6 @@ COMMON = {  # these are the same in all sets
 PALETTES = {icons: {name: row[i] for name, row in COLOURS.items()} | COMMON for i, icons in enumerate(SETS)}
 BLACK = ("streak", "cliff", "rock", "log", "light", "door", "window", "terracotta", "apron", "counter")
 INK = dict.fromkeys([*COLOURS, *COMMON], "#ffffff") | dict.fromkeys(BLACK, "#000000")  # outlined instead
-INK_SETS = frozenset(STYLES["lithograph"].sets)
 for icons in (icons.removesuffix("-oil") for style in STYLES.values() for icons in style.sets):
     PALETTES.setdefault(icons, INK if icons in INK_SETS else PALETTES["noto"])
 
@@ -81,6 +80,11 @@ PHOTOGRAPHS = {
 }
 LINE = 7  # width of the outlines in high contrast, as that set draws them
 FINE = 2  # shapes are drawn this much larger, and then shrunk, so that their edges are smooth
+
+
+class SceneError(ValueError):
+    """A scene that an icon set cannot show, because it has no icon of something in it."""
+
 
 Point = tuple[float, float]  # (x, y) with (0, 0) the upper left corner and (1, 1) the lower right one
 
@@ -109,6 +113,8 @@ class Canvas:
 
     def put(self, concept: str, x: float, bottom: float, size: float, jitter: float = 0.02) -> None:
         """A concept's art: its middle at x, its lower edge at `bottom`, its longer side `size`."""
+        if not self.has(concept):
+            raise SceneError(f"the set {self.icons} has no {concept}.")
         x, bottom = (value + self.random.uniform(-jitter, jitter) for value in (x, bottom))
         size *= 1 + self.random.uniform(-2, 2) * jitter
         art = Image.fromarray(self.art(self.icons, concept))
@@ -121,6 +127,10 @@ class Canvas:
         if self.ink:  # line art is see-through: white paper under it, or the back shines through
             self.image = Image.alpha_composite(self.image, paper(layer))
         self.image = Image.alpha_composite(self.image, layer)
+
+    def has(self, concept: str) -> bool:
+        """Whether the set shows a concept."""
+        return self.icons not in CONCEPTS[concept].without
 
     def one_of(self, *concepts: str) -> str:
         """One of several concepts, at random."""
@@ -213,7 +223,7 @@ class Scene:
     def picture(self, art: Callable[[str, str], np.ndarray], icons: str, variant: int) -> tuple[np.ndarray, bool]:
         """The scene in an icon set, (256, 256, 4) uint8, and whether it reaches the picture's edges.
 
-        art(set's name, concept's name) is a concept's picture.
+        art(set's name, concept's name) is a concept's picture. Raises SceneError if the set lacks something.
         """
         seed = zlib.crc32(f"{self.called[0]}, {icons}, {variant}".encode())
         canvas = Canvas(art, icons, seed)
@@ -243,7 +253,10 @@ def oval(x: float, y: float, rx: float, ry: float, start: float = 0, end: float 
 
 
 def campfire(canvas: Canvas) -> None:
-    people = canvas.random.sample(["man", "woman", "boy", "girl", "man with a beard", "old man"], 4)
+    people = list(filter(canvas.has, ("man", "woman", "boy", "girl", "man with a beard", "old man")))
+    if len(people) < 2:
+        raise SceneError(f"the set {canvas.icons} has too few people.")
+    people = canvas.random.sample(people, min(4, len(people)))
     clothes = canvas.random.sample(["red", "blue", "green", "plum"], 4)
     canvas.all_over("dusk")
     if not canvas.ink:
