@@ -1,13 +1,17 @@
 """Mini-IF's network: diffusers' UNet2DConditionModel on 2×2 pixel patches, told where each patch is.
 
 Seen from outside it is an IF network: it takes x_t (B, 3, 64, 64) in [-1, 1], a timestep and the text states, and
-hands out 6 channels, predicted noise and learned variance. Inside, three things differ, so that a few million
+returns 6 channels, the predicted noise and the learned variance. Inside, five things differ, so that a few million
 weights suffice:
 
 - every 2×2 patch becomes one pixel with 12 channels, so the convolutions work on a quarter of the places;
-- fixed sine and cosine channels say where a patch is, which a small convolutional network cannot know by itself;
-- a drafter reads the text and says roughly what is wanted, as a picture of one pixel for each patch, which lies beside
-  x_t: text that only scales channels cannot say *where* something goes.
+- fixed sine and cosine channels encode the position of each patch, which convolutions cannot know;
+- two or three narrow convolutions at full resolution correct the result, because the pixels of a patch are predicted
+  apart from each other and would leave a weave of 2×2 pixels;
+- averages of x_t over large blocks lie beside it. Averaging removes noise, so they still show colours and layout at
+  timesteps at which single pixels are almost pure noise;
+- a drafter turns the text into a rough image, one pixel for each patch, which lies beside x_t as well: text that only
+  scales channels cannot say *where* something goes.
 """
 
 import functools
@@ -29,6 +33,8 @@ __all__ = ["DRAFT", "Drafter", "Nearest", "PatchUNet", "VUNet", "alphas_cumprod_
 PATCH = 2
 POSITIONS = 8  # sin and cos of pi k z / 2, for z = x, y and k = 1, 2
 DRAFT = 4  # red, green, blue (premultiplied) and alpha
+NO_DRAFT = -1.0  # every value of a draft that is transparent everywhere
+SPREAD = 0.3  # variance of a block's mean over images, in [-1, 1]
 
 
 class VUNet(UNet2DConditionModel):
@@ -96,6 +102,32 @@ class Drafter(nn.Module):
         return (text.mean(dim=1) - self.mean) / self.std
 
 
+class Finisher(nn.Module):
+    """Convolutions at full resolution: (x_t, v, skip, t) -> a correction of v (B, 3, H, W), zero before training.
+
+    Args:
+        channels: of the images.
+        hidden: the number of channels in between.
+    """
+
+    def __init__(self, channels: int, hidden: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3 * channels + 1, hidden, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(hidden, hidden, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(hidden, channels, 3, padding=1),
+        )
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, x_t: Tensor, v: Tensor, skip: Tensor, abar: Tensor) -> Tensor:
+        level = abar.sqrt().expand(-1, 1, *x_t.shape[-2:])  # (B, 1, H, W): how much of x_t is image
+        inputs = torch.cat([x_t, v, skip, level], dim=1).to(self.layers[0].weight.dtype)
+        return self.layers(inputs).to(x_t.dtype)
+
+
 class Nearest(nn.Module):
     """Features (B, C, H, W) -> (B, C, 2H, 2W), each four times."""
 
@@ -112,6 +144,8 @@ class PatchUNet(VUNet):
         block_out_channels, layers_per_block, attention_head_dim, norm_num_groups: of the inner UNet.
         text_dim: width of the text states.
         draft_dim: hidden width of the drafter.
+        finish_dim: channels of the convolutions at full resolution; 0 leaves them out.
+        overviews: grids of blocks whose averages of x_t the network sees: 8 means 8×8 blocks, 1 the mean colour.
         T: number of timesteps of the cosine schedule.
 
     v contains the noise of every single pixel, which a few channels can hardly hold. Most of it comes to the output
@@ -133,6 +167,8 @@ class PatchUNet(VUNet):
         norm_num_groups: int = 8,
         text_dim: int = 384,
         draft_dim: int = 640,
+        finish_dim: int = 0,
+        overviews: tuple[int, ...] = (),
         T: int = 1000,
     ):
         outer = {"sample_size": sample_size, "in_channels": in_channels, "out_channels": out_channels}
@@ -141,7 +177,7 @@ class PatchUNet(VUNet):
         plain_levels = len(block_out_channels) - 1  # attention only where the grid is coarsest
         super().__init__(
             sample_size=sample_size // PATCH,
-            in_channels=in_channels * PATCH**2 + POSITIONS + DRAFT,
+            in_channels=in_channels * (PATCH**2 + len(overviews)) + POSITIONS + DRAFT,
             out_channels=out_channels * PATCH**2,
             block_out_channels=block_out_channels,
             layers_per_block=layers_per_block,
@@ -160,6 +196,7 @@ class PatchUNet(VUNet):
         self.register_to_config(**outer)  # what the outside sees is the picture, not the patches
 
         self.drafter = Drafter(text_dim, draft_dim, sample_size // PATCH)
+        self.finisher = Finisher(in_channels, finish_dim) if finish_dim else None
         # In diffusers' way up, a ResNet as wide as the coarser level works at the finer one: a third of all the work.
         for block in self.up_blocks[:-1]:
             block.upsamplers = nn.ModuleList([Nearest()])
@@ -171,17 +208,38 @@ class PatchUNet(VUNet):
         v, var = self.predict_v(sample, t, encoder_hidden_states, **kwargs)
         return self.hand_out(v, var, sample, t, return_dict)
 
-    def predict_v(self, sample: Tensor, t: Tensor, text: Tensor, **kwargs) -> tuple[Tensor, Tensor]:
-        """What the weights themselves say, and training compares: v and the variance channels, (B, 3, 64, 64) each."""
+    def predict_v(
+        self, sample: Tensor, t: Tensor, text: Tensor, drafted: Tensor | None = None, **kwargs
+    ) -> tuple[Tensor, Tensor]:
+        """What the weights predict, and training compares: v and the variance channels, (B, 3, 64, 64) each.
+
+        drafted (B,) says which images keep their draft; the others get NO_DRAFT, as some do in training.
+        """
         B, dtype = len(sample), self.conv_in.weight.dtype
         text = text.to(dtype)
         patches = F.pixel_unshuffle(sample, PATCH)  # (B, 12, 32, 32)
         positions = patch_positions(patches.shape[-1]).to(patches)
+        overviews = self.look_from_afar(sample, t)  # [(B, 3, 32, 32), …]
         draft = self.drafter(text).to(patches)  # (B, 4, 32, 32)
-        patches = torch.cat([patches, positions.expand(B, -1, -1, -1), draft], dim=1)  # (B, 24, 32, 32)
+        if drafted is not None:
+            draft = torch.where(drafted.view(B, 1, 1, 1), draft, NO_DRAFT)
+        patches = torch.cat([patches, positions.expand(B, -1, -1, -1), *overviews, draft], dim=1)
         out = super().forward(patches.to(dtype), t, text, **kwargs).sample  # (B, 24, 32, 32)
         v, var = F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)
-        return self.past(sample, t) + v, var
+        skip = self.past(sample, t)
+        if self.finisher is not None:
+            v = v + self.finisher(sample, v, skip, alphas_cumprod_at(t, self.config.T, sample))
+        return skip + v, var
+
+    def look_from_afar(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
+        """The means of x_t (B, 3, H, W) over blocks, scaled to variance 1 at every t, one pixel for each patch."""
+        abar = alphas_cumprod_at(t, self.config.T, x_t)
+        H, overviews = x_t.shape[-1], []
+        for grid in self.config.overviews:
+            k = H // grid  # a mean over k×k pixels has noise of deviation √(1 - abar) / k
+            means = F.avg_pool2d(x_t, k) * k / (abar * k**2 * SPREAD + 1 - abar).sqrt()  # (B, 3, grid, grid)
+            overviews.append(F.interpolate(means, size=(H // PATCH, H // PATCH), mode="bilinear"))
+        return overviews
 
     def past(self, x_t: Tensor, t: Tensor) -> Tensor:
         """What comes to v past the network: x_t (B, C, H, W) at timesteps t (B,), times skip(t)."""

@@ -1,5 +1,6 @@
 """Mini-IF's network: an IF network from outside, and inside what its page describes."""
 
+import copy
 import logging
 import math
 
@@ -9,7 +10,8 @@ import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 
-from helpers.patch_unet import PatchUNet
+from helpers.patch_unet import NO_DRAFT, SPREAD, PatchUNet
+from helpers.schedule import NoiseSchedule
 
 TIMES = [0, 300, 990]
 
@@ -168,3 +170,55 @@ def test_bf16_weights_keep_the_state_in_fp32(unet, inputs):
     # at the noisy end eps is x_t itself but for a trace of v: had x_t been rounded to bf16, it would show
     eps = half(x_t, 999, text.bfloat16()).sample[:, :3]
     torch.testing.assert_close(eps, x_t, atol=1e-3, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def overlooking():
+    torch.manual_seed(0)
+    return PatchUNet(block_out_channels=(8, 16, 48), overviews=(8, 1)).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("t", [20, 500, 980])
+def test_overviews_are_means_over_blocks_of_variance_one(overlooking, t):
+    generator = torch.Generator().manual_seed(t)
+    colours = SPREAD**0.5 * torch.randn(400, 3, 1, 1, generator=generator)  # of plain images
+    abar = NoiseSchedule.cosine(1000).alphas_cumprod[t]
+    x_t = abar.sqrt() * colours + (1 - abar).sqrt() * torch.randn(400, 3, 64, 64, generator=generator)
+    blocks, mean = overlooking.look_from_afar(x_t, torch.full((400,), t))
+    assert blocks.shape == mean.shape == (400, 3, 32, 32)
+    assert mean[..., 0, 0].std() == pytest.approx(1, abs=0.1)
+    assert (mean - mean[..., :1, :1]).abs().max() < 1e-5  # the same everywhere
+
+    def shows_colour(pixels):  # how closely values (400, 3) follow the colours
+        return torch.corrcoef(torch.stack([pixels.flatten(), colours.flatten()]))[0, 1].item()
+
+    assert shows_colour(mean[..., 9, 9]) >= shows_colour(blocks[..., 9, 9]) >= shows_colour(x_t[..., 9, 9]) - 1e-3
+    assert shows_colour(mean[..., 9, 9]) > 0.6  # also at t = 980, where a pixel's is 0.02
+
+
+def test_an_image_without_a_draft_sees_a_transparent_one(overlooking, inputs):
+    x_t, text = inputs
+    t, drafted = torch.tensor([300, 300]), torch.tensor([True, False])
+    with torch.no_grad():
+        given = overlooking.predict_v(x_t, t, text, drafted)[0]
+        with_drafts = overlooking.predict_v(x_t, t, text)[0]
+        blank = copy.deepcopy(overlooking)
+        blank.drafter.forward = lambda text: torch.full((len(text), 4, 32, 32), NO_DRAFT)
+        without = blank.predict_v(x_t, t, text)[0]
+    torch.testing.assert_close(given[0], with_drafts[0])
+    torch.testing.assert_close(given[1], without[1])
+    assert (given[1] - with_drafts[1]).abs().max() > 1e-4
+
+
+def test_the_finish_corrects_nothing_before_training_and_then_single_pixels(inputs):
+    (x_t, text), t = inputs, torch.tensor([300, 700])
+    torch.manual_seed(0)
+    unet = PatchUNet(block_out_channels=(8, 16, 48), finish_dim=4).eval().requires_grad_(False)
+    untrained = unet.predict_v(x_t, t, text)[0]
+    plain = copy.deepcopy(unet)
+    plain.finisher = None
+    torch.testing.assert_close(untrained, plain.predict_v(x_t, t, text)[0])
+    unet.finisher.layers[-1].weight.normal_(generator=torch.Generator().manual_seed(2))
+    change = unet.predict_v(x_t, t, text)[0] - untrained
+    moved = unet.predict_v(x_t.roll(1, dims=3), t, text)[0] - plain.predict_v(x_t.roll(1, dims=3), t, text)[0]
+    assert change.abs().mean() > 0.01 and moved.abs().mean() > 0.01
