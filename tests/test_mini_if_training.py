@@ -1,5 +1,7 @@
 """Mini-IF's training: the losses against closed forms, and a run that stops and goes on."""
 
+import re
+import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -28,11 +30,12 @@ class Pictures:
     def __init__(self):
         self.states = torch.randn(4, 77, 384, generator=seeded(1)).half()
 
-    def examples(self, n: int, generator: torch.Generator) -> Examples:
+    def examples(self, n: int, generator: torch.Generator, *, p_empty: float = 0.0) -> Examples:
         which = torch.randint(3, (n,), generator=generator)
+        empty = torch.rand(n, generator=generator) < p_empty
         pictures = -torch.ones(n, 3, 64, 64)
         pictures[torch.arange(n), which] = 1
-        return Examples(pictures, which + 1, which, which)
+        return Examples(pictures, (which + 1).masked_fill(empty, 0), which, which)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -181,6 +184,12 @@ def test_empty_captions(tmp_path, p_empty):
     assert is_empty.all() if p_empty else not is_empty.any()
 
 
+def test_images_lose_their_draft_now_and_then(tmp_path):
+    run = new_run(tmp_path, replace(SMALL, batch_size=400, p_undrafted=0.25))
+    drafted = run.batch()[4]
+    assert drafted.dtype == torch.bool and (~drafted).float().mean() == pytest.approx(0.25, abs=0.07)
+
+
 def test_losses_are_counted_at_their_noise_level(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "REPORT", 1)
     run = new_run(tmp_path)
@@ -222,6 +231,37 @@ def test_its_model_is_one_that_load_model_reads(tmp_path):
     given, wanted = model.stage_1.unet.state_dict(), run.average.state_dict()
     assert all((given[name].float() - wanted[name]).abs().max() < 1e-2 for name in wanted)
     assert "a pencil" in model.embeddings
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """The command, on three colours, in tmp_path."""
+    monkeypatch.setattr(training, "Dataset", lambda folder, size: Pictures())
+    monkeypatch.setattr(Run, "save_samples", lambda self: None)
+    arguments = ["--out", str(tmp_path), "--steps", "2", "--batch-size", "4", "--channels", "8", "16", "48"]
+    return lambda: training.main(arguments)
+
+
+def test_a_finished_run_that_lost_its_model_writes_it_again(command, tmp_path):
+    command()
+    written = (tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+    shutil.rmtree(tmp_path / "model")  # as if it had been killed before it wrote the model
+    (tmp_path / "model.partial").mkdir()
+    command()
+    assert (tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes() == written
+
+
+def test_a_full_disk_is_a_sentence_and_loses_nothing(command, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device", str(tmp_path / "model.partial"))
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as stopped:
+        patch.setattr(Run, "save_model", full)
+        command()
+    assert stopped.value.code == 1
+    assert re.search("No space left on device.*the same command goes on", capsys.readouterr().err)
+    command()
+    assert (tmp_path / "model" / "model_index.json").is_file()
 
 
 def test_its_samples_are_a_picture(tmp_path):

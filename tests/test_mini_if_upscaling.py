@@ -22,11 +22,12 @@ class Slopes:
 
     texts = ("", "dark", "bright")
     identity = "slopes"
+    held_out = None
 
     def __init__(self):
         self.states = torch.randn(3, 77, 384, generator=seeded(1)).half()
 
-    def examples(self, n: int, generator: torch.Generator, *, held_out: bool = False) -> Examples:
+    def examples(self, n: int, generator: torch.Generator, *, which=None, p_empty=0.0) -> Examples:
         which = torch.randint(2, (n,), generator=generator)
         z = torch.linspace(-1, 1, 256)
         pictures = torch.stack([z.expand(256, 256), z[:, None].expand(256, 256), torch.zeros(256, 256)])

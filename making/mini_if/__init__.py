@@ -16,11 +16,12 @@ Its floors, ground floor first:
 
     concepts    what the model knows: concepts, styles, and the pairs of them that are held out
     packages    where the images come from: packages of npm and Debian
-    art         icon sets, as pictures
+    art         icon sets, as images
     photographs photographs and paintings, what they show, and which are held out
     renders     3-D models, as images from several sides
-    captions    what a picture is called
-    scenes      pictures composed of several
+    captions    what an image is called
+    scenes      images composed of several drawings
+    composing   images placed, tinted and put on a background
     dataset     training examples
     sheets      contact sheets
     training    stage I, learning
@@ -31,6 +32,8 @@ Its floors, ground floor first:
     asked       what an evaluation asks for
     painting    samples that answer it, and real images
     judge       what the reader says of both
+    pixels      what can be measured without it: weave, mean colour, seams
+    editing     held-out photographs, denoised and inpainted
     embeddings  the course's prompts, encoded
     evaluation  the figures, as a table
 """

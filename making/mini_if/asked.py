@@ -27,7 +27,7 @@ def asked(dataset: Dataset, *, held_out: bool, n: int | None = None) -> Tensor:
     """
     pairs = {}
     for row, entry in enumerate(dataset.entries):
-        if entry.label in CONCEPTS and entry.held_out == held_out:
+        if entry.label in CONCEPTS and entry.split == ("pair" if held_out else "train"):
             pairs.setdefault((entry.label, entry.style), row)
     rows = list(pairs.values())
     return torch.tensor(rows if n is None else random.Random(0).sample(rows, min(n, len(rows))))
@@ -36,7 +36,7 @@ def asked(dataset: Dataset, *, held_out: bool, n: int | None = None) -> Tensor:
 def row_of(dataset: Dataset, prompt: str) -> int:
     """The index of a cached picture that a prompt is a caption of."""
     for row, entry in enumerate(dataset.entries):
-        if prompt in captions(entry.called, entry.style):
+        if prompt in captions(entry.called, entry.style, entry.source) and entry.split != "original":
             return row
     raise ValueError(f"no picture of the training set is called {prompt!r}; wanted one of its captions.")
 

@@ -1,20 +1,21 @@
-"""Training examples: cached pictures of concepts and scenes, put on ever new backgrounds.
+"""Training examples: cached images of concepts and scenes, put on ever new backgrounds.
 
     python -m making.mini_if.dataset
 
-makes the cache in runs/mini-if-data from runs/art, in a few minutes:
+makes the cache in runs/mini-if-data from runs/art, in some minutes:
 
     pictures-128.safetensors    (N, 4, 128, 128) uint8, premultiplied: for stage I, which halves them
     pictures-256.safetensors    (N, 4, 256, 256): for stage II
     texts.safetensors           text states (M, 77, 384) of all captions, fp16
-    index.json                  what each picture shows, and its captions
+    index.json                  what each image shows, and its captions
 """
 
 import argparse
 import functools
+import itertools
 import json
-import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +23,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from helpers.checkpoints import write_tensors
 from helpers.hub import ModelError
@@ -32,15 +35,26 @@ from helpers.text_encoders import ENCODER_WIDTH, encode
 from helpers.validate import check_integer
 
 from .art import ART, ArtError, brush_strokes, picture, premultiplied
-from .captions import WEAK, captions
+from .captions import GENERIC, captions
+from .composing import backgrounds, chosen, mirror, out_of_focus, place, tint
 from .concepts import CONCEPTS, STYLES, read_held_out
-from .scenes import SCENES
+from .photographs import read_photographs, squares
+from .renders import read_models
+from .scenes import SCENES, SceneError
 
 DATA = Path(__file__).resolve().parents[2] / "runs" / "mini-if-data"
-SIZES = {64: 128, 256: 256}  # of an example, and of the cached picture that it is made from
-SCENE_VARIANTS = 4  # pictures of each scene in each set
-P_WEAK = 0.05  # of the 3-D pictures are captioned WEAK
+SIZES = {64: 128, 256: 256}  # of an example, and of the cached image that it is made from
+SCENE_VARIANTS = 4  # images of each scene in each set
+EMPTY = 0  # the empty caption's index in a data set's texts
 P_USUAL = 0.5  # of the captions are the usual one, others are drawn from all
+SCENE_ZOOM, PHOTOGRAPH_ZOOM = 1.12, 1.35  # a full image is enlarged at most so much
+
+SPLITS = ("train", "pair", "original")
+# by kind of image: its share of the examples; how many are called GENERIC; how many stand before a photograph
+SHARES = {"drawing": 0.6, "photograph": 0.25, "render": 0.15}
+P_GENERIC = {"drawing": 0.0, "photograph": 0.5, "render": 0.25}
+P_BEHIND = {"drawing": 0.15, "photograph": 0.0, "render": 0.5}
+KINDS = tuple(SHARES)
 
 
 class DatasetError(RuntimeError):
@@ -52,69 +66,124 @@ class DatasetError(RuntimeError):
 
 @dataclass(frozen=True)
 class Entry:
-    """What one cached picture shows.
+    """What one cached image shows.
 
     Args:
         label: the concept's name, or the scene's usual one.
-        style, icons: the style, and the icon set.
+        style, source: the style; and the icon set, "photographs", "paintings" or "renders".
         called: what captions may call it.
-        full: whether it reaches the picture's edges.
+        kind: one of KINDS. Paintings are of the kind of photographs: full images, which may be mirrored.
+        full: whether it reaches the image's edges.
         course: whether the course's prompts name it.
-        held_out: whether its label and style are never trained together.
+        split: "train"; "pair", whose label and style are never trained together; or "original", a photograph or model
+            of its own that is never trained on.
     """
 
     label: str
     style: str
-    icons: str
+    source: str
     called: tuple[str, ...]
+    kind: str = "drawing"
     full: bool = False
     course: bool = False
-    held_out: bool = False
+    split: str = "train"
 
 
 @functools.lru_cache(maxsize=2000)
 def art(icons: str, concept: str, folder: Path = ART) -> np.ndarray:
-    """A concept's picture in an icon set, (256, 256, 4) uint8; "noto-oil" is noto in oil."""
+    """A concept's drawing in an icon set, (256, 256, 4) uint8; "noto-oil" is noto in oil."""
     if icons == "noto-oil":
         return brush_strokes(picture("noto", concept, folder), zlib.crc32(concept.encode()))
     return picture(icons, concept, folder)
 
 
-def entries(art=art):
-    """Every picture of the training set, as (Entry, (256, 256, 4) uint8), one after the other."""
+def drawings(art=art) -> Iterator[tuple[Entry, np.ndarray]]:
+    """Every drawing and composed scene, as (Entry, (256, 256, 4) uint8)."""
     held_out = read_held_out()
     for style, about in STYLES.items():
         for icons in about.sets:
             for concept in CONCEPTS.values():
                 if icons not in concept.without:
-                    pair = (concept.name, style) in held_out
-                    entry = Entry(concept.name, style, icons, concept.called, course=concept.course, held_out=pair)
+                    split = "pair" if (concept.name, style) in held_out else "train"
+                    entry = Entry(concept.name, style, icons, concept.called, course=concept.course, split=split)
                     yield entry, art(icons, concept.name)
             for scene in SCENES:
                 for variant in range(SCENE_VARIANTS):
-                    image, full = scene.picture(art, icons, variant)
+                    try:
+                        image, full = scene.picture(art, icons, variant)
+                    except SceneError:
+                        continue
                     if icons == "noto-oil":
                         image = brush_strokes(image, zlib.crc32(f"{scene.called[0]} {variant}".encode()))
-                    yield Entry(scene.called[0], style, icons, scene.called, full, scene.course), image
+                    entry = Entry(scene.called[0], style, icons, scene.called, full=full, course=scene.course)
+                    yield entry, image
 
 
-def build(folder: Path = DATA, art=art, encode=encode) -> None:
-    """Make the cache. `art` and `encode` are the kit's own, unless a test has smaller ones."""
-    index, pictures = [], []
-    for entry, image in entries(art):
-        index.append(entry)
-        pictures.append((255 * premultiplied(image)).round().byte())
-    large = torch.stack(pictures)  # (N, 4, 256, 256)
-    small = torch.cat([F.avg_pool2d(part.float(), 2).round().byte() for part in large.split(64)])
-    write_tensors({"pictures": large}, folder / "pictures-256.safetensors", {})
-    write_tensors({"pictures": small}, folder / "pictures-128.safetensors", {})
+def photographs(folder: Path = ART) -> Iterator[tuple[Entry, np.ndarray]]:
+    """Squares of every photograph and painting, as (Entry, (256, 256, 4) uint8)."""
+    for photo in read_photographs():
+        style, source = ("photo", "photographs") if photo.kind == "photo" else ("oil painting", "paintings")
+        split = "train" if photo.split == "train" else "original"
+        entry = Entry(photo.label, style, source, photo.names, kind="photograph", full=True, split=split)
+        for square in squares(read_image(folder / "photographs" / f"{photo.id}.png")):
+            yield entry, np.array(square.convert("RGBA"))
 
-    texts = {"": None, WEAK: None}  # a dict keeps the order
+
+def renders(folder: Path = ART) -> Iterator[tuple[Entry, np.ndarray]]:
+    """Every view of every 3-D model, as (Entry, (256, 256, 4) uint8)."""
+    for model in read_models():
+        split = "train" if model.split == "train" else "original"
+        for view in model.views:
+            called = model.called + ((f"{model.called[0]} {view.words}",) if view.words else ())
+            entry = Entry(model.concept, "photo", "renders", called, kind="render", split=split)
+            yield entry, np.array(read_image(folder / "renders" / model.file(view)).convert("RGBA"))
+
+
+def read_image(file: Path) -> Image.Image:
+    if not file.is_file():
+        raise DatasetError(f"there is no {file}; make it with python -m making.mini_if.{file.parent.name}.")
+    return Image.open(file)
+
+
+def everything(folder: Path = ART) -> Iterator[tuple[Entry, np.ndarray]]:
+    """All images of the training set."""
+    return itertools.chain(drawings(functools.partial(art, folder=folder)), photographs(folder), renders(folder))
+
+
+def batched(items: Iterator, n: int) -> Iterator[list]:
+    """Lists of n items, the last of which may be shorter."""
+    items = iter(items)
+    while batch := list(itertools.islice(items, n)):
+        yield batch
+
+
+def write_large(pictures: Tensor, file: Path) -> None:
+    """Write gigabytes without a second copy of them in memory; the file has its name once it is whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(file.name + ".partial")
+    save_file({"pictures": pictures}, partial)
+    partial.replace(file)
+
+
+def build(entries: Iterator[tuple[Entry, np.ndarray]], folder: Path = DATA, encode=encode) -> None:
+    """Make the cache of entries with their images. `encode` is the kit's own, unless a test has a smaller one."""
+    index, large, small = [], [], []
+    for part in batched(tqdm(entries, desc="images", mininterval=5), 64):
+        index += [entry for entry, _ in part]
+        pictures = torch.stack([premultiplied(image) for _, image in part])  # (64, 4, 256, 256) in [0, 1]
+        large.append((255 * pictures).round().byte())
+        small.append((255 * F.avg_pool2d(pictures, 2)).round().byte())
+    for name, parts in (("pictures-256", large), ("pictures-128", small)):
+        write_large(torch.cat(parts), folder / f"{name}.safetensors")
+        parts.clear()
+
+    texts = {"": None, GENERIC: None}  # a dict keeps the order
     for entry in index:
-        texts |= dict.fromkeys(captions(entry.called, entry.style))
+        texts |= dict.fromkeys(captions(entry.called, entry.style, entry.source))
     texts = list(texts)
-    states = [encode(texts[i : i + 64], ENCODER_WIDTH) for i in range(0, len(texts), 64)]
-    write_tensors({"states": torch.cat(states)}, folder / "texts.safetensors", {})
+    parts = tqdm(range(0, len(texts), 64), desc="captions", mininterval=5)
+    states = torch.cat([encode(texts[i : i + 64], ENCODER_WIDTH) for i in parts])
+    write_tensors({"states": states}, folder / "texts.safetensors", {})
     about = {"texts": texts, "pictures": [asdict(entry) for entry in index]}
     (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
@@ -132,19 +201,20 @@ class Examples(NamedTuple):
 
 
 class Dataset:
-    """The cached pictures and captions, and examples made from them.
+    """The cached images and captions, and examples made from them.
 
     Args:
         folder: of the cache.
         size: of the examples, 64 or 256.
+        device: where examples are composed.
 
     texts are all captions; states (M, 77, 384), fp16, their text states; labels and styles names.
     """
 
-    def __init__(self, folder: Path = DATA, size: int = 64):
+    def __init__(self, folder: Path = DATA, size: int = 64, device: torch.device | str = "cpu"):
         if size not in SIZES:
             raise ValueError(f"size is {size}; wanted one of {', '.join(map(str, SIZES))}.")
-        self.size = size
+        self.size, self.device = size, torch.device(device)
         try:
             about = json.loads((folder / "index.json").read_text(encoding="utf-8"))
             self.pictures = load_file(folder / f"pictures-{SIZES[size]}.safetensors")["pictures"]  # uint8
@@ -157,152 +227,125 @@ class Dataset:
         self.texts: list[str] = about["texts"]
         self.labels = list(dict.fromkeys(entry.label for entry in self.entries))
         self.styles = list(STYLES)
+        self.identity = self.fingerprint()
+        self.pictures, self.states = self.pictures.to(self.device), self.states.to(self.device)
         self.read_index()
+
+    def fingerprint(self) -> str:
+        """What a training run compares, lest it goes on with another data set."""
+        about = json.dumps([self.texts, [asdict(entry) for entry in self.entries]]).encode()
+        return f"{len(self.entries)} images, {zlib.crc32(self.pictures.numpy(), zlib.crc32(about)):08x}"
 
     def read_index(self) -> None:
         """The entries as tensors, (N,) each."""
         text_index = {text: i for i, text in enumerate(self.texts)}
         label_index = {label: i for i, label in enumerate(self.labels)}
-        self.weak = text_index[WEAK]
+        self.generic = text_index[GENERIC]
         self.label = torch.tensor([label_index[entry.label] for entry in self.entries])
         self.style = torch.tensor([self.styles.index(entry.style) for entry in self.entries])
         self.full = torch.tensor([entry.full for entry in self.entries])
-        self.held_out = torch.tensor([entry.held_out for entry in self.entries])
-        course = torch.tensor([entry.course for entry in self.entries])
-
+        self.split = torch.tensor([SPLITS.index(entry.split) for entry in self.entries])
+        self.trained, self.held_out, self.unseen = (self.split == i for i in range(len(SPLITS)))
+        self.kind = torch.tensor([KINDS.index(entry.kind) for entry in self.entries])
+        photo = self.style == self.styles.index("photo")
+        self.photograph = photo & (self.kind == KINDS.index("photograph"))
+        self.generic_chance = torch.tensor(list(P_GENERIC.values()))[self.kind] * photo
         self.pair = self.label * len(self.styles) + self.style
-        # a style with two sets, or a scene with four variants, is not shown more often for that
-        self.weight = (1 + course.double()) / self.pair.bincount()[self.pair]
+        self.weight = self.weights()
 
-        own = [[text_index[text] for text in captions(entry.called, entry.style)] for entry in self.entries]
+        own = [captions(entry.called, entry.style, entry.source) for entry in self.entries]
+        own = [[text_index[text] for text in texts] for texts in own]
         self.caption_count = torch.tensor([len(numbers) for numbers in own])
         longest = int(self.caption_count.max())
         self.caption = torch.tensor([numbers + [0] * (longest - len(numbers)) for numbers in own])  # (N, longest)
 
-    @property
-    def identity(self) -> str:
-        """What a training run compares, lest it goes on with another data set."""
-        about = json.dumps([self.texts, [asdict(entry) for entry in self.entries]]).encode()
-        return f"{len(self.entries)} pictures, {zlib.crc32(self.pictures.numpy(), zlib.crc32(about)):08x}"
+    def weights(self) -> Tensor:
+        """How often each image is drawn, (N,): every kind has its share of its split.
 
-    def examples(self, n: int, generator: torch.Generator, *, held_out: bool = False) -> Examples:
-        """n examples, drawn and composed anew: of the pairs that are trained, or of those that are held out."""
+        Within a kind, a label and style with n images is drawn as often as any other (drawings: a second icon set or a
+        scene's fourth variant adds nothing), or √n times as often (photographs and renders, which differ more).
+        """
+        group = torch.stack([self.pair, self.kind, self.split])
+        _, group, count = group.unique(dim=1, return_inverse=True, return_counts=True)
+        crowd = torch.tensor([-1.0 if kind == "drawing" else -0.5 for kind in KINDS], dtype=torch.double)[self.kind]
+        weight = count[group].double() ** crowd
+        weight *= torch.tensor([1.0 + entry.course for entry in self.entries], dtype=torch.double)
+        for split in range(len(SPLITS)):
+            for kind, share in enumerate(SHARES.values()):
+                mine = (self.split == split) & (self.kind == kind)
+                weight[mine] *= share / weight[mine].sum()
+        return weight
+
+    def examples(
+        self, n: int, generator: torch.Generator, *, which: Tensor | None = None, p_empty: float = 0.0
+    ) -> Examples:
+        """n examples, drawn and composed anew.
+
+        Args:
+            which: of the cached images, (N,) booleans or weights: the trained ones unless told otherwise.
+            p_empty: of the captions are empty. Half of these have an image of those that can be called GENERIC:
+                guidance on that caption exaggerates how it differs from the empty one, which must know such images.
+        """
         check_integer(n, "n", 1)
-        return self.compose(self.draw(n, generator, held_out=held_out), generator)
+        rows = self.draw(n, generator, which=which)
+        empty = chosen(n, p_empty, generator)
+        if empty.any():
+            swapped = empty & chosen(n, 0.5, generator)
+            generic = (self.trained if which is None else which) & (self.generic_chance > 0)
+            if generic.any():
+                rows = torch.where(swapped, self.draw(n, generator, which=generic), rows)
+        examples = self.compose(rows, generator)
+        return examples._replace(captions=examples.captions.masked_fill(empty, EMPTY))
 
     def compose(self, rows: Tensor, generator: torch.Generator) -> Examples:
-        """An example of each of some cached pictures, (n,) indices."""
-        foreground = self.pictures[rows] / 255  # (n, 4, H, H)
-        foreground = place(foreground, self.size, self.full[rows], generator)
-        foreground = tint(foreground, self.style[rows] == self.styles.index("lithograph"), generator)
-        background = backgrounds(self.style[rows], self.size, generator)
-        pictures = foreground[:, :3] + (1 - foreground[:, 3:]) * background  # (n, 3, size, size)
-        return Examples(
-            2 * pictures.clamp(0, 1) - 1, self.draw_captions(rows, generator), self.label[rows], self.style[rows]
-        )
+        """An example of each of some cached images, (n,) indices."""
+        styles, kinds = self.style[rows], self.kind[rows]
+        of = {kind: kinds == KINDS.index(kind) for kind in KINDS}
+        zoom = torch.where(of["photograph"], PHOTOGRAPH_ZOOM, SCENE_ZOOM)
+        x = self.pictures[rows.to(self.device)] / 255  # (n, 4, H, H)
+        x = mirror(x, of["photograph"] | of["render"], generator)
+        x = place(x, self.size, self.full[rows], zoom, generator)
+        x = tint(x, torch.tensor([STYLES[style].ink for style in self.styles])[styles], generator)
+        behind = backgrounds(styles, self.size, generator).to(self.device)
+        behind = self.with_photographs(behind, torch.tensor(list(P_BEHIND.values()))[kinds], styles, generator)
+        pictures = x[:, :3] + (1 - x[:, 3:]) * behind  # (n, 3, size, size)
+        return Examples(2 * pictures.clamp(0, 1) - 1, self.draw_captions(rows, generator), self.label[rows], styles)
 
-    def draw(self, n: int, generator: torch.Generator, *, held_out: bool = False) -> Tensor:
-        """Which cached pictures to show, (n,) indices."""
-        chance = (self.weight * (self.held_out if held_out else ~self.held_out)).cumsum(0)
+    def with_photographs(self, behind: Tensor, chance: Tensor, styles: Tensor, generator: torch.Generator) -> Tensor:
+        """Backgrounds (n, 3, size, size), some of those of photos replaced by landscapes that are out of focus."""
+        n = len(behind)
+        landscapes = self.trained & self.photograph
+        wanted = (chosen(n, chance, generator) & (styles == self.styles.index("photo"))).nonzero()[:, 0]
+        if landscapes.any() and len(wanted):
+            rows = self.draw(len(wanted), generator, which=landscapes)
+            full, zoom = torch.ones(len(rows), dtype=torch.bool), torch.full((len(rows),), PHOTOGRAPH_ZOOM)
+            photographs = place(self.pictures[rows.to(self.device)] / 255, self.size, full, zoom, generator)
+            behind = behind.index_copy(0, wanted.to(self.device), out_of_focus(photographs[:, :3], generator))
+        return behind
+
+    def draw(self, n: int, generator: torch.Generator, *, which: Tensor | None = None) -> Tensor:
+        """Which cached images to show, (n,) indices: of those in `which` (N,), by default of the trained ones."""
+        chance = (self.weight * (self.trained if which is None else which)).cumsum(0)
         return torch.searchsorted(chance, torch.rand(n, dtype=torch.double, generator=generator) * chance[-1])
 
     def draw_captions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """One of each picture's captions, (n,) indices."""
-        chance, which, weak = torch.rand(3, len(rows), generator=generator)
+        """One of each image's captions, (n,) indices."""
+        chance, which, generic = torch.rand(3, len(rows), generator=generator)
         which = (which * self.caption_count[rows]).long() * (chance >= P_USUAL)
-        drawn = self.caption[rows, which]
-        photo = self.style[rows] == self.styles.index("photo")
-        return torch.where(photo & (weak < P_WEAK), self.weak, drawn)
-
-
-def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(n, generator=generator)
-
-
-def place(pictures: Tensor, size: int, full: Tensor, generator: torch.Generator) -> Tensor:
-    """Shrink and shift pictures (n, 4, H, H), each in its own way, to (n, 4, size, size).
-
-    A `full` picture, which reaches the edges, is enlarged a little instead, so that they stay outside. None is
-    mirrored: a network that knows a rocket leaning left and one leaning right paints both at once.
-    """
-    n = len(pictures)
-    scale = torch.where(full, uniform(n, 1.0, 1.12, generator), uniform(n, 0.85, 1.02, generator))
-    room = torch.where(full, scale - 1, 0.98 - 0.92 * scale).clamp(min=0)  # art is 0.92 of its picture
-    shift = room * (2 * torch.rand(2, n, generator=generator) - 1)
-
-    zero = torch.zeros(n)
-    x_row = torch.stack([1 / scale, zero, -shift[0] / scale], dim=1)
-    y_row = torch.stack([zero, 1 / scale, -shift[1] / scale], dim=1)
-    H = pictures.shape[-1]  # twice the size for stage I: sampled finely, then halved
-    grid = F.affine_grid(torch.stack([x_row, y_row], dim=1), [n, 4, H, H], align_corners=False)
-    placed = F.grid_sample(pictures, grid, align_corners=False)
-    return F.avg_pool2d(placed, H // size)
-
-
-def tint(pictures: Tensor, ink: Tensor, generator: torch.Generator) -> Tensor:
-    """Vary the colours of premultiplied pictures (n, 4, H, W) a little; where `ink` (n,), black becomes some dark."""
-    n = len(pictures)
-    angle = uniform(n, -0.12, 0.12, generator)  # of the hue, in radians
-    saturation, brightness = uniform(n, 0.85, 1.15, generator), uniform(n, 0.88, 1.08, generator)
-    inks = 0.15 * torch.rand(n, 3, 1, 1, generator=generator)
-
-    a, b = saturation * angle.cos(), saturation * angle.sin()
-    turn = torch.zeros(n, 3, 3)  # of colour, in YIQ
-    turn[:, 0, 0] = 1
-    turn[:, 1, 1], turn[:, 1, 2], turn[:, 2, 1], turn[:, 2, 2] = a, -b, b, a
-    matrix = brightness.view(n, 1, 1) * (YIQ.inverse() @ turn @ YIQ)  # (n, 3, 3)
-    rgb, alpha = pictures[:, :3], pictures[:, 3:]
-    turned = (matrix @ rgb.flatten(2)).view_as(rgb)
-    inked = rgb + inks * (alpha - rgb)  # black becomes ink, white stays
-    rgb = torch.where(ink.view(n, 1, 1, 1), inked, turned)
-    return torch.cat([torch.minimum(rgb.clamp(min=0), alpha), alpha], dim=1)
-
-
-YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-
-# how often a style's background is white, plain, graded or mottled; and how colourful and how bright it is
-BACKGROUNDS = {
-    "photo": ((0.2, 0.2, 0.6, 0.0), (0.0, 0.45), (0.55, 1.0)),
-    "oil painting": ((0.1, 0.1, 0.2, 0.6), (0.1, 0.6), (0.45, 1.0)),
-    "lithograph": ((0.4, 0.6, 0.0, 0.0), (0.0, 0.2), (0.85, 1.0)),
-    "flat illustration": ((0.25, 0.75, 0.0, 0.0), (0.1, 0.6), (0.6, 1.0)),
-    "drawing": ((0.5, 0.4, 0.1, 0.0), (0.0, 0.3), (0.75, 1.0)),
-}
-
-
-def backgrounds(styles: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Backgrounds (n, 3, size, size) in [0, 1], of the kinds that each picture's style wants; styles (n,) indices."""
-    n = len(styles)
-    chances, saturations, values = (torch.tensor(column)[styles] for column in zip(*BACKGROUNDS.values()))
-    kind = (torch.rand(n, 1, generator=generator) > chances.cumsum(1)).sum(1).clamp(max=3).view(n, 1, 1, 1)
-
-    def colours() -> Tensor:
-        hue, s, v = torch.rand(3, n, 1, generator=generator)
-        s, v = (low + x * (high - low) for x, (low, high) in ((s, saturations.T[..., None]), (v, values.T[..., None])))
-        k = (hue * 6 + torch.tensor([5.0, 3.0, 1.0])) % 6  # HSV to RGB
-        return (v - v * s * torch.minimum(k, 4 - k).clamp(0, 1)).view(n, 3, 1, 1)
-
-    one = torch.where(kind == 0, torch.ones(()), colours())
-    other = torch.lerp(one, colours(), 0.6)  # related to the first
-    z = torch.linspace(-1, 1, size)
-    angle = 2 * math.pi * torch.rand(n, 1, 1, 1, generator=generator)
-    graded = 0.5 + 0.5 * (angle.cos() * z + angle.sin() * z[:, None]) / math.sqrt(2)  # (n, 1, size, size)
-    blots = torch.rand(n, 1, 8, 8, generator=generator)
-    mottled = F.interpolate(blots, size=(size, size), mode="bilinear")
-    mix = torch.where(kind == 2, graded, torch.where(kind == 3, mottled, torch.zeros(())))
-    return one + mix * (other - one)
+        return torch.where(generic < self.generic_chance[rows], self.generic, self.caption[rows, which])
 
 
 # ---- the command --------------------------------------------------------------------------------------------------
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Make the training set's cache from the icon art."""
+    """Make the training set's cache from drawings, photographs and renders."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.dataset", description=main.__doc__)
+    parser.add_argument("--art", type=Path, default=ART, help="folder of the drawings, photographs and renders")
     parser.add_argument("--out", type=Path, default=DATA, help="folder for the cache")
     args = parser.parse_args(arguments)
     try:
-        build(args.out)
+        build(everything(args.art), args.out)
         dataset = Dataset(args.out)
     except (ArtError, DatasetError, ModelError) as error:
         parser.exit(1, f"{error}\n")

@@ -2,9 +2,10 @@
 
     python -m making.mini_if.drafts --out runs/mini-if-start
 
-It comes first, and takes two or three minutes. Each draft is the mean of all pictures that it may be of, since that is
-what the squared error asks for: sharp where they agree, blurred where they differ. In the folder: unet/, a network that
-knows nothing else yet, from which stage I's training starts; and drafts.png, to be looked at.
+It comes first, and takes some minutes. The squared error is smallest for the mean of all images that a caption may
+belong to, so a draft is sharp where they agree and blurred where they differ. Captions that name nothing, the empty and
+the generic one, get no draft: the mean of everything would pull every sample towards one blob. In the folder: unet/, a
+network that has learned nothing else yet, from which stage I's training starts; and drafts.png, to be looked at.
 """
 
 import argparse
@@ -17,12 +18,13 @@ from tqdm.auto import tqdm
 
 from helpers.checkpoints import TrainingError
 from helpers.devices import bf16_autocast
-from helpers.patch_unet import DRAFT, Drafter
+from helpers.patch_unet import DRAFT, NO_DRAFT, Drafter
 from helpers.show import Picture, grid
 from helpers.validate import check_integer
 
-from .dataset import DATA, Dataset, DatasetError
-from .training import EMPTY, Recipe
+from .composing import chosen
+from .dataset import DATA, EMPTY, Dataset, DatasetError
+from .training import Recipe
 
 STEPS = 1500
 BATCH = 128
@@ -55,11 +57,13 @@ def learn(
     losses = []
     for step in tqdm(range(steps), desc="drafts", disable=not progress, mininterval=5):
         rows = dataset.draw(BATCH, generator)
-        empty = torch.rand(BATCH, generator=generator) < P_EMPTY
-        text = dataset.states[dataset.draw_captions(rows, generator).masked_fill(empty, EMPTY)].float()
+        captions = dataset.draw_captions(rows, generator).masked_fill(chosen(BATCH, P_EMPTY, generator), EMPTY)
+        wanted = targets(dataset.pictures[rows], drafter.grid)
+        wanted[(captions == EMPTY) | (captions == dataset.generic)] = NO_DRAFT
+        text = dataset.states[captions].float()
         with bf16_autocast(text.device):
             drafts = drafter(text)
-        loss = F.mse_loss(drafts.float(), targets(dataset.pictures[rows], drafter.grid))
+        loss = F.mse_loss(drafts.float(), wanted)
         for group in optimizer.param_groups:  # up at first, down to 0 from half-way on
             group["lr"] = LR * min(1, (step + 1) / WARMUP, 2 * (steps - step) / steps)
         optimizer.zero_grad()
@@ -72,14 +76,14 @@ def learn(
 
 def error(drafter: Drafter, dataset: Dataset, *, held_out: bool) -> float:
     """The mean squared error of drafts for the usual captions, of the trained pairs or the held-out ones."""
-    rows = (dataset.held_out if held_out else ~dataset.held_out).nonzero()[:, 0]
+    rows = (dataset.held_out if held_out else dataset.trained).nonzero()[:, 0]
     drafts = drafter(dataset.states[dataset.caption[rows, 0]].float())
     return F.mse_loss(drafts, targets(dataset.pictures[rows], drafter.grid)).item()
 
 
 def sheet(drafter: Drafter, dataset: Dataset, n: int = 24) -> Picture:
     """Pictures and their drafts, on white: of trained pairs above, of held-out ones below."""
-    rows = [which.nonzero()[:, 0] for which in (~dataset.held_out, dataset.held_out)]
+    rows = [which.nonzero()[:, 0] for which in (dataset.trained, dataset.held_out)]
     rows = torch.cat([some[torch.linspace(0, len(some) - 1, n).long()] for some in rows])
     captions = dataset.caption[rows, 0]
     pictures, drafts = targets(dataset.pictures[rows], drafter.grid), drafter(dataset.states[captions].float())

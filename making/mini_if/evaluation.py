@@ -1,28 +1,36 @@
-"""How good Mini-IF is: the same questions to any weights, to the real art and to chance, judged by the reader.
+"""How good Mini-IF is: the same questions to any weights, to real images and to chance, judged by the reader.
 
-    python -m making.mini_if.evaluation --model runs/mini-if/model
+    python -m making.mini_if.evaluation "third weights=runs/third-weights" "fourth weights=runs/mini-if/model"
 
-prints a table, and paints sheets into build/mini-if/. With --name "…" the figures are kept in evaluation.json beside
-the bundled model, and the table of all that was kept goes into its card. What is measured:
+prints a table, and paints sheets into build/mini-if/, a folder for each model. With --keep, the figures go into
+evaluation.json beside the bundled model, and the table into its card. What is measured:
 
 concept, style    The model is asked for a pair of the two by its usual caption; the reader says what it sees. Among the
                   five best of all labels, or the best one. Of pairs that were trained, and of those held out.
-Fréchet distance  between samples and real examples of the same pairs, in the reader's features. Few pictures
-                  overestimate it: the column of real pictures has as many, and is the least that can be reached.
+Fréchet distance  between samples and real examples of the same pairs, in the reader's features, over that of as many
+                  real examples: 1 is the least that can be reached.
 diversity         How much two seeds of one caption differ: root mean square over the pixels, which lie in [-1, 1]. Not
-                  in the reader's features, since these have learned to be the same for all pictures of a pair.
+                  in the reader's features, which have learned to be the same for all images of a pair.
 nearest           The cosine distance from a sample to the nearest training example in the reader's features, which
-                  care little where the art is placed and how it is tinted. A trained pair has one drawing or two, so
-                  those are to be learned by heart: real trained pictures show what a perfect copy has. Real held-out
-                  pictures show what a right picture has that was in no training set. nearest.png shows both.
-anagrams          Twelve pictures of two things, several seeds each. A view is recognised if the reader sees its own
-hybrids           prompt's label among the five best (or as the best one); "both" if that is so in both views of a
-                  picture. A hybrid is seen from afar through its own low-pass filter, and close up as it is.
+                  hardly depend on place and tint. nearest.png shows both.
+generic           500 samples of the generic prompt against 500 crops of held-out photographs and renders: Fréchet
+                  distance over that of 500 training crops, without guidance and with it.
+weave             What 2×2 pixels have beside their mean, on flat areas, over that of real images.
+colour            How far the mean of a channel is from that of real images of the same pairs; channels in [0, 1].
+iterative         How often iterative denoising of a held-out photograph from t = 690 comes nearer to it, in the
+                  reader's features, than one step does.
+seam              The gradient across the edge of an inpainted square over that of the photograph.
+anagrams          Twelve images of two things, several seeds each. A view is recognised if the reader sees its own
+hybrids           prompt's label among the five best (or as the best one); "both" if that is so in both views of an
+                  image. A hybrid is seen from afar through its own low-pass filter, and close up as it is.
+cost              Seconds of one guided image, the median of five; both stages' weights in MB.
 """
 
 import argparse
 import json
 import re
+import statistics
+import time
 from pathlib import Path
 
 import torch
@@ -36,13 +44,16 @@ from helpers.stages import BUNDLED
 from .asked import ILLUSIONS, SEEDS, chance, pairs_of, usual_captions
 from .dataset import DATA, Dataset, DatasetError
 from .drafts import on_white, targets
-from .judge import Judge
-from .painting import Sampler, enlarge, real_illusions, real_pictures, sheet_prompts
+from .editing import denoised, inpainted, originals
+from .judge import GENERIC_COUNT, Judge
+from .painting import Sampler, enlarge, generic_pictures, real_illusions, real_pictures, sheet_prompts
+from .pixels import mean_colour, middle_mask, seam, weave
 from .reader import READER, load_reader
 from .sheets import OUT
 
 KEPT = BUNDLED["mini-if"]  # evaluation.json, and the card
-REAL = "real pictures"
+REAL = "real images"
+EDITED = 40  # held-out photographs
 
 
 # ---- the table ----------------------------------------------------------------------------------------------------
@@ -53,16 +64,34 @@ WORDS = {
     "style": "style recognised",
     "both": "both views among five",
     "distance": "Fréchet distance",
+    "ratio": "Fréchet distance over the floor",
+    "guided": "the same, with guidance",
     "diversity": "diversity over seeds",
-    "nearest": "to the nearest training picture",
+    "nearest": "to the nearest training image",
+    "weave": "weave over that of real images",
+    "colour": "largest error of a mean channel",
+    "iterative": "iterative denoising nearer than one step",
+    "seam": "seam of an inpainting over the original",
+    "seconds": "seconds for one image",
+    "megabytes": "weights, MB",
 }
-DISTANCES = ("distance", "diversity", "nearest")
-
-
-def read_kept(folder: Path) -> dict[str, dict]:
-    """What was kept: by name, the figures, and how they came about."""
-    file = folder / "evaluation.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+SHARES = ("top 1", "top 5", "style", "both", "iterative")
+WANTED = {
+    ("trained", "top 1"): "≥ 95 %",
+    ("held out", "top 1"): "≥ 80 %",
+    ("trained", "ratio"): "≤ 2",
+    ("held out", "ratio"): "≤ 4",
+    ("generic prompt", "ratio"): "≤ 5",
+    ("trained", "diversity"): "≥ 0.45",
+    ("trained", "weave"): "≤ 1.3",
+    ("trained", "colour"): "≤ 0.03",
+    ("held-out photographs", "iterative"): "≥ 75 %",
+    ("held-out photographs", "seam"): "≤ 1.3",
+    ("anagrams", "both"): "≥ 60 %",
+    ("hybrids", "both"): "≥ 45 %",
+    ("cost", "seconds"): "≤ 1",
+    ("cost", "megabytes"): "≤ 40",
+}
 
 
 def keep(evaluations: dict[str, dict], dataset: Dataset, folder: Path) -> None:
@@ -78,20 +107,23 @@ def keep(evaluations: dict[str, dict], dataset: Dataset, folder: Path) -> None:
 
 
 def table(evaluations: dict[str, dict], guessing: dict[str, float]) -> str:
-    """Evaluations side by side, in markdown, with chance as the last column and their notes below."""
+    """Evaluations side by side, in markdown: real images first, then chance and what is wanted; notes below."""
     evaluations = {name: evaluations[name] for name in sorted(evaluations, key=lambda name: name != REAL)}
-    lines = [f"| | {' | '.join(evaluations)} | chance |", "|---" * (len(evaluations) + 2) + "|"]
-    for group, figures in next(iter(evaluations.values()))["figures"].items():
-        for key in figures:
-            values = [number(key, about["figures"][group][key]) for about in evaluations.values()]
-            guessed = number(key, guessing[key]) if key in guessing else ""
-            lines.append(f"| {group}: {WORDS[key]} | {' | '.join(values)} | {guessed} |")
+    lines = [f"| | {' | '.join(evaluations)} | chance | wanted |", "|---" * (len(evaluations) + 3) + "|"]
+    figures = [about["figures"] for about in evaluations.values()]
+    rows = {(group, key): None for groups in figures for group, keys in groups.items() for key in keys}
+    for group, key in rows:
+        values = [groups.get(group, {}).get(key) for groups in figures]
+        values = ["" if value is None else number(key, value) for value in values]
+        guessed = number(key, guessing[key]) if key in guessing else ""
+        wanted = WANTED.get((group, key), "")
+        lines.append(f"| {group}: {WORDS[key]} | {' | '.join(values)} | {guessed} | {wanted} |")
     notes = [f"{name}: {about['note']}" for name, about in evaluations.items()]
     return "\n\n".join(["\n".join(lines), *notes])
 
 
 def number(key: str, value: float) -> str:
-    if key in DISTANCES:
+    if key not in SHARES:
         return f"{value:.2f}"
     return f"{100 * value:.0f} %" if value >= 0.01 else f"{100 * value:.1g} %"
 
@@ -124,26 +156,49 @@ def nearest_sheet(judge: Judge, pictures: Tensor, rows: Tensor) -> Picture:
 
 
 def evaluate_real(judge: Judge) -> dict:
-    """The real pictures' evaluation: what it would be if the model painted as well as the art is."""
+    """The real images' evaluation: what it would be if the model's images were as good as these."""
     figures = {}
     for kind, rows in pairs_of(judge.dataset).items():
         pictures = real_pictures(judge.dataset, rows.repeat(SEEDS[kind]), seed=3)
         figures[kind] = judge.figures(pictures.unflatten(0, (SEEDS[kind], len(rows))), rows)
+    generic = generic_pictures(judge.dataset, judge.dataset.trained, GENERIC_COUNT, seed=9)
+    figures["generic prompt"] = {"distance": judge.generic_distance(generic)}
     figures |= judge.illusions(list(real_illusions(judge.dataset, seed=4)))
-    return {"figures": figures, "note": "an illusion's views are two pictures, not one."}
+    return {"figures": figures, "note": "an illusion's views are two images, not one."}
 
 
-def evaluate(model: TextToImage, judge: Judge, sampler: Sampler, out: Path, note: str = "") -> dict:
-    """A model's evaluation, and its sheets into a folder."""
+def evaluate(model: TextToImage, judge: Judge, sampler: Sampler, real: dict, out: Path) -> dict:
+    """A model's evaluation beside that of real images, and its sheets into a folder."""
     dataset, figures, shown, shown_rows = judge.dataset, {}, [], []
     out.mkdir(parents=True, exist_ok=True)
     for kind, rows in pairs_of(dataset).items():
         pictures = sampler.samples(model, dataset, rows.repeat(SEEDS[kind]), what=kind)
         figures[kind] = judge.figures(pictures.unflatten(0, (SEEDS[kind], len(rows))), rows)
+        figures[kind]["ratio"] = figures[kind]["distance"] / real[kind]["distance"]
+        examples = real_pictures(dataset, rows.repeat(SEEDS[kind]), seed=3)
+        figures[kind]["weave"] = weave(pictures) / weave(examples)
+        figures[kind]["colour"] = (mean_colour(pictures) - mean_colour(examples)).abs().max().item()
         some = torch.arange(0, len(rows), max(1, len(rows) // 16))[:16]
         shown.append(pictures[some])
         shown_rows.append(rows[some])
     nearest_sheet(judge, torch.cat(shown), torch.cat(shown_rows)).save(out / "nearest.png")
+
+    figures["generic prompt"] = {}
+    for key, gamma in (("ratio", 1.0), ("guided", sampler.gamma)):
+        text = dataset.states[dataset.generic].float().expand(GENERIC_COUNT, -1, -1)
+        pictures = Sampler(gamma, sampler.steps).paint(model.stage_1, text, what=f"generic, guidance {gamma:g}")
+        figures["generic prompt"][key] = judge.generic_distance(pictures) / real["generic prompt"]["distance"]
+        grid(list(pictures[:32]), columns=8, cell=128).save(out / f"generic-{gamma:g}.png")
+
+    photographs = originals(dataset, EDITED)
+    iterative, one_step = denoised(model, photographs)
+    repainted = inpainted(model, photographs)
+    figures["held-out photographs"] = {
+        "iterative": judge.nearer(iterative, one_step, photographs),
+        "seam": (seam(repainted, middle_mask()).mean() / seam(photographs, middle_mask()).mean()).item(),
+    }
+    rows = {"original": photographs, "one step": one_step, "iterative": iterative, "inpainted": repainted}
+    grid([list(x[:10]) for x in rows.values()], rows=list(rows), cell=128).save(out / "edits.png")
 
     painted = sampler.illusions(model, dataset)
     figures |= judge.illusions([illusion.seen(pictures) for illusion, pictures in zip(ILLUSIONS, painted)])
@@ -153,16 +208,41 @@ def evaluate(model: TextToImage, judge: Judge, sampler: Sampler, out: Path, note
     text = model.embed(prompts)
     pictures = sampler.paint(model.stage_1, text, what="the sheet")
     grid(list(pictures), prompts, columns=8, cell=128).save(out / "samples-64.png")
-    grid(list(enlarge(model, pictures, text)), prompts, columns=8, cell=256).save(out / "samples-256.png")
-    return {"figures": figures, "note": f"{sampler}. {note}".strip()}
+    if model.stage_2 is not None:
+        grid(list(enlarge(model, pictures, text)), prompts, columns=8, cell=256).save(out / "samples-256.png")
+    figures["cost"] = {"seconds": seconds(model, sampler)}
+    return {"figures": figures, "note": f"{sampler}."}
+
+
+def seconds(model: TextToImage, sampler: Sampler) -> float:
+    """The median time of one guided image."""
+    text, taken = model.embed("a photo of a dog"), []
+    for seed in range(5):
+        began = time.perf_counter()
+        sampler.paint(model.stage_1, text, seed=seed)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def megabytes(folder: Path) -> float:
+    """The weights of both stages."""
+    return sum(file.stat().st_size for file in folder.glob("**/*.safetensors") if "embeddings" not in file.name) / 1e6
+
+
+def named_folder(text: str) -> tuple[str, Path]:
+    """An argument such as "third weights=runs/third-weights"."""
+    name, equals, folder = text.partition("=")
+    if not (name and equals and Path(folder).is_dir()):
+        raise argparse.ArgumentTypeError(f"{text!r} names no folder; wanted NAME=FOLDER, with a model in that folder")
+    return name, Path(folder)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure how good a Mini-IF is, print the table, and paint sheets to be looked at."""
+    """Measure how good each of some models is, print the table, and paint sheets to be looked at."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.evaluation", description=main.__doc__)
-    parser.add_argument("--model", default="mini-if", help="a folder in IF format; default: the bundled model")
-    parser.add_argument("--name", help='keep the figures under this name, such as "first weights"')
-    parser.add_argument("--note", default="", help="a sentence below the table")
+    bundled = ("bundled weights", KEPT)
+    parser.add_argument("models", nargs="*", type=named_folder, default=[bundled], help="NAME=FOLDER, in IF format")
+    parser.add_argument("--keep", action="store_true", help="write the figures into the bundled model's card")
     parser.add_argument("--gamma", type=float, default=Sampler.gamma, help="guidance; default: %(default)s")
     parser.add_argument("--steps", type=int, default=Sampler.steps, help="of DDPM; default: %(default)s")
     parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
@@ -170,14 +250,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the sheets")
     args = parser.parse_args(arguments)
     try:
-        dataset, model = Dataset(args.data), load_model(args.model)
+        dataset, sampler = Dataset(args.data), Sampler(args.gamma, args.steps)
         judge = Judge(dataset, load_reader(dataset, args.reader))
-        evaluations = read_kept(KEPT)
-        evaluations[REAL] = evaluate_real(judge)
-        evaluations[args.name or "this model"] = evaluate(
-            model, judge, Sampler(args.gamma, args.steps), args.out, args.note
-        )
-        if args.name:
+        evaluations = {REAL: evaluate_real(judge)}
+        for name, folder in args.models:
+            real = evaluations[REAL]["figures"]
+            evaluations[name] = evaluate(load_model(str(folder)), judge, sampler, real, args.out / name)
+            evaluations[name]["figures"]["cost"]["megabytes"] = megabytes(folder)
+            print(table({REAL: evaluations[REAL], name: evaluations[name]}, chance(dataset)), flush=True)
+        if args.keep:
             keep(evaluations, dataset, KEPT)
     except (DatasetError, ModelError, TrainingError, ValueError) as error:
         parser.exit(1, f"{error}\n")

@@ -12,10 +12,12 @@ from helpers.metrics import frechet_distance
 
 from .asked import ILLUSIONS, Illusion, row_of
 from .dataset import Dataset
-from .painting import real_pictures
+from .painting import generic_pictures, real_pictures
 from .reader import ArtReader, look
 
 REFERENCE = 2000  # real examples, that samples are compared with
+COMPONENTS = 16  # of the features, in which few images are compared
+GENERIC_COUNT = 500  # samples of the generic prompt, and real images that they are compared with
 
 
 def in_top(k: int, scores: Tensor, wanted: Tensor) -> Tensor:
@@ -93,6 +95,25 @@ class Judge:
             recognised.append(torch.stack([in_top(1, scores, wanted), in_top(5, scores, wanted)]))
         return torch.stack(recognised, dim=1)
 
+    def generic_distance(self, pictures: Tensor) -> float:
+        """The Fréchet distance between images (N, 3, 64, 64) and held-out photographs and renders, in the principal
+        components of the latter's features: as few as N images have a covariance there."""
+        reference, components = self.generic_reference
+        features = look(self.reader, pictures).features
+        return frechet_distance(features @ components, reference @ components)
+
+    @functools.cached_property
+    def generic_reference(self) -> tuple[Tensor, Tensor]:
+        """Features (GENERIC_COUNT, 64) of held-out images that could be called generic; their components (64, 16)."""
+        features = look(self.reader, generic_pictures(self.dataset, self.dataset.unseen, GENERIC_COUNT)).features
+        _, _, components = torch.pca_lowrank(features, q=COMPONENTS, niter=10)
+        return features, components
+
+    def nearer(self, pictures: Tensor, others: Tensor, originals: Tensor) -> float:
+        """How often an image is nearer to its original, in the features, than another one is; (N, 3, 64, 64) each."""
+        images, others, originals = (look(self.reader, x).features for x in (pictures, others, originals))
+        return share((images - originals).norm(dim=1) < (others - originals).norm(dim=1))
+
     def real_features(self, rows: Tensor) -> Tensor:
         """Features of many real examples of some pairs (N,), equally many of each: (at least REFERENCE, 64)."""
         rows = rows.repeat(math.ceil(REFERENCE / len(rows)))
@@ -107,7 +128,7 @@ class Judge:
     @functools.cached_property
     def training_examples(self) -> tuple[Tensor, Tensor]:
         """Features (M, 64) of examples of every trained picture, four of each, and which picture it is, (M,)."""
-        rows = (~self.dataset.held_out).nonzero()[:, 0].repeat(4)
+        rows = self.dataset.trained.nonzero()[:, 0].repeat(4)
         generator = torch.Generator().manual_seed(2)
         examples = (self.dataset.compose(part, generator).pictures for part in rows.split(256))
         return torch.cat([look(self.reader, pictures).features for pictures in examples]), rows

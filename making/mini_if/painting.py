@@ -76,8 +76,15 @@ def batches(cond: Cond) -> Iterator[tuple[Cond, int]]:
 def real_pictures(dataset: Dataset, rows: Tensor, seed: int) -> Tensor:
     """A real example of each pair, given as a cached picture of it, (N,) indices: (N, 3, 64, 64)."""
     generator = torch.Generator().manual_seed(seed)
-    same_pair = dataset.pair[rows, None] == dataset.pair  # (N, pictures)
-    rows = torch.multinomial(same_pair.float(), 1, generator=generator)[:, 0]
+    same_pair = (dataset.pair[rows, None] == dataset.pair) & (dataset.split[rows, None] == dataset.split)  # (N, images)
+    rows = torch.multinomial(same_pair * dataset.weight, 1, generator=generator)[:, 0]
+    return torch.cat([dataset.compose(part, generator).pictures for part in rows.split(256)])
+
+
+def generic_pictures(dataset: Dataset, which: Tensor, n: int = 500, seed: int = 5) -> Tensor:
+    """n real images that could be called generic, of those in `which` (N,): (n, 3, 64, 64)."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = dataset.draw(n, generator, which=which * dataset.generic_chance)
     return torch.cat([dataset.compose(part, generator).pictures for part in rows.split(256)])
 
 

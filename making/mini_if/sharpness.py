@@ -75,7 +75,7 @@ def gmsd(pictures: Tensor, real: Tensor) -> Tensor:
 
 def held_out_art(dataset: Dataset, n: int) -> tuple[Tensor, Tensor, list[str]]:
     """n pictures of held-out pairs (n, 3, 256, 256), their captions' text states, and the captions."""
-    examples = dataset.examples(n, torch.Generator().manual_seed(1), held_out=True)
+    examples = dataset.examples(n, torch.Generator().manual_seed(1), which=dataset.held_out)
     titles = [dataset.texts[caption] for caption in examples.captions]
     return examples.pictures, dataset.states[examples.captions].float(), titles
 

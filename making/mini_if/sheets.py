@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from .concepts import CONCEPTS
 from .dataset import DATA, Dataset, DatasetError
 
 OUT = Path(__file__).resolve().parents[2] / "build" / "mini-if"
-ROWS, COLUMNS = 20, 3  # of concepts on a page
+ROWS, COLUMNS = 20, 2  # of concepts on a page
 HELD_OUT = "#ffd6d6"  # the background of what is never trained
 
 
@@ -25,17 +26,19 @@ def concept_sheets(dataset: Dataset, cell: int = 64) -> list[Image.Image]:
     by_label: dict[str, list[int]] = {}
     seen = set()
     for i, entry in enumerate(dataset.entries):
+        if entry.kind != "drawing":
+            continue
         variant = 0
-        while (entry.label, entry.icons, variant) in seen:
+        while (entry.label, entry.source, variant) in seen:
             variant += 1
-        seen.add((entry.label, entry.icons, variant))
+        seen.add((entry.label, entry.source, variant))
         if variant < 2:
             by_label.setdefault(entry.label, []).append(i)
-    scenes = {label for label, numbers in by_label.items() if len(numbers) > 6}
-    concepts = [label for label in by_label if label not in scenes]
-    layouts = [(concepts, COLUMNS, 6), (sorted(scenes), 1, 12)]
+    concepts = [label for label in by_label if label in CONCEPTS]
+    scenes = [label for label in by_label if label not in CONCEPTS]
     pages = []
-    for labels, columns, per_label in layouts:
+    for labels, columns in ((concepts, COLUMNS), (scenes, 1)):
+        per_label = max(len(by_label[label]) for label in labels)
         width, height = per_label * cell + 12, cell + 14
         for first in range(0, len(labels), ROWS * columns):
             page = Image.new("RGB", (columns * width, ROWS * height), "white")
@@ -44,7 +47,7 @@ def concept_sheets(dataset: Dataset, cell: int = 64) -> list[Image.Image]:
                 x, y = k % columns * width, k // columns * height
                 draw.text((x + 2, y), label, fill="black")
                 for j, number in enumerate(by_label[label]):
-                    ground = HELD_OUT if dataset.entries[number].held_out else "#e8eef4"
+                    ground = "#e8eef4" if dataset.entries[number].split == "train" else HELD_OUT
                     page.paste(on_colour(dataset.pictures[number], cell, ground), (x + j * cell, y + 12))
             pages.append(page)
     return pages

@@ -41,11 +41,11 @@ from helpers.show import grid
 from helpers.stages import BUNDLED, load_network
 from helpers.validate import check_integer, check_number
 
+from .composing import chosen
 from .dataset import DATA, Dataset, DatasetError
 
 LEVELS = 10  # noise levels that the loss is reported for: t from 0 to 99, from 100 to 199 …
 REPORT = 100  # steps between two rows of the loss history
-EMPTY = 0  # the empty caption's index in a data set's texts
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,21 @@ class Recipe:
         batch_size: pictures in each step, over all processes together.
         ema: how much of the averaged weights stays in each step.
         p_empty: of the captions are empty, for classifier-free guidance.
+        p_undrafted: of the images lose their draft, so that the network does not rely on it alone.
         variance_weight: of the variance's loss, beside the mean squared error of v.
         channels: of the network's levels.
     """
 
-    steps: int = 11_600
+    steps: int = 190_000
     cooldown: float = 0.2
     lr: float = 1.4e-3
     warmup: int = 200
     batch_size: int = 16
-    ema: float = 0.999
+    ema: float = 0.9999
     p_empty: float = 0.1
+    p_undrafted: float = 0.15
     variance_weight: float = 0.1
-    channels: tuple[int, ...] = (32, 64, 192)
+    channels: tuple[int, ...] = (64, 96, 192)
 
     network_class = PatchUNet
 
@@ -79,7 +81,7 @@ class Recipe:
         for name in ("steps", "batch_size"):
             check_integer(getattr(self, name), name, 1)
         check_integer(self.warmup, "warmup", 0)
-        for name in ("cooldown", "ema", "p_empty"):
+        for name in ("cooldown", "ema", "p_empty", "p_undrafted"):
             check_number(getattr(self, name), name, 0, 1)
         for name in ("lr", "variance_weight"):
             check_number(getattr(self, name), name, 0)
@@ -88,7 +90,11 @@ class Recipe:
         """A network with random weights that depend on the seed only."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            return self.network_class(block_out_channels=self.channels)
+            return self.network_class(block_out_channels=self.channels, **self.network_options())
+
+    def network_options(self) -> dict:
+        """What the network is told beside its channels."""
+        return {"overviews": (8, 1), "finish_dim": 16}
 
     def learning_rate(self, step: int) -> float:
         """AdamW's learning rate in a step; the first one is number 0."""
@@ -213,16 +219,16 @@ class Run:
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))  # (it knows 32 bits of its seed)
         n = self.recipe.batch_size // self.processes
         x0, captions, more = self.draw(n, generator)
-        empty = torch.rand(n, generator=generator) < self.recipe.p_empty
-        text = self.dataset.states[captions.masked_fill(empty, EMPTY)].float()
         t = torch.randint(self.schedule.T, (n,), generator=generator)
         eps = draw_noise(x0.shape, generator, torch.device("cpu"))
+        text = self.dataset.states[captions.to(self.dataset.states.device)].float()
         return tuple(x.to(self.device) for x in (x0, eps, t, text, *more))
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """n pictures to learn from, the indices of their captions (n,), and what else the network is told: nothing."""
-        examples = self.dataset.examples(n, generator)
-        return examples.pictures, examples.captions, ()
+        """n images to learn from, the indices of their captions (n,), and what else the network is told: which images
+        have a draft (n,)."""
+        examples = self.dataset.examples(n, generator, p_empty=self.recipe.p_empty)
+        return examples.pictures, examples.captions, (~chosen(n, self.recipe.p_undrafted, generator),)
 
     def losses(self, model: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
         """The next batch's losses, (B,) each: v's mean squared error and the variance's; and its timesteps t."""
@@ -318,6 +324,12 @@ class Run:
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"{file} does not fit this network: {error}. Train in another folder.") from error
 
+    def save_results(self) -> None:
+        """Write samples and the model, if this is the main process."""
+        if self.accelerator.is_main_process:
+            self.save_model()
+            self.save_samples()
+
     def save_model(self) -> None:
         """Write the averaged weights, fp16, as a model that load_model reads: into model/, which is replaced whole."""
         partial, folder = self.folder / "model.partial", self.folder / "model"
@@ -379,6 +391,8 @@ def main(arguments: list[str] | None = None, run_class: type[Run] = Run) -> None
         run_command(args, run_class)
     except (TrainingError, DatasetError, ModelError, ValueError) as error:
         parser.exit(1, f"{error}\n")
+    except OSError as error:  # such as a full disk
+        parser.exit(1, f"{error}. The last good state is in {args.out / RESUME}; the same command goes on from it.\n")
     except KeyboardInterrupt:
         parser.exit(130, "stopped; the same command goes on from the last save\n")
 
@@ -401,13 +415,13 @@ def run_command(args: argparse.Namespace, run_class: type[Run]) -> None:
         if progress.step % REPORT == 0:
             speed = (progress.step - done) * recipe.batch_size / (time.monotonic() - began)
             levels = " ".join(f"{loss:.3f}" for loss in run.history[-1][1:])
-            report(f"step {progress.step}/{recipe.steps}  {speed:.0f} pictures/s  loss by noise level {levels}")
+            report(f"step {progress.step}/{recipe.steps}  {speed:.0f} images/s  loss by noise level {levels}")
             began, done = time.monotonic(), progress.step
-        last = progress.step == recipe.steps
-        if run.accelerator.is_main_process and (progress.step % args.samples_every == 0 or last):
-            run.save_samples()
-            run.save_model()
-    report("done")
+        if progress.step % args.samples_every == 0 and progress.step < recipe.steps:
+            run.save_results()
+    # also when there was nothing left to train: an earlier run may have been killed before it came to this
+    run.save_results()
+    report(f"done: {args.out / 'model'}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from helpers.stages import STAGE_2
 from helpers.upscale_unet import UpscaleUNet, aligned
 from helpers.validate import check_integer
 
-from .training import EMPTY, Recipe, Run
+from .dataset import EMPTY
+from .training import Recipe, Run
 from .training import main as train_stage
 
 SIZE = 256  # of the pictures
@@ -56,6 +57,9 @@ class UpscaleRecipe(Recipe):
         check_integer(self.crops, "crops", 1)
         if self.crop % 16:
             raise ValueError(f"crop is {self.crop}; wanted a multiple of 16.")
+
+    def network_options(self) -> dict:
+        return {}
 
 
 class UpscaleRun(Run):
@@ -96,7 +100,7 @@ class UpscaleRun(Run):
 
     def save_samples(self, steps: int = 20) -> None:
         """Enlarge eight pictures of held-out pairs, the same ones as ever, into samples/: Lanczos, stage II, real."""
-        examples = self.dataset.examples(8, torch.Generator().manual_seed(0), held_out=True)
+        examples = self.dataset.examples(8, torch.Generator().manual_seed(0), which=self.dataset.held_out)
         seeded = torch.Generator().manual_seed(0)
         small, text = shrunk(examples.pictures), self.dataset.states[examples.captions].float()
         with bf16_autocast(self.device):
