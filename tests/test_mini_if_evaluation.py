@@ -22,7 +22,7 @@ from making.mini_if import reader as reader_module
 from making.mini_if.art import SIZE
 from making.mini_if.asked import ILLUSIONS, Illusion, asked, chance, row_of, usual_captions
 from making.mini_if.captions import captions
-from making.mini_if.concepts import CONCEPTS, HELD_OUT_STYLES, STYLES, read_held_out
+from making.mini_if.concepts import CONCEPTS, MAIN_STYLES, STYLES, read_held_out
 from making.mini_if.dataset import Dataset
 from making.mini_if.evaluation import REAL, keep, number, table
 from making.mini_if.evaluation import WANTED as WANTED_FIGURES
@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
         patch.setattr(dataset_module, "CONCEPTS", {name: CONCEPTS[name] for name in NAMES})
         patch.setattr(dataset_module, "SCENES", (SCENES[1],))
         patch.setattr(dataset_module, "SCENE_VARIANTS", 1)
-        few = (shown for shown in dataset_module.drawings(drawn) if shown[0].style in HELD_OUT_STYLES)
+        few = (shown for shown in dataset_module.drawings(drawn) if shown[0].style in MAIN_STYLES)
         dataset_module.build(itertools.chain(few, others()), folder, encoded)
     return folder
 

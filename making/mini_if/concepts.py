@@ -68,7 +68,8 @@ STYLES = {
     "print": Style(("noto-font",), ("a black and white print of {}", "a woodcut of {}"), ink=True),
     "stencil": Style(("emojione-mono",), ("a stencil of {}", "a stamp of {}"), ink=True),
 }
-HELD_OUT_STYLES = ("photo", "oil painting", "lithograph", "flat illustration", "drawing")
+# The course's prompts ask for these; every one of them has an image of every concept, and pairs that are held out.
+MAIN_STYLES = ("photo", "oil painting", "lithograph", "flat illustration", "drawing")
 INK_SETS = frozenset(icons for style in STYLES.values() if style.ink for icons in style.sets)
 
 
@@ -97,8 +98,8 @@ def read_held_out(file: Path = FOLDER / "held_out.json") -> frozenset[tuple[str,
 
 def choose_held_out(concepts: list[str], seed: int = 0) -> list[tuple[str, str]]:
     """As many pairs for each of five styles, each of another concept, drawn from those given: held_out.json's."""
-    drawn = random.Random(seed).sample(sorted(concepts), HELD_OUT_PER_STYLE * len(HELD_OUT_STYLES))
-    return [(concept, HELD_OUT_STYLES[i // HELD_OUT_PER_STYLE]) for i, concept in enumerate(drawn)]
+    drawn = random.Random(seed).sample(sorted(concepts), HELD_OUT_PER_STYLE * len(MAIN_STYLES))
+    return [(concept, MAIN_STYLES[i // HELD_OUT_PER_STYLE]) for i, concept in enumerate(drawn)]
 
 
 ICONS = read_icons()

@@ -37,7 +37,7 @@ from helpers.validate import check_integer
 from .art import ART, ArtError, brush_strokes, picture, premultiplied
 from .captions import GENERIC, captions
 from .composing import backgrounds, chosen, mirror, out_of_focus, place, tint
-from .concepts import CONCEPTS, STYLES, read_held_out
+from .concepts import CONCEPTS, MAIN_STYLES, STYLES, read_held_out
 from .photographs import read_photographs, squares
 from .renders import read_models
 from .scenes import SCENES, SceneError
@@ -262,14 +262,16 @@ class Dataset:
     def weights(self) -> Tensor:
         """How often each image is drawn, (N,): every kind has its share of its split.
 
-        Within a kind, a label and style with n images is drawn as often as any other (drawings: a second icon set or a
-        scene's fourth variant adds nothing), or √n times as often (photographs and renders, which differ more).
+        What the course's prompts name is shown twice as often, and so are the main styles. Otherwise, within a kind, a
+        label and style with n images is drawn as often as any other (drawings: a second icon set or a scene's fourth
+        variant adds nothing), or √n times as often (photographs and renders, which differ more).
         """
         group = torch.stack([self.pair, self.kind, self.split])
         _, group, count = group.unique(dim=1, return_inverse=True, return_counts=True)
         crowd = torch.tensor([-1.0 if kind == "drawing" else -0.5 for kind in KINDS], dtype=torch.double)[self.kind]
         weight = count[group].double() ** crowd
-        weight *= torch.tensor([1.0 + entry.course for entry in self.entries], dtype=torch.double)
+        twice = [(1 + entry.course) * (1 + (entry.style in MAIN_STYLES)) for entry in self.entries]
+        weight *= torch.tensor(twice, dtype=torch.double)
         for split in range(len(SPLITS)):
             for kind, share in enumerate(SHARES.values()):
                 mine = (self.split == split) & (self.kind == kind)

@@ -54,13 +54,14 @@ def learn(
     standardise(drafter, dataset)
     # the drafter reads a caption's mean state only, so 77 equal ones need not be carried along
     means = torch.cat([states.float().mean(dim=1, keepdim=True) for states in dataset.states.split(256)])  # (M, 1, 384)
+    small = torch.cat([targets(pictures, drafter.grid) for pictures in dataset.pictures.split(256)])  # (N, 4, 32, 32)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(drafter.requires_grad_(True).parameters(), lr=LR)
     losses = []
     for step in tqdm(range(steps), desc="drafts", disable=not progress, mininterval=5):
         rows = dataset.draw(BATCH, generator)
         captions = dataset.draw_captions(rows, generator).masked_fill(chosen(BATCH, P_EMPTY, generator), EMPTY)
-        wanted = targets(dataset.pictures[rows], drafter.grid)
+        wanted = small[rows]
         wanted[(captions == EMPTY) | (captions == dataset.generic)] = NO_DRAFT
         with bf16_autocast(means.device):
             drafts = drafter(means[captions])
