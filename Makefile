@@ -84,7 +84,7 @@ launch: $(READY)
 	$(TWO_PROCESSES) -m helpers.training class-conditional-faster --hidden 4 --epochs 2 --pictures 256 \
 		--out build/launch/digits
 	test -f build/launch/digits/epoch-02.safetensors
-	$(BIN)/python tests/small_training_set.py build/launch/art
+	$(BIN)/python -m tests.small_training_set build/launch/art
 	$(TWO_PROCESSES) -m making.mini_if.training --channels 8 16 48 --steps 20 --data build/launch/art \
 		--out build/launch/mini-if
 	test -f build/launch/mini-if/model/unet/config.json
@@ -156,10 +156,13 @@ digits: $(READY)
 		$(BIN)/python -m making.digits judge $$name runs/$$name --last --gamma 5 || exit 1; done
 	$(BIN)/python -m making.digits table
 
-# Mini-IF anew, in runs/mini-if/model: about three hours of two cores; stopped, it goes on where it was
+# Mini-IF anew, in runs/mini-if/model: more than a day of two cores; stopped, it goes on where it was
 mini-if: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[art]"
+	$(BIN)/python -m making.mini_if.packages
 	$(BIN)/python -m making.mini_if.art
+	$(BIN)/python -m making.mini_if.photographs
+	$(BIN)/python -m making.mini_if.renders
 	test -f runs/mini-if-data/index.json || $(BIN)/python -m making.mini_if.dataset
 	test -d runs/mini-if-start || $(BIN)/python -m making.mini_if.drafts --out runs/mini-if-start
 	$(BIN)/python -m making.mini_if.training --out runs/mini-if --init runs/mini-if-start
