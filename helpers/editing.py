@@ -80,10 +80,10 @@ def inpaint(
     Args:
         x_orig: clean pictures (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
         mask: zeros and ones, (H, W) or (1 or B, 1 or C, H, W).
-        options: step and threshold, as for denoise.
+        options: step, threshold and resample, as for denoise. resample = 1 is the course's method; more steps let the
+            repainted part adapt to the kept one, for as many times the work.
 
-    Source: Lugmayr et al. 2022, "RePaint", equation 8 (its m is 1 where ours is 0), without its resampling
-    (arXiv:2201.09865).
+    Source: Lugmayr et al. 2022, "RePaint", equation 8 and algorithm 1 (its m is 1 where ours is 0; arXiv:2201.09865).
     """
     check_image(x_orig, "x_orig")
     check_fits(x_orig, denoiser.image_shape, "x_orig")

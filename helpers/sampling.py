@@ -34,6 +34,7 @@ __all__ = [
     "estimate_x0",
     "final",
     "forward",
+    "renoise",
     "sample",
 ]
 
@@ -201,6 +202,7 @@ def denoise(
     step: Callable[..., Tensor] = ddpm_step,
     threshold: Callable[[Tensor], Tensor] | None = None,
     constrain: Callable[[Tensor, int | None], Tensor] | None = None,
+    resample: int = 1,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:
     """Denoise x_t, which is at timesteps[0], one timestep after the other; yields every Step.
@@ -214,6 +216,9 @@ def denoise(
         threshold: a function x0_hat -> x0_hat, such as dynamic_threshold; by default the estimate stays as it is. What
             it makes of the estimate goes into the step, and is the Step's x0_hat.
         constrain: a function (x_s, s) -> x_s, run after every step, before it is yielded.
+        resample: how often each step is taken. In between, x_s is noised back to t, so that what the network predicts
+            can adapt to what `constrain` put in (Lugmayr et al. 2022, algorithm 1, arXiv:2201.09865). The last time is
+            yielded. The step that ends in x0_hat is taken once.
         generator: the source of all noise.
 
     Raises a ValueError at once for timesteps or pictures that do not fit, and at its step for a NaN.
@@ -221,22 +226,37 @@ def denoise(
     check_batch(x_t, "x_t")
     check_fits(x_t, denoiser.image_shape, "x_t")
     timesteps = check_timesteps(timesteps, denoiser.schedule.T)
-    return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)
+    check_integer(resample, "resample", 1)
+    return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator)
 
 
 @torch.no_grad()
-def _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator):
+def renoise(x_s: Tensor, s: int, t: int, alphas_cumprod: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """Noise images x_s (B, C, H, W) from timestep s on to a noisier t: √α x_s + √(1 - α) noise, α = abar_t / abar_s.
+
+    If x_s is distributed as noised images at s, the result is so at t.
+    Source: Lugmayr et al. 2022, "RePaint", equation 1, over several steps at once (arXiv:2201.09865).
+    """
+    alpha = abar_at(t, alphas_cumprod, x_s) / abar_at(s, alphas_cumprod, x_s)
+    return alpha.sqrt() * x_s + (1 - alpha).sqrt() * draw_noise(x_s.shape, generator, x_s.device)
+
+
+@torch.no_grad()
+def _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator):
     # apart from denoise(), because a generator's checks would wait for the first step
     schedule = denoiser.schedule
     for t, s in zip(timesteps, [*timesteps[1:], None]):
-        eps, var = denoiser(x_t, t, cond)
-        check_finite(eps, f"the noise predicted at t = {t}")
-        x0_hat = estimate_x0(x_t, t, eps, schedule.alphas_cumprod)
-        if threshold is not None:
-            x0_hat = threshold(x0_hat)
-        x_s = step(x_t, x0_hat, t, s, schedule, var=var, generator=generator)
-        if constrain is not None:
-            x_s = constrain(x_s, s)
+        for again in reversed(range(1 if s is None else resample)):
+            eps, var = denoiser(x_t, t, cond)
+            check_finite(eps, f"the noise predicted at t = {t}")
+            x0_hat = estimate_x0(x_t, t, eps, schedule.alphas_cumprod)
+            if threshold is not None:
+                x0_hat = threshold(x0_hat)
+            x_s = step(x_t, x0_hat, t, s, schedule, var=var, generator=generator)
+            if constrain is not None:
+                x_s = constrain(x_s, s)
+            if again:
+                x_t = renoise(x_s, s, t, schedule.alphas_cumprod, generator=generator)
         yield Step(t, s, x_t, eps, x0_hat, x_s)
         x_t = x_s
 

@@ -3,7 +3,7 @@ import torch
 from toys import Toy, seeded
 
 from helpers.editing import inpaint, sdedit
-from helpers.sampling import ddim_step, denoise, draw_noise, dynamic_threshold, final, forward
+from helpers.sampling import ddim_step, ddpm_step, denoise, draw_noise, dynamic_threshold, final, forward, renoise
 from helpers.schedule import strided_timesteps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -92,3 +92,53 @@ def test_inpainting_repaints_what_denoising_would_paint(toy, x0, conds):
     for t, s, x_t, _, x0_hat, x_s in steps:
         wanted = ddim_step(x_t, x0_hat, t, s, toy.schedule)
         assert torch.equal(x_s[repainted], wanted[repainted])
+
+
+# ---- resampling
+
+
+def test_resampling_is_repaints_algorithm(toy, x0, conds):
+    """Written out from Lugmayr et al. 2022, algorithm 1, for strided timesteps."""
+    mask, n = MASKS["(H, W)"], 3
+    result = final(
+        inpaint(toy, x0, mask, conds[0], timesteps=TIMESTEPS, resample=n, generator=seeded()), progress=False
+    )
+
+    generator, abar = seeded(), toy.schedule.alphas_cumprod
+    x = torch.randn(x0.shape, generator=generator)
+    for t, s in zip(TIMESTEPS, [*TIMESTEPS[1:], None]):
+        for u in range(n if s is not None else 1):
+            if u > 0:
+                alpha = abar[t] / abar[s]
+                x = alpha.sqrt() * x + (1 - alpha).sqrt() * torch.randn(x0.shape, generator=generator)
+            eps, var = toy(x, t, conds[0])
+            x0_hat = (x - (1 - abar[t]).sqrt() * eps) / abar[t].sqrt()
+            unknown = ddpm_step(x, x0_hat, t, s, toy.schedule, var=var, generator=generator)
+            known = x0 if s is None else forward(x0, s, abar, generator=generator)[0]
+            x = mask * unknown + (1 - mask) * known
+    torch.testing.assert_close(result, x, rtol=0, atol=1e-5)
+    assert torch.equal(result[~mask.bool().expand_as(x0)], x0[~mask.bool().expand_as(x0)])
+
+
+def test_resampling_once_is_the_courses_method_and_more_yields_as_many_steps(toy, x0, conds):
+    def steps(**options):
+        return list(inpaint(toy, x0, MASKS["(H, W)"], conds[0], timesteps=TIMESTEPS, generator=seeded(), **options))
+
+    assert torch.equal(steps()[-1].x_s, steps(resample=1)[-1].x_s)
+    assert [step.t for step in steps(resample=4)] == TIMESTEPS
+    assert not torch.equal(steps()[-1].x_s, steps(resample=4)[-1].x_s)
+
+
+def test_renoised_images_are_distributed_as_noised_ones(schedule):
+    s, t = 200, 700
+    x_s, _ = forward(torch.full((64, 1, 32, 32), 0.8), s, schedule.alphas_cumprod, generator=seeded())
+    x_t = renoise(x_s, s, t, schedule.alphas_cumprod, generator=seeded(1))
+    abar_t = schedule.alphas_cumprod[t]
+    assert x_t.mean() == pytest.approx(0.8 * abar_t.sqrt().item(), abs=0.02)
+    assert x_t.std() == pytest.approx((1 - abar_t).sqrt().item(), abs=0.02)
+
+
+@pytest.mark.parametrize("resample", [0, 1.5, "2"])
+def test_resample_must_be_a_positive_integer(toy, x0, conds, resample):
+    with pytest.raises((TypeError, ValueError), match="resample is"):
+        inpaint(toy, x0, MASKS["(H, W)"], conds[0], timesteps=TIMESTEPS, resample=resample)
