@@ -91,7 +91,7 @@ launch: $(READY)
 
 # two notebooks on DeepFloyd IF in small, random and fetched from a double of the hub
 deepfloyd-double: $(READY)
-	$(BIN)/python tests/hub_double.py $(BIN)/python -m ci.run_notebooks --notebooks "a0 a1_5" --model deepfloyd \
+	$(BIN)/python -m tests.hub_double $(BIN)/python -m ci.run_notebooks --notebooks "a0 a1_5" --model deepfloyd \
 		--parameters "steps=4 many_steps=8"
 
 # for the README: what memory DeepFloyd IF needs

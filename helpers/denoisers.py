@@ -45,7 +45,14 @@ class Denoiser(ABC):
 
     @abstractmethod
     def unconditional(self, cond: Cond) -> Cond:
-        """The empty condition, of the same tree and batch as cond."""
+        """The unconditional counterpart of cond, with the same nesting and batch size."""
+
+    def prepare(self, cond: Cond) -> Cond:
+        """Move a condition to where the network computes. A run does this once, because its condition never changes.
+
+        It is optional: a denoiser also accepts a condition that was not prepared, and predicts the same.
+        """
+        return cond
 
 
 class Combinator(Denoiser):
@@ -77,6 +84,9 @@ class Guided(Combinator):
         u, c = predict_together(self.denoiser, [x_t, x_t], t, [self.unconditional(cond), cond])
         return Prediction(u.eps + self.gamma * (c.eps - u.eps), c.var)
 
+    def prepare(self, cond: Cond) -> Cond:
+        return prepare(self.denoiser, cond)
+
 
 def guided(denoiser: Denoiser, gamma: float) -> Denoiser:
     """Classifier-free guidance: eps = eps_u + gamma (eps_c - eps_u), both halves in one batched call.
@@ -89,6 +99,11 @@ def guided(denoiser: Denoiser, gamma: float) -> Denoiser:
     """
     check_number(gamma, "gamma")
     return Guided(denoiser, float(gamma))
+
+
+def prepare(denoiser: Denoiser, cond: Cond) -> Cond:
+    """The condition of a run, prepared; an object that is no Denoiser, but works like one, gets it as it is."""
+    return denoiser.prepare(cond) if isinstance(denoiser, Denoiser) else cond
 
 
 def predict_together(denoiser: Denoiser, pictures: list[Tensor], t: int, conds: list[Cond]) -> list[Prediction]:

@@ -52,6 +52,9 @@ class DigitDenoiser(Denoiser):
     def unconditional(self, cond: Cond) -> Cond:
         return torch.zeros_like(cond) if isinstance(cond, Tensor) else ()
 
+    def prepare(self, cond: Cond) -> Cond:
+        return cond.to(next(self.unet.parameters()).device) if isinstance(cond, Tensor) else cond
+
 
 def sample_digits(
     network: torch.nn.Module, schedule: NoiseSchedule, count: int, *, generator: torch.Generator | None = None

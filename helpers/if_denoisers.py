@@ -30,18 +30,28 @@ class TextDenoiser(Denoiser):
         return self.predict(x_t, t, batch_conds([cond], len(x_t)))
 
     def predict(self, sample: Tensor, t: int, text: Tensor, **more) -> Prediction:
-        """Call the network on what it wants beside text (B, 77, width), all on its device and in its own precision."""
-        device = execution_device(self.unet)
-        weight = next(self.unet.parameters())  # (diffusers' unet.dtype would search all modules, at every step)
-        # Mini-IF's network takes the picture in fp32 and casts only its insides; IF's wants its own dtype
-        picture = sample.to(device, getattr(self.unet, "picture_dtype", weight.dtype))
+        """Call the network on images (B, …), text (B, 77, width) and its other inputs, on its device and dtype."""
+        device, dtype = self.home()
+        # Mini-IF's network takes the image in fp32 and casts only its insides; IF's wants its own dtype
+        image = sample.to(device, getattr(self.unet, "picture_dtype", dtype))
         more = {name: x.to(device) for name, x in more.items()}
-        out = self.unet(picture, t, encoder_hidden_states=text.to(device, weight.dtype), **more).sample
+        out = self.unet(image, t, encoder_hidden_states=text.to(device, dtype), **more).sample
         return Prediction(*out.to(sample.device, torch.float32).chunk(2, dim=1))  # of (B, 2C, H, W)
+
+    def home(self) -> tuple[torch.device, torch.dtype]:
+        """Where the network computes, and its precision."""
+        # (diffusers' unet.dtype would search all modules, at every step)
+        return execution_device(self.unet), next(self.unet.parameters()).dtype
 
     def unconditional(self, cond: Tensor) -> Tensor:
         self.check_text(cond)
         return self.empty.to(cond).expand_as(cond)
+
+    def prepare(self, cond: Tensor) -> Tensor:
+        self.check_text(cond)
+        device, dtype = self.home()
+        self.empty = self.empty.to(device)  # guidance asks for it at every step
+        return cond.to(device, dtype)
 
     def check_text(self, cond) -> None:
         """Text states of the width and length that the network knows."""
@@ -86,6 +96,11 @@ class UpscaleDenoiser(TextDenoiser):
         self.check_cond(cond)
         text, low, level = cond
         return super().unconditional(text), low, level
+
+    def prepare(self, cond: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        self.check_cond(cond)
+        text, low, level = cond
+        return super().prepare(text), low, level  # low is joined to x_t, and stays beside it
 
     def check_cond(self, cond) -> None:
         """Text states, enlarged pictures and their noise levels."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur, pad, resize
 from torchvision.transforms.functional import rotate as rotate_by
 
-from .denoisers import Combinator, Denoiser, Prediction, predict_together
+from .denoisers import Combinator, Denoiser, Prediction, predict_together, prepare
 from .validate import check_integer, check_number
 
 __all__ = [
@@ -148,6 +148,10 @@ class ManyPrompts(Combinator):
     def unconditional(self, cond: tuple) -> tuple:
         self.check_tuple(cond)
         return tuple(self.denoiser.unconditional(c) for c in cond)
+
+    def prepare(self, cond: tuple) -> tuple:
+        self.check_tuple(cond)
+        return tuple(prepare(self.denoiser, c) for c in cond)
 
     def check_tuple(self, cond) -> None:
         """One condition for each prompt."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .denoisers import Cond, Denoiser
+from .denoisers import Cond, Denoiser, prepare
 from .schedule import NoiseSchedule, abar_at
 from .validate import (
     check_batch,
@@ -127,7 +127,7 @@ def ddpm_step(
     check_step(x_t, x0_hat, t, s, schedule)
     if s is None:
         return x0_hat
-    abar_t, abar_s = schedule.alphas_cumprod[[int(t), int(s)]]  # in fp32 as in diffusers: numbers agree
+    abar_t, abar_s = schedule.abar(t), schedule.abar(s)  # in fp32 as in diffusers: numbers agree
     alpha = abar_t / abar_s  # what the stride from s to t keeps of the variance of x_s …
     beta = 1 - alpha  # … and what it adds as noise
     mean = (abar_s.sqrt() * beta * x0_hat + alpha.sqrt() * (1 - abar_s) * x_t) / (1 - abar_t)
@@ -160,7 +160,7 @@ def ddim_step(
     check_step(x_t, x0_hat, t, s, schedule)
     if s is None:
         return x0_hat
-    abar_t, abar_s = schedule.alphas_cumprod[[int(t), int(s)]]
+    abar_t, abar_s = schedule.abar(t), schedule.abar(s)
     eps = (x_t - abar_t.sqrt() * x0_hat) / (1 - abar_t).sqrt()
     return abar_s.sqrt() * x0_hat + (1 - abar_s).sqrt() * eps
 
@@ -227,6 +227,7 @@ def denoise(
     check_fits(x_t, denoiser.image_shape, "x_t")
     timesteps = check_timesteps(timesteps, denoiser.schedule.T)
     check_integer(resample, "resample", 1)
+    cond = prepare(denoiser, cond)
     return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator)
 
 

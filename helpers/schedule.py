@@ -40,6 +40,13 @@ class NoiseSchedule:
         """The number of timesteps; t runs from 0 to T - 1."""
         return len(self.betas)
 
+    def abar(self, t: int | Tensor, x: Tensor | None = None) -> Tensor:
+        """abar_t: a scalar for one timestep, (B, 1, 1, 1) for timesteps (B,), to multiply images (B, C, H, W).
+
+        In the dtype and on the device of images x (B, C, H, W); without them in fp32, where the schedule is.
+        """
+        return abar_at(t, self.alphas_cumprod, self.alphas_cumprod if x is None else x)
+
     @classmethod
     def linear(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> "NoiseSchedule":
         """beta_t grows in a straight line (Ho et al. 2020, section 4)."""
@@ -84,7 +91,7 @@ def strided_timesteps(steps: int = 34, T: int = 1000) -> list[int]:
 
 
 def abar_at(t: int | Tensor, alphas_cumprod: Tensor, x: Tensor) -> Tensor:
-    """abar_t in a shape that multiplies x (B, C, H, W): a scalar for one t, (B, 1, 1, 1) for t (B,)."""
+    """NoiseSchedule.abar for a table of abar (T,) that has no schedule around it, such as `forward` is given."""
     if isinstance(t, Tensor) and t.ndim == 1:
         if len(t) != len(x):
             raise ValueError(f"t has {len(t)} timesteps for {len(x)} pictures; wanted one for each, or a single t.")

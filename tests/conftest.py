@@ -46,7 +46,7 @@ def one_thread():
 @pytest.fixture(scope="session")
 def tiny_if(tmp_path_factory):
     """The folders of a random DeepFloyd IF in small, stage I (16 pixels) and II (64), with the text encoder."""
-    from tiny_if import save_tiny_if  # here, since transformers takes long to import
+    from ci.tiny_if import save_tiny_if  # here, since transformers takes long to import
 
     folder = tmp_path_factory.mktemp("tiny-if")
     save_tiny_if(folder / "stage-I", folder / "stage-II", size=16)

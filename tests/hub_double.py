@@ -3,7 +3,7 @@
 It can refuse as the hub does, and break off. Source of the answers and headers: huggingface_hub's `utils/_http.py`
 and `file_download.py`, which read them.
 
-    python tests/hub_double.py command …      with the two stages of "deepfloyd" in small, for as long as it runs
+    python -m tests.hub_double command …      with the two stages of "deepfloyd" in small, for as long as it runs
 """
 
 import hashlib
@@ -131,7 +131,7 @@ def etag(file: Path) -> str:
 
 def main() -> int:
     """Run a command for which this is the hub, with nothing in its cache."""
-    from tiny_if import save_tiny_if
+    from ci.tiny_if import save_tiny_if
 
     names = ("DeepFloyd/IF-I-XL-v1.0", "DeepFloyd/IF-II-L-v1.0")
     with tempfile.TemporaryDirectory() as folder:

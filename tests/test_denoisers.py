@@ -246,3 +246,31 @@ def test_a_stage_ii_in_half_precision_predicts_in_fp32(cond):
 def test_a_condition_of_another_kind_is_refused(cond, wrong, message):
     with pytest.raises((ValueError, TypeError), match=message):
         tiny_2(TinyIF2())(torch.zeros(2, 3, 8, 8), 300, wrong(*cond))
+
+
+# ---- a condition that is prepared once for a whole run
+
+
+class Prepared(Toy):
+    """Notes which conditions were prepared."""
+
+    def prepare(self, cond):
+        self.__dict__.setdefault("prepared", []).append(cond)
+        return cond
+
+
+def test_a_run_prepares_each_condition_once(conds):
+    toy = Prepared()
+    steps = sample(guided(anagram(toy, ["identity", "flip"]), 3), tuple(conds[:2]), timesteps=[900, 500, 100])
+    final(steps, progress=False)
+    assert toy.calls == 3 and [id(cond) for cond in toy.prepared] == [id(cond) for cond in conds[:2]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_prepared_text_gives_the_same_prediction(dtype):
+    denoiser, x_t = guided(tiny(TinyIF(dtype)), 3), torch.randn(2, 3, 8, 8, generator=seeded(1))
+    text = torch.randn(1, 5, 4, generator=seeded(2))
+    prepared = denoiser.prepare(text)
+    assert prepared.dtype == dtype
+    for mine, plain in zip(denoiser(x_t, 500, prepared), denoiser(x_t, 500, text)):
+        assert torch.equal(mine, plain)

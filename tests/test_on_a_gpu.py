@@ -14,6 +14,7 @@ from helpers.data import rectangle_mask
 from helpers.denoisers import guided
 from helpers.digits import DigitDenoiser, sample_classes, sample_digits
 from helpers.editing import inpaint, sdedit
+from helpers.if_denoisers import TextDenoiser
 from helpers.illusions import anagram, hybrid
 from helpers.sampling import denoise, dynamic_threshold, final, sample
 from helpers.schedule import NoiseSchedule
@@ -83,6 +84,21 @@ def test_pictures_from_main_memory_come_back_to_it(model, on_gpu, way):
     assert given.device == x.device and not isinstance(given, OnGPU)
     # not to the last bit: PyTorch 2.4 sums in another order there, and guidance enlarges what that changes
     torch.testing.assert_close(given, way(model, x), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("way", ["sample", "anagram", "hybrid", "upscale"])
+@torch.no_grad()
+def test_a_run_moves_its_text_to_the_gpu_before_the_first_step(on_gpu, way, monkeypatch):
+    given, predict = [], TextDenoiser.predict
+
+    def spy(denoiser, sample, t, text, **more):
+        given.append(isinstance(text, OnGPU))
+        return predict(denoiser, sample, t, text, **more)
+
+    monkeypatch.setattr(TextDenoiser, "predict", spy)
+    with pretend_gpu():
+        WAYS[way](on_gpu, picture(3, 16, 16))
+    assert len(given) > 1 and all(given)
 
 
 @torch.no_grad()

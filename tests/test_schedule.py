@@ -56,3 +56,13 @@ def test_any_number_of_steps_falls_from_the_noisy_end_to_zero(T):
         assert 0.98 * T <= timesteps[0] <= T - 1 or timesteps[0] == T - 1
         strides = [t - s for t, s in pairwise(timesteps)]
         assert min(strides) >= 1 and max(strides) - min(strides) <= 1, f"{steps} steps are uneven"
+
+
+def test_abar_is_looked_up_for_one_timestep_or_for_a_batch():
+    schedule, x = NoiseSchedule.linear(10), torch.zeros(2, 3, 4, 4, dtype=torch.double)
+    assert schedule.abar(3) == schedule.alphas_cumprod[3] and schedule.abar(3).dtype == torch.float32
+    both = schedule.abar(torch.tensor([0, 9]), x)
+    assert both.shape == (2, 1, 1, 1) and both.dtype == torch.double
+    assert both.flatten().tolist() == schedule.alphas_cumprod[[0, 9]].tolist()
+    with pytest.raises(ValueError, match="t has 3 timesteps for 2 pictures"):
+        schedule.abar(torch.tensor([0, 1, 2]), x)

@@ -4,7 +4,7 @@
     python -m ci.bench.costs --notebooks "a1_4 a1_8"     of some notebooks
 
 The first is measured here: each notebook in a process of its own, one after the other. The second is an estimate:
-nothing of it was run on a GPU. Part A's notebooks run on DeepFloyd's small double (tests/tiny_if.py) and note each call
+nothing of it was run on a GPU. Part A's notebooks run on DeepFloyd's small double (ci/tiny_if.py) and note each call
 of its networks, and on how many pictures. What a call of the real network computes is counted on the meta device; how
 fast a T4 computes is what others have measured (SPEED), and no call takes less than the shortest of theirs.
 """
@@ -30,8 +30,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from ci.bench.memory_table import MODELS, architecture, files_of, networks_of
 from ci.run_notebooks import NOTEBOOKS, ROOT, Outcome, execute
 from helpers.prompts import course_prompts, remember
-
-sys.path.insert(0, str(ROOT / "tests"))
 
 # iterations a second on a T4, each a call on a guided picture: "torch 2.0, no compile" of diffusers' benchmark with
 # IF-I-M and IF-II-M, https://github.com/huggingface/diffusers/blob/d6e432c38a30ae2760731adc2f3c265a81d794bb/docs/source/en/optimization/torch2.0.md
@@ -120,7 +118,7 @@ def run_one(notebook: Path, build: Path, parameters: dict) -> tuple[Outcome, int
 
 def count_calls(names: list[str], folder: Path) -> Iterator[tuple[str, Counter]]:
     """How often a notebook calls the networks: {(stage, pictures in the call): number}."""
-    from tiny_if import WIDTH, save_tiny_if  # here, since transformers takes long to import
+    from ci.tiny_if import WIDTH, save_tiny_if  # here, since transformers takes long to import
 
     model, calls, startup = folder / "model", folder / "calls", folder / "ipython" / "profile_default" / "startup"
     save_tiny_if(model, model / "stage_2")

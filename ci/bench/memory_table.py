@@ -18,19 +18,15 @@ IF-I-L. A guess: of XL's proportions (channels in multiples of 64, the heads' wi
 load_model reads the config that it has downloaded, and assumes nothing of this.
 """
 
-import sys
 from functools import cache
-from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
 
+from ci.tiny_if import STAGE_1, STAGE_2
 from helpers.hub import DEEPFLOYD
 from helpers.memory import GB, PICTURES, Footprint, Plan, expected_peak, footprint
 from helpers.text_encoders import TOKENS, t5_bytes
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-from tiny_if import STAGE_1, STAGE_2
 
 MODELS = ("deepfloyd-m", "deepfloyd-l", "deepfloyd-xl")
 FULL = {"attention_head_dim": 64, "norm_num_groups": 32, "encoder_hid_dim": 4096}

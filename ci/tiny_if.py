@@ -3,7 +3,7 @@ random weights, saved as the hub has them. Made in seconds, for tests; never sto
 
 The flags are those of the published configs; ci/bench/memory_table.py says where these can be read.
 
-    python tests/tiny_if.py folder      for `make course MODEL=folder`
+    python -m ci.tiny_if folder      for `make course MODEL=folder`
 """
 
 import json
