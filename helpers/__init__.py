@@ -34,5 +34,13 @@ From the ground floor up; a module imports only from those above it in this list
     checks         what students write, checked
 """
 
+import os
+
+# idle threads sleep instead of spinning, which would take time from others; OpenMP reads this when torch is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # diffusers loads the class that a model folder names only from modules that are already imported
 from . import patch_unet, upscale_unet  # noqa: F401
+from .devices import limit_threads
+
+limit_threads()

@@ -1,6 +1,8 @@
-"""Which processor computes, and in what. Decided by what it says of itself, never by timing: a seed must mean the same
-twice."""
+"""Choose device, precision and number of threads from what the hardware reports, never from timing, so that results are
+reproducible."""
 
+import os
+import re
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
@@ -10,9 +12,18 @@ import torch
 import torch.nn.functional as F
 from packaging.version import Version
 
-__all__ = ["best_dtype", "bf16_autocast", "choose_device", "load_in", "no_autocast"]
+__all__ = [
+    "best_dtype",
+    "bf16_autocast",
+    "choose_device",
+    "cores",
+    "limit_threads",
+    "load_in",
+    "no_autocast",
+    "threads_for",
+]
 
-HAVE_AUTOCAST = ("cuda", "cpu")  # PyTorch 2.4 has none at all for Apple's GPU
+HAVE_AUTOCAST = ("cuda", "cpu")  # where the kit uses PyTorch's autocast; other devices compute in fp32
 
 
 def choose_device(asked: str | torch.device | None = None) -> torch.device:
@@ -84,3 +95,25 @@ def cpu_has_bf16() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text().split() if cpuinfo.is_file() else []
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_for(cores: int) -> int:
+    """The number of threads for the kit's networks on a CPU: one on up to two cores, else half of them, at most four.
+
+    The threads wait for each other after every operation, and these networks consist of many short ones. A single
+    thread that shares its core with another program therefore delays all of them. The other half of the cores is left
+    to other programs. At most four, because a container reports all the cores of its server.
+    """
+    return max(1, min(cores // 2, 4))
+
+
+def limit_threads() -> None:
+    """Let PyTorch use at most `threads_for(cores())` threads. The environment variable OMP_NUM_THREADS overrides it."""
+    asked = re.match(r"\s*[1-9]\d*\s*(,|$)", os.environ.get("OMP_NUM_THREADS", ""))
+    if not asked:  # otherwise PyTorch has read it
+        torch.set_num_threads(min(torch.get_num_threads(), threads_for(cores())))
