@@ -1,36 +1,42 @@
-"""Execute the notebooks with papermill and collect their pictures: `make course`.
+"""Execute the notebooks with papermill and collect their images: `make course`.
 
-Each notebook runs in a fresh kernel and is written to build/: one after the other, or, on a computer with several
-GPUs, one at a time on each of them. One that fails is named with its cell and error, and is not tried again; the others
-still run. build/index.html shows the pictures of all of them.
+Each notebook runs in a fresh kernel and is written to build/: on GPUs, one at a time on each of them; on a CPU, two at
+a time if there are cores for the threads of both (helpers/devices.py), else one. A notebook that fails is named with
+its cell and error, and is not tried again; the others still run. build/index.html shows the images of all of them. What
+an earlier run left in build/ is removed first.
 
     python -m ci.run_notebooks                              all of them
     python -m ci.run_notebooks --notebooks "a1_4 a1_8"      some
     python -m ci.run_notebooks --model path --parameters "seed=3 steps=20"
+    python -m ci.run_notebooks --timeout 0                  no time limit for a cell
     python -m ci.run_notebooks --save                       write the outputs back into notebooks/, to be committed
 """
 
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
 import papermill
 import yaml
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from ci.site.gallery import write_gallery
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, BUILD = ROOT / "notebooks", ROOT / "build"
 MAX_BYTES = 500_000  # of a committed notebook
+TIMEOUT = 3600  # seconds for a cell
 
 
 class Outcome(NamedTuple):
@@ -43,25 +49,39 @@ class Outcome(NamedTuple):
 
 def main() -> int:
     args = parse_arguments()
-    # nobody is there to move a slider or to watch a progress bar
+    # no user can move a slider or watch a progress bar; and idle threads sleep, as in the Makefile
     os.environ.update(COURSE_HEADLESS="1", TQDM_DISABLE="1")
-    BUILD.mkdir(exist_ok=True)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    clear(BUILD)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # which, like Ctrl-C, ends the kernels
 
-    started, outcomes, devices = time.time(), [], gpus()
+    started, outcomes, devices, at_once = time.time(), [], gpus(), notebooks_at_once()
     total = len(args.notebooks)
-    where = f"on GPU {', '.join(devices)}" if devices else "one after the other"
-    print(f"Running {total} notebook{'s' * (total > 1)}, {where}. Each is named when it is done.", flush=True)
-    for outcome in run_all([NOTEBOOKS / f"{name}.ipynb" for name in args.notebooks], BUILD, args.parameters, devices):
-        outcomes.append(outcome)
-        progress = f"[{len(outcomes):2d}/{total}] {outcome.name:6s} {outcome.seconds:5.1f} s"
-        print(f"{progress}  {outcome.error or 'ok'}", flush=True)
-        if args.save and not outcome.error:
-            save(outcome.name)
+    places = f"on GPU {', '.join(devices)}" if devices else "two at a time" if at_once == 2 else "one after the other"
+    print(f"Running {total} notebook{'s' * (total > 1)}, {places}. Each is named when it is done.", flush=True)
+    notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in args.notebooks]
+    try:
+        for outcome in run_all(notebooks, BUILD, args.parameters, devices, at_once, args.timeout):
+            outcomes.append(outcome)
+            progress = f"[{len(outcomes):2d}/{total}] {outcome.name:6s} {outcome.seconds:5.1f} s"
+            print(f"{progress}  {outcome.error or 'ok'}", flush=True)
+            if args.save and not outcome.error:
+                save(outcome.name)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        print(f"Stopped: {len(outcomes)} of {total} notebooks are done, and lie in {os.path.relpath(BUILD, ROOT)}/.")
+        return stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT
     failed = [outcome.name for outcome in outcomes if outcome.error]
     write_gallery(BUILD, args.notebooks, failed)
     print(summary(outcomes, time.time() - started), end=" ")
-    print(f"Their pictures: {(BUILD / 'index.html').relative_to(ROOT)}")
+    print(f"Their images: {os.path.relpath(BUILD / 'index.html', ROOT)}")
     return 1 if failed else 0
+
+
+def clear(build: Path) -> None:
+    """Remove the notebooks and the gallery of an earlier run, which would otherwise pass for this one's."""
+    build.mkdir(exist_ok=True)
+    for file in (*build.glob("*.ipynb"), build / "index.html"):
+        file.unlink(missing_ok=True)
 
 
 def summary(outcomes: list[Outcome], seconds: float) -> str:
@@ -78,19 +98,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--notebooks", default="", help="names such as 'a1_4 a1_8'; all by default")
     parser.add_argument("--model", help="the parameter `model` of every notebook")
     parser.add_argument("--parameters", default="", help="other parameters, as 'seed=3 steps=20'")
+    parser.add_argument("--timeout", type=int, default=TIMEOUT, help="seconds for a cell (an hour); 0: no limit")
     parser.add_argument("--save", action="store_true", help="write the outputs back into notebooks/")
     args = parser.parse_args()
-
-    there = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    args.notebooks = [name.removesuffix(".ipynb") for name in args.notebooks.replace(",", " ").split()] or there
-    unknown = [name for name in args.notebooks if name not in there]
-    if unknown:
-        parser.error(f"there is no notebook {', '.join(unknown)}; wanted some of {', '.join(there)}")
-
+    try:
+        args.notebooks = choose_notebooks(args.notebooks)
+    except ValueError as error:
+        parser.error(f"--notebooks {error}")
     try:
         args.parameters = read_parameters(args.parameters)
+        check_known(args.parameters, [NOTEBOOKS / f"{name}.ipynb" for name in args.notebooks])
     except ValueError as error:
         parser.error(f"--parameters {error}")
+    if args.timeout < 0:
+        parser.error(f"--timeout is {args.timeout}; wanted seconds, or 0 for no limit")
     if args.model:
         # a folder is named from here, but the notebooks run in their own
         folder = Path(args.model)
@@ -100,13 +121,46 @@ def parse_arguments() -> argparse.Namespace:
     return args
 
 
+def choose_notebooks(text: str) -> list[str]:
+    """The names in a text such as 'a1_4 a1_8' or 'a1_4, a1_8.ipynb'; of all notebooks if it is empty.
+
+    Raises a ValueError for a name that no notebook has, and for a text that has none.
+    """
+    there = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    if not text.strip():
+        return there
+    names = list(dict.fromkeys(name.removesuffix(".ipynb") for name in text.replace(",", " ").split()))
+    unknown = [name for name in names if name not in there]
+    if unknown or not names:
+        raise ValueError(f"has {', '.join(unknown) or 'no name'}; wanted some of {', '.join(there)}")
+    return names
+
+
 def read_parameters(text: str) -> dict:
-    """Parameters for the notebooks, from 'seed=3 steps=20'. Raises a ValueError for what is no name=value."""
-    pairs = [pair.partition("=") for pair in text.split()]
-    wrong = [name for name, equals, _ in pairs if not equals]
-    if wrong:
-        raise ValueError(f"has {wrong[0]!r}; wanted name=value")
-    return {name: yaml.safe_load(value) for name, _, value in pairs}
+    """Parameters for the notebooks, from 'seed=3 steps=20'. Raises a ValueError for what is not name=value."""
+    parameters = {}
+    for pair in text.split():
+        name, _, value = pair.partition("=")
+        if not name or not value:
+            raise ValueError(f"has {pair!r}; wanted name=value")
+        try:
+            parameters[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"has {pair!r}, whose value is not valid YAML; wanted name=value, as seed=3") from error
+    return parameters
+
+
+def check_known(parameters: dict, notebooks: list[Path]) -> None:
+    """Raise a ValueError for a parameter that none of the notebooks has."""
+    if not parameters:
+        return
+    known = set()
+    for notebook in notebooks:
+        with suppress(Exception):  # one that cannot be read is reported when it is run
+            known |= papermill.inspect_notebook(str(notebook)).keys()
+    unknown = [name for name in parameters if name not in known]
+    if unknown:
+        raise ValueError(f"has {', '.join(unknown)}; these notebooks have {', '.join(sorted(known)) or 'none'}")
 
 
 def gpus() -> list[str]:
@@ -118,15 +172,31 @@ def gpus() -> list[str]:
     return (visible.split(",") if visible else [str(i) for i in range(count)])[:count]
 
 
-def run_all(notebooks: list[Path], build: Path, parameters: dict, devices: list[str]) -> Iterator[Outcome]:
-    """Run notebooks into a folder, as many at a time as there are devices (without any, one); yields each when done."""
+def notebooks_at_once() -> int:
+    """How many notebooks to run at a time on the CPU: two if there are cores for the threads of both, else one."""
+    import torch
+
+    from helpers.devices import cores  # which also limits the threads
+
+    return 2 if cores() >= 2 * torch.get_num_threads() else 1
+
+
+def run_all(
+    notebooks: list[Path],
+    build: Path,
+    parameters: dict,
+    devices: list[str],
+    at_once: int = 1,
+    timeout: int = TIMEOUT,
+) -> Iterator[Outcome]:
+    """Run notebooks into a folder, one at a time on each device, or so many at once if there are none; yields each."""
     context = multiprocessing.get_context("spawn")
     free = context.SimpleQueue()  # devices that no worker has taken
     for device in devices:
         free.put(device)
-    workers = max(1, len(devices))
+    workers = len(devices) or at_once
     with ProcessPoolExecutor(workers, context, initializer=start_worker, initargs=(free, bool(devices))) as pool:
-        futures = {pool.submit(execute, notebook, build, parameters): notebook for notebook in notebooks}
+        futures = {pool.submit(execute, notebook, build, parameters, timeout): notebook for notebook in notebooks}
         try:
             for future in as_completed(futures):
                 try:
@@ -146,26 +216,50 @@ def start_worker(free: multiprocessing.SimpleQueue, has_devices: bool) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = free.get()
 
 
-def execute(notebook: Path, build: Path, parameters: dict) -> Outcome:
-    """Run one notebook in a fresh kernel, and write it to the build folder."""
-    start, error = time.time(), None
+def execute(notebook: Path, build: Path, parameters: dict, timeout: int = TIMEOUT) -> Outcome:
+    """Run one notebook in a fresh kernel, and write it to the build folder, as far as it came; timeout is of a cell."""
+    start, error, output = time.time(), None, build / notebook.name
     try:
-        papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             notebook,
-            build / notebook.name,
+            output,
             parameters=parameters,
             kernel_name="python3",
             cwd=notebook.parent,
             progress_bar=False,
-            request_save_on_cell_execute=False,
-            store_widget_state=False,  # controls that nobody can move, and that GitHub's viewer stumbles over
-            extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: a kernel warns of things no reader can help
+            execution_timeout=timeout or None,
+            store_widget_state=False,  # controls that no reader can move, and that GitHub's viewer stumbles over
+            # the kernel's own log: it warns of things no reader can help, and calls its end an error, KeyboardInterrupt
+            extra_arguments=["--IPKernelApp.log_level=50"],
         )
+        error = exit_in(executed)
     except papermill.PapermillExecutionError as failure:
         error = f"FAILED in cell {failure.cell_index} [{failure.exec_count}]: {failure.ename}: {failure.evalue}"
-    except Exception as failure:  # a kernel that died or never came up: say so, and go on with the others
+    except CellTimeoutError:
+        error = f"FAILED in {last_cell(output)}: it took longer than {timeout} s (--timeout, or make's TIMEOUT)"
+    except DeadKernelError:
+        error = f"FAILED in {last_cell(output)}: the kernel died"
+    except Exception as failure:  # a kernel that never came up, or no notebook: say so, and go on with the others
         error = f"FAILED: {type(failure).__name__}: {failure}"
     return Outcome(notebook.stem, time.time() - start, error)
+
+
+def exit_in(notebook) -> str | None:
+    """Which cell of an executed notebook called sys.exit(), if one did. Papermill leaves the cells below it and is
+    content."""
+    for index, cell in enumerate(notebook.cells):
+        if any(output.get("ename") == "SystemExit" for output in cell.get("outputs", [])):
+            return f"FAILED in cell {index} [{cell.execution_count}]: SystemExit: the cells below it did not run"
+    return None
+
+
+def last_cell(output: Path) -> str:
+    """The cell at which the execution of a notebook ended, by what papermill noted in the file."""
+    with suppress(Exception):  # the file may be missing or half written
+        cells = nbformat.read(output, as_version=4).cells
+        begun = [index for index, cell in enumerate(cells) if cell.metadata.papermill.start_time]
+        return f"cell {begun[-1]}"
+    return "an unknown cell"
 
 
 def save(name: str) -> None:

@@ -38,9 +38,12 @@ def write_gallery(build: Path, names: list[str], failed: list[str]) -> None:
     sections, links = [], []
     for name in names:
         file = build / f"{name}.ipynb"
-        title, figures = read(nbformat.read(file, as_version=4)) if file.is_file() else (name, [])
-        title = html.escape(title)
-        note = '<p class="failed">This notebook failed; its pictures end where it did.</p>' if name in failed else ""
+        try:
+            title, figures = read(nbformat.read(file, as_version=4))
+        except (FileNotFoundError, nbformat.reader.NotJSONError):  # its kernel never came up, or died as it was written
+            title, figures = "", []
+        title = html.escape(title or name)
+        note = '<p class="failed">This notebook failed; its images end where it did.</p>' if name in failed else ""
         links.append(f'<a href="#{name}">{title}</a>')
         sections.append(f'<section id="{name}">\n<h2>{title}</h2>\n{note}\n{"".join(figures)}</section>')
     page = PAGE.format(links="\n".join(links), sections="\n".join(sections))
@@ -49,7 +52,7 @@ def write_gallery(build: Path, names: list[str], failed: list[str]) -> None:
 
 def read(notebook) -> tuple[str, list[str]]:
     """A notebook's title, and the pictures of the cells that carry a caption in their metadata."""
-    title = notebook.cells[0].source.split("\n")[0].lstrip("# ")
+    title = notebook.cells[0].source.split("\n")[0].lstrip("# ") if notebook.cells else ""
     figures = []
     for caption, outputs in captioned(notebook):
         shown = "".join(image(data) for data in outputs)
