@@ -15,11 +15,13 @@ import re
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from tqdm import tqdm
 
 from helpers.checkpoints import RESUME, read_tensors
 from helpers.data import mnist
 from helpers.denoisers import guided
+from helpers.devices import bf16_autocast
 from helpers.digits import DigitDenoiser
 from helpers.metrics import DIGIT_READER, digit_quality, reading, real_quality
 from helpers.recipes import RECIPES
@@ -37,7 +39,7 @@ BATCH = 100
 SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("reader")
@@ -52,18 +54,32 @@ def main() -> None:
     judge_parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm")
     judge_parser.add_argument("--last", action="store_true", help="only the last epoch")
     commands.add_parser("table")
-    args = vars(parser.parse_args())
+    args = vars(parser.parse_args(arguments))
     {"reader": make_reader, "ship": ship, "judge": judge, "table": table}[args.pop("command")](**args)
 
 
 def make_reader() -> None:
     """Train the judge, on real digits only."""
     network = reading.new_network()
-    for progress in train(network, reading, mnist()):
+    for progress in train(network, reading, mnist(), learn=reading_step):
         if progress.epoch_done:
             print(f"epoch {progress.epoch}: loss {progress.loss:.4f}", flush=True)
     save_unet(network.half(), DIGIT_READER)
     print(f"reads {real_quality(10_000).accuracy:.2%} of MNIST's test pictures correctly")
+
+
+def reading_step(
+    network: torch.nn.Module, optimizer: torch.optim.Optimizer, inputs: tuple[torch.Tensor], labels: torch.Tensor
+) -> torch.Tensor:
+    """As `training_step`, with the cross-entropy of the network's scores (B, 10) for the labels (B,)."""
+    network.train()
+    with bf16_autocast(labels.device):
+        scores = network(*inputs)
+    loss = F.cross_entropy(scores.float(), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
 
 
 def checkpoints(run: Path) -> dict[int, Path]:
