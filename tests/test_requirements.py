@@ -49,6 +49,12 @@ def test_every_requirement_is_a_range(entry, comment):
     assert not operators & {"==", "==="}, f"{entry} pins one version"
 
 
+@pytest.mark.parametrize("version", ["2.4.1", "2.5.1", "2.9.1"])
+def test_no_pytorch_is_admitted_that_is_unsafe_with_weights_only(version):
+    """CVE-2025-32434 (before 2.6) and CVE-2026-24747 (before 2.10): `helpers.prompts` reads .pth files of others."""
+    assert not REQUIREMENTS["torch"].specifier.contains(version)
+
+
 # pip and conda read the same list
 
 
