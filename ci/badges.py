@@ -28,8 +28,9 @@ repository, revision = "{repository}", "{revision}"  # written by `make badges`
 if os.environ.keys() & {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}}:
     assert repository, "This copy does not know its repository: open the notebook of a fork that ran `make badges`."
     course = os.path.expanduser("~/course")
-    if not os.path.isdir(course):
+    if not os.path.exists(course):
         subprocess.run(["git", "clone", "-q", "--depth=1", "-b", revision, repository, course], check=True)
+    assert os.path.isfile(f"{{course}}/ci/hosted.py"), f"{{course}} is not the course: rename it, then run this again."
     sys.path.insert(0, course)
     from ci.hosted import prepare
 

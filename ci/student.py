@@ -14,6 +14,7 @@ import importlib
 import inspect
 import re
 import shutil
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -180,6 +181,17 @@ def student_notebook(notebook):
 # ---- the folder ----------------------------------------------------------------------------------------------------
 
 
+def tracked(*folders: str) -> list[str]:
+    """The course's own files in these folders: what git tracks, not what else lies there, nor what a link points to."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *folders]
+    try:
+        listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"git cannot list the course's files in {ROOT}: wanted a clone of its repository.") from error
+    files = [file for file in listed.split("\0") if file]
+    return [file for file in files if (ROOT / file).is_file() and not (ROOT / file).is_symlink()]
+
+
 def write(folder: Path) -> None:
     """The whole edition: notebooks, library, data, and how to install them."""
     if folder.exists():
@@ -187,9 +199,10 @@ def write(folder: Path) -> None:
     (folder / "notebooks").mkdir(parents=True)
     for file in sorted((ROOT / "notebooks").glob("*.ipynb")):
         nbformat.write(student_notebook(nbformat.read(file, as_version=4)), folder / "notebooks" / file.name)
-    without = shutil.ignore_patterns("__pycache__", "*.pyc")
-    shutil.copytree(ROOT / "helpers", folder / "helpers", ignore=without)
-    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+    for file in tracked("helpers", "data"):
+        if not (file.startswith("data/") and file.endswith(".py")):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, folder / file)
     for name in ("LICENSE", "requirements.txt"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "docs").mkdir()

@@ -8,6 +8,7 @@ import html
 import os
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
@@ -118,8 +119,10 @@ class Explorer:
                 self.show(stage)
             remarks = [control.remark() for control in self.controls.values() if hasattr(control, "remark")]
             sentence = " ".join(filter(None, remarks))
-        except Exception as error:  # whatever it is, a person at a slider wants a sentence
-            sentence = str(error) or type(error).__name__
+        except GeneratorExit:  # a control has changed in the meantime
+            raise
+        except BaseException as error:  # also SystemExit: the user at a slider needs a sentence
+            sentence = sentence_of(error)
         yield
         self.message.value = f'<span role="alert">{html.escape(sentence)}</span>' if sentence else ""
         self.bar.layout.visibility = "hidden"
@@ -145,6 +148,14 @@ class Explorer:
             # it counts timesteps, since nobody knows how many steps will come
             self.bar.max, self.bar.value = self.first + 1, self.first - (-1 if stage.s is None else stage.s)
             self.message.value = f"step {self.count}, t = {stage.t}"
+
+
+def sentence_of(error: BaseException) -> str:
+    """What an error says; the name of its class if it says nothing, or fails to."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__
 
 
 def arrange(control: ipywidgets.Widget, name: str) -> None:
@@ -178,10 +189,13 @@ class Newest:
     def run(self) -> None:
         while (wish := self.next_wish()) is not None:
             work = self.work(wish)
-            for _ in work:
-                if self.wish is not None:
-                    work.close()
-                    break
+            try:
+                for _ in work:
+                    if self.wish is not None:
+                        work.close()
+                        break
+            except BaseException:  # this thread has to stay, or the next wish would wait for ever
+                traceback.print_exc()
 
     def next_wish(self):
         with self.lock:

@@ -59,6 +59,17 @@ def test_on_a_host_it_fetches_the_revision_once_and_prepares_each_time(host, ref
     assert (computer / "log").read_text() == "prepared prepared "
 
 
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_on_a_host_another_course_in_its_place_is_reported_and_kept(is_folder, computer, monkeypatch):
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    other = computer / "course" / "essay.txt" if is_folder else computer / "course"
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("mine")
+    with pytest.raises(AssertionError, match="course is not the course: rename it, then run this again"):
+        run_cell("somebody/a-fork", "main")
+    assert other.read_text() == "mine"
+
+
 def test_on_a_host_a_copy_without_a_repository_says_so(computer, monkeypatch):
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     with pytest.raises(AssertionError, match=r"does not know its repository: .* `make badges`\."):

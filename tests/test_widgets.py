@@ -183,6 +183,44 @@ def test_every_change_of_a_control_draws_once_with_all_values(draw, displayed, l
     assert bytes(parts(displayed)[0].value) == picture(500).png
 
 
+class Mute(Exception):
+    """An error that cannot say what is wrong."""
+
+    def __str__(self):
+        return None
+
+
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (SystemExit(), "SystemExit"),
+        (SystemExit("enough"), "enough"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (RuntimeError(), "RuntimeError"),
+        (Mute(), "Mute"),
+        (GeneratorExit(), None),  # which ends the generator that shows sentences
+    ],
+)
+@pytest.mark.parametrize("as_generator", [True, False])
+def test_whatever_draw_raises_the_explorer_draws_again(error, said, as_generator, displayed, live, capsys):
+    def drawn(t):
+        if t == 13:
+            raise error
+        return picture(t)
+
+    def drawn_in_stages(t):
+        yield drawn(t)
+
+    slider = ipywidgets.IntSlider(13, 0, 999)
+    widgets.play(drawn_in_stages if as_generator else drawn, t=slider)
+    settle()
+    shown, message, _ = parts(displayed)
+    assert said is None or said in message.value
+    slider.value = 250
+    settle()
+    assert shown.value == picture(250).png and message.value == ""
+
+
 def test_an_error_becomes_a_sentence_and_the_last_picture_stays(draw, displayed, live):
     slider = ipywidgets.IntSlider(250, 0, 999)
     widgets.play(draw, t=slider)
