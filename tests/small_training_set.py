@@ -1,6 +1,6 @@
 """A small training set of Mini-IF's, on made-up art: without npm, in seconds.
 
-    python -m tests.small_training_set folder
+python -m tests.small_training_set folder
 """
 
 import hashlib
