@@ -125,6 +125,7 @@ bench: $(READY)
 	$(BIN)/python -m ci.bench.sampling
 	$(BIN)/python -m ci.bench.training
 	OMP_NUM_THREADS=1 $(BIN)/python -m ci.bench.explorers
+	$(BIN)/python -m ci.bench.busy
 
 # for contributors: execute the notebooks and write their outputs back, to be committed
 notebooks: $(READY)

@@ -3,7 +3,7 @@
 From the ground floor up; a module imports only from those above it in this list:
 
     validate       what was given and what is wanted: the checks behind every clear error
-    devices        which processor computes, and at which precision
+    devices        the device, its precision, and the number of threads
     hub            models from the Hugging Face hub, and what to do when it refuses
     checkpoints    files of tensors that are whole at every moment
     memory         where networks wait that are too large for the GPU

@@ -1,16 +1,33 @@
 """Files of tensors that are whole at every moment, and what is wrong with a file that is not."""
 
+import json
 import os
+import uuid
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from filelock import BaseFileLock, FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
-__all__ = ["RESUME", "TrainingError", "load_adam", "load_weights", "read_run", "read_tensors", "write_tensors"]
+__all__ = [
+    "RESUME",
+    "TrainingError",
+    "claim",
+    "load_adam",
+    "load_weights",
+    "only_writer",
+    "read_run",
+    "read_tensors",
+    "write_tensors",
+    "write_whole",
+]
 
 RESUME = "resume.safetensors"  # in a run's folder: all that the next step depends on
+LOCK = ".lock"  # in a folder: the process that holds it may write there
+PARTIAL = ".partial"  # ends the name of a file that is not whole yet
 
 
 class TrainingError(RuntimeError):
@@ -35,18 +52,70 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], file: Path) -> 
     network.load_state_dict(weights)
 
 
-def write_tensors(tensors: dict[str, Tensor], file: Path, about: dict[str, str]) -> None:
-    """Write tensors to a safetensors file that is, at every moment, the old one or the new one as a whole."""
-    partial = file.with_name(file.name + ".partial")
+def write_whole(content: bytes, file: Path) -> None:
+    """Write a file that is, at every moment, the old one or the new one as a whole. Raises an OSError if it cannot."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{uuid.uuid4().hex}{PARTIAL}")  # of this call alone
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as opened:
-            opened.write(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, about))
+        with open(partial, "xb") as opened:
+            opened.write(content)
             opened.flush()
             os.fsync(opened.fileno())  # on the disk, before the name points to it
         os.replace(partial, file)
-    except OSError as error:
+    finally:
         partial.unlink(missing_ok=True)
+
+
+def only_writer(folder: Path, timeout: float = 60.0) -> AbstractContextManager:
+    """A context in which no other process or thread writes to the folder in such a context.
+
+    To read a file, change it and write it again needs one. Raises a TrainingError after `timeout` seconds of waiting.
+    """
+    return acquire(FileLock(lock_file(folder)), timeout)
+
+
+def claim(folder: Path) -> AbstractContextManager:
+    """Claim a folder for a training, until the end of the context or of this process, however it ends.
+
+    Raises a TrainingError if another process has claimed it. This process may claim it again: a training that was
+    interrupted in a notebook stays in memory, and must not be in the way of the next. What a killed process left
+    half written is removed.
+    """
+    claimed = acquire(FileLock(lock_file(folder), is_singleton=True, thread_local=False), timeout=0)
+    for leftover in filter(Path.is_file, folder.glob(f"*{PARTIAL}")):
+        leftover.unlink(missing_ok=True)
+    return claimed
+
+
+def lock_file(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be made: {error.strerror or error}.") from error
+    return folder.resolve() / LOCK
+
+
+def acquire(lock: BaseFileLock, timeout: float) -> AbstractContextManager:
+    """The context that ends with the lock's release; a TrainingError if the lock cannot be had."""
+    try:
+        return lock.acquire(timeout=timeout)
+    except NotImplementedError:  # a file system without locks
+        return nullcontext()
+    except Timeout as error:
+        folder = Path(lock.lock_file).parent
+        raise TrainingError(
+            f"another process is writing to {folder}: wait until it has ended, or use another folder."
+        ) from error
+    except OSError as error:
+        raise TrainingError(f"{lock.lock_file} cannot be written: {error.strerror or error}.") from error
+
+
+def write_tensors(tensors: dict[str, Tensor], file: Path, about: dict[str, str]) -> None:
+    """Write tensors to a safetensors file that is, at every moment, the old one or the new one as a whole."""
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, about)
+    try:
+        write_whole(content, file)
+    except OSError as error:
         old = "The old one is intact." if file.exists() else "There is no older one."
         raise TrainingError(f"{file} cannot be written: {error.strerror or error}. {old}") from error
 
@@ -83,7 +152,8 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not file.is_file():
         raise TrainingError(f"there is no file {file}; wanted a checkpoint (.safetensors).")
     try:
-        with safe_open(file, framework="pt") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+        content = file.read_bytes()  # at once: safe_open opens the file twice, and another may take its place between
+        tensors, size = load(content), int.from_bytes(content[:8], "little")
+        return tensors, json.loads(content[8 : 8 + size]).get("__metadata__", {})
     except (SafetensorError, OSError) as error:
         raise TrainingError(f"{file} is damaged or half written: {error}. Fetch or make it again.") from error

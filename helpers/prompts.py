@@ -10,15 +10,15 @@ DeepFloyd IF's encoder is large, so it is loaded only to encode prompts, and its
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import torch
 from huggingface_hub import constants
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load
 from torch import Tensor
 
+from .checkpoints import TrainingError, only_writer, write_tensors
 from .hub import DEEPFLOYD, ModelError, is_hub_name
 from .text_encoders import EMBEDDINGS, TOKENS, encode_t5
 
@@ -43,7 +43,7 @@ def load_embeddings(folder: Path) -> dict[str, Tensor]:
     if not file.is_file():
         return {}
     try:
-        return load_file(file)
+        return load(file.read_bytes())  # at once, since another process may replace it
     except SafetensorError as error:
         raise ModelError(f"{file} is damaged: {error}. Fetch it again, or make it with `make embeddings`.") from error
 
@@ -64,16 +64,13 @@ def remembered(name: str) -> Path:
 
 
 def remember(states: dict[str, Tensor], folder: Path) -> None:
-    """Add text states (77, width) to those that a folder keeps. Its file is at every moment the old or the new one."""
+    """Add text states (77, width) to those that a folder keeps, also while other processes add theirs."""
     states = {prompt: state.detach().half().cpu().contiguous() for prompt, state in states.items()}
-    states = load_embeddings(folder) | states
-    partial = folder / f"{EMBEDDINGS}.partial"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(states, partial)
-        os.replace(partial, folder / EMBEDDINGS)
-    except OSError as error:
-        raise ModelError(f"{folder / EMBEDDINGS} cannot be written: {error.strerror or error}.") from error
+        with only_writer(folder):
+            write_tensors(load_embeddings(folder) | states, folder / EMBEDDINGS, {})
+    except TrainingError as error:
+        raise ModelError(str(error)) from error
 
 
 def read_dictionary(file: str | Path) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from .checkpoints import RESUME, TrainingError, load_adam, load_weights, read_run, read_tensors, write_tensors
+from .checkpoints import RESUME, TrainingError, claim, load_adam, load_weights, read_run, read_tensors, write_tensors
 from .data import DataError, mnist
 from .devices import bf16_autocast
 from .processes import SharedBatchNorm, new_accelerator
@@ -106,7 +107,8 @@ def train(
         learn: the step itself, training_step or a function like it.
 
     Raises a ValueError or DataError at once for data that do not fit, and a TrainingError for a folder of another run
-    or a damaged one, for a loss that is not a number, and when a checkpoint cannot be written.
+    or a damaged one, for one that another process trains in, for a loss that is not a number, and when a checkpoint
+    cannot be written.
     """
     images, labels = check_data(data)
     if recipe.batch_size > len(images):
@@ -120,6 +122,11 @@ def train(
 
 def _train(run: "TrainingRun", save_every: float, learn: Callable[..., Tensor]) -> Iterator[Progress]:
     # apart from train(), because a generator's checks would wait for the first step
+    with run.claim:
+        yield from _steps(run, save_every, learn)
+
+
+def _steps(run: "TrainingRun", save_every: float, learn: Callable[..., Tensor]) -> Iterator[Progress]:
     recipe = run.recipe
     model = run.accelerator.prepare_model(run.network)  # with several processes, it averages their gradients
     steps = len(run.images) // recipe.batch_size
@@ -184,8 +191,11 @@ class TrainingRun:
         self.epoch, self.step = 0, 0  # how many are done: epochs, and steps of the next one
         self.order = torch.arange(len(images))
         self.losses: list[float] = []
+        self.claim = nullcontext()  # on the folder
         if folder is not None:
             data = zlib.crc32(labels.numpy(), zlib.crc32(images.numpy()))
+            if self.accelerator.is_main_process:  # the others write nothing
+                self.claim = claim(folder)
             self.identity = {"recipe": repr(recipe), "seed": str(seed), "data": f"{len(images)} pictures, {data:08x}"}
             if (folder / RESUME).exists():
                 self.load()

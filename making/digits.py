@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from helpers.checkpoints import RESUME, read_tensors
+from helpers.checkpoints import RESUME, only_writer, read_tensors, write_whole
 from helpers.data import mnist
 from helpers.denoisers import guided
 from helpers.devices import bf16_autocast
@@ -171,8 +171,9 @@ def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bo
         pictures = torch.cat([draw(denoiser, one_hot(batch), len(batch), steps, step, seed) for seed, batch in batches])
         accuracy, distance = digit_quality(pictures, labels)
         judgement = {**key, "images": epoch * images_each, "accuracy": accuracy, "distance": round(distance, 2)}
-        judgements = [*read_judgements(), judgement]  # read again: another judge may have been at work
-        QUALITY.write_text("[\n" + ",\n".join(f"  {json.dumps(judgement)}" for judgement in judgements) + "\n]\n")
+        with only_writer(QUALITY.parent):
+            lines = [f"  {json.dumps(each)}" for each in [*read_judgements(), judgement]]  # others may have judged
+            write_whole(("[\n" + ",\n".join(lines) + "\n]\n").encode(), QUALITY)
         print(judgement, flush=True)
 
 

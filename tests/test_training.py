@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils.data import TensorDataset
 
 from helpers import processes, results, training
-from helpers.checkpoints import RESUME, TrainingError
+from helpers.checkpoints import LOCK, RESUME, TrainingError
 from helpers.data import DataError
 from helpers.devices import bf16_autocast
 from helpers.recipes import RECIPES, Annealed, class_conditional, one_step
@@ -49,6 +49,11 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+def written(folder) -> list[str]:
+    """The files of a run's folder, without its lock."""
+    return sorted(file.name for file in folder.iterdir() if file.name != LOCK)
 
 
 def assert_same_run(a, b):
@@ -252,8 +257,12 @@ def test_a_stopped_run_goes_on_to_the_same_bits(stop_after, tmp_path):
     losses += [s.loss for s in train(recipe.new_network(9), recipe, digits(), folder=tmp_path / "parts")]
     assert losses == whole == loss_history(tmp_path / "parts").tolist()
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
-    names = sorted(file.name for file in (tmp_path / "parts").iterdir())
-    assert names == ["epoch-01.safetensors", "epoch-02.safetensors", "epoch-03.safetensors", RESUME]
+    assert written(tmp_path / "parts") == [
+        "epoch-01.safetensors",
+        "epoch-02.safetensors",
+        "epoch-03.safetensors",
+        RESUME,
+    ]
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path):
@@ -369,7 +378,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path):
             next(steps)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [file.name for file in tmp_path.iterdir()] == [RESUME]
+    assert written(tmp_path) == [RESUME]
     assert (tmp_path / RESUME).read_bytes() == before
     assert len(list(train(recipe.new_network(), recipe, digits(), folder=tmp_path))) == 11  # one step was done
 
@@ -399,7 +408,7 @@ class Poisoned(torch.nn.Module):
 def test_spoilt_weights_are_never_saved(tmp_path):
     with pytest.raises(TrainingError, match=r"the weights are no longer finite after .*No checkpoint was saved"):
         list(train(Poisoned(), replace(one_step, **SMALL), digits(), folder=tmp_path, save_every=0))
-    assert not list(tmp_path.iterdir())
+    assert written(tmp_path) == []
 
 
 def bad(**changes):
