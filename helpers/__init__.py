@@ -3,6 +3,7 @@
 From the ground floor up; a module imports only from those above it in this list:
 
     validate       what was given and what is wanted: the checks behind every clear error
+    command        an expected error ends a command with a sentence
     devices        the device, its precision, and the number of threads
     hub            models from the Hugging Face hub, and what to do when it refuses
     checkpoints    files of tensors that are whole at every moment

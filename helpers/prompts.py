@@ -19,6 +19,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from .checkpoints import TrainingError, only_writer, write_tensors
+from .command import errors_end
 from .hub import DEEPFLOYD, ModelError, is_hub_name
 from .text_encoders import EMBEDDINGS, TOKENS, encode_t5
 
@@ -140,7 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
     if args.model not in DEEPFLOYD and not is_hub_name(args.model) and not Path(args.model).is_dir():
         parser.error(f"there is no model {args.model!r}; wanted deepfloyd, a name on the hub, or a folder")
     folder = remembered(args.model)
-    try:
+    with errors_end(parser, ModelError, ValueError):
         if args.read:
             states = read_dictionary(args.read)
             remember(states, folder)
@@ -150,8 +151,6 @@ def main(arguments: list[str] | None = None) -> None:
             prompts = [prompt for prompt in args.prompts or course_prompts() if prompt not in kept]
             if prompts:
                 encode_and_remember(prompts, args.model)
-    except (ModelError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
     print(f"{len(prompts)} prompts added to {folder / EMBEDDINGS}, which has {len(load_embeddings(folder))}")
 
 

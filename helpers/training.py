@@ -1,13 +1,13 @@
 """Part B's training: one loop for the one-step denoiser and for both diffusion models.
 
-A task says what a network is shown and what it should answer, a recipe how long and how fast it learns. The loop is
-a generator that yields every step, and knows no more of the two than that.
+A task defines the inputs and target of a network, a recipe how long and how fast it learns. The loop is a generator
+that yields every step.
 
     python -m helpers.training class-conditional --out runs/class-conditional
     accelerate launch --multi_gpu -m helpers.training class-conditional --out runs/class-conditional
 
-The second line is for several GPUs. With ACCELERATE_USE_CPU=true before it and --num_processes 2 in it, it starts two
-processes on one CPU (accelerate's own --cpu starts one, or needs MPI).
+The second command is for several GPUs. To start two processes on one CPU, put ACCELERATE_USE_CPU=true before it and add
+--num_processes 2 (accelerate's own --cpu starts one process, or needs MPI).
 """
 
 import argparse
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from .checkpoints import RESUME, TrainingError, claim, load_adam, load_weights, read_run, read_tensors, write_tensors
+from .command import errors_end
 from .data import DataError, mnist
 from .devices import bf16_autocast
 from .processes import SharedBatchNorm, new_accelerator
@@ -57,12 +58,12 @@ class Progress(NamedTuple):
 def training_step(
     network: nn.Module, optimizer: torch.optim.Optimizer, inputs: tuple[Tensor, ...], target: Tensor
 ) -> Tensor:
-    """Let a network learn from one batch: one step down the gradient of the mean squared error of what it says.
+    """One optimiser step on one batch. The loss is the mean squared error of the network's output.
 
     Args:
-        network: is put into training mode, since whoever sampled between two steps may have left it in evaluation mode.
-        inputs: its arguments, pictures (B, 1, 28, 28) and what else it takes.
-        target: what it should have said, (B, 1, 28, 28).
+        network: is put into training mode, because sampling between two steps may have left it in evaluation mode.
+        inputs: its arguments: images (B, 1, 28, 28), and the time and class for a network that takes them.
+        target: the output it should have, (B, 1, 28, 28).
 
     Returns: the loss before the step, a tensor without gradient.
     """
@@ -92,19 +93,18 @@ def train(
         for progress in train(network, recipe, mnist()):
             print(progress)
 
-    Each epoch shows the pictures in a new order, in whole batches (what is left over waits for another epoch's order),
-    with fresh noise each time. The loss is the mean squared error of what the network says.
+    Each epoch shuffles the images and uses whole batches only; images left over are skipped in that epoch. The noise is
+    drawn anew each time.
 
     Args:
         network: takes the task's arguments; recipe.new_network() makes one.
-        data: pictures (N, 1, 28, 28) in [0, 1] and labels (N,), such as mnist().
-        folder: where checkpoints go: the weights after every epoch (epoch-01.safetensors, …; `load_unet` reads them),
-            and resume.safetensors. If the folder has one, training goes on from there as if it had never stopped: on
-            the same CPU to the last bit, on a GPU as exactly as its convolutions repeat themselves. Without a folder
-            nothing is saved.
+        data: images (N, 1, 28, 28) in [0, 1] and labels (N,), such as mnist().
+        folder: for checkpoints: the weights after every epoch (epoch-01.safetensors, …; `load_unet` reads them), and
+            resume.safetensors. If the folder has one, training resumes from it, bit-exactly on the same CPU, and on a
+            GPU as exactly as its convolutions are reproducible. Without a folder, nothing is saved.
         seed: of the order, the timesteps, the noise, and the dropped classes.
-        save_every: seconds between two writings of resume.safetensors; it is also written after every epoch.
-        learn: the step itself, training_step or a function like it.
+        save_every: seconds between two saves of resume.safetensors, which is also saved after every epoch.
+        learn: the step itself, training_step or a function with the same arguments.
 
     Raises a ValueError or DataError at once for data that do not fit, and a TrainingError for a folder of another run
     or a damaged one, for one that another process trains in, for a loss that is not a number, and when a checkpoint
@@ -121,51 +121,25 @@ def train(
 
 
 def _train(run: "TrainingRun", save_every: float, learn: Callable[..., Tensor]) -> Iterator[Progress]:
-    # apart from train(), because a generator's checks would wait for the first step
+    # apart from train(): a generator's body runs only at the first next(), and bad arguments should fail at the call
     with run.claim:
-        yield from _steps(run, save_every, learn)
-
-
-def _steps(run: "TrainingRun", save_every: float, learn: Callable[..., Tensor]) -> Iterator[Progress]:
-    recipe = run.recipe
-    model = run.accelerator.prepare_model(run.network)  # with several processes, it averages their gradients
-    steps = len(run.images) // recipe.batch_size
-    saved_at = time.monotonic()
-
-    while run.epoch < recipe.epochs:
-        if run.step == 0:
-            run.order = torch.randperm(len(run.images), generator=run.generator)
-        indices = run.order[run.step * recipe.batch_size :][: recipe.batch_size]
-        # every process draws the whole batch, and learns from its share: any number of them sees the same noise
-        inputs, target = recipe.task.examples(run.images[indices], run.labels[indices], run.generator)
-        inputs, target = [run.share(x) for x in inputs], run.share(target)
-
-        for module in run.batch_norms:
-            module.momentum = recipe.momentum(run.epoch * steps + run.step)
-        for group in run.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate(run.epoch + run.step / steps)
-        loss = learn(model, run.optimizer, inputs, target)
-        mean_loss = run.accelerator.reduce(loss, "mean").item()
-        if not math.isfinite(mean_loss):
-            raise TrainingError(
-                f"the loss is {mean_loss} in epoch {run.epoch + 1}, step {run.step + 1}; wanted a finite number. "
-                f"A smaller learning rate than {recipe.lr:g} may help. {run.what_is_left()}"
-            )
-
-        run.losses.append(mean_loss)
-        run.step += 1
-        progress = Progress(run.epoch + 1, recipe.epochs, run.step, steps, mean_loss)
-        if progress.epoch_done:
-            run.epoch, run.step = run.epoch + 1, 0
-            run.save_weights()
-        if progress.epoch_done or time.monotonic() - saved_at > save_every:
-            run.save()
-            saved_at = time.monotonic()
-        yield progress
+        model = run.accelerator.prepare_model(run.network)  # with several processes, it averages their gradients
+        saved_at = time.monotonic()
+        while run.epoch < run.recipe.epochs:
+            inputs, target = run.next_batch()
+            run.set_rates()
+            loss = learn(model, run.optimizer, inputs, target)
+            progress = run.count(loss)
+            if progress.epoch_done:
+                run.save_weights()
+            if progress.epoch_done or time.monotonic() - saved_at > save_every:
+                run.save()
+                saved_at = time.monotonic()
+            yield progress
 
 
 class TrainingRun:
-    """All that a training run consists of, and its file. Everything that changes is saved, as tensors, in one."""
+    """The state of a training run, and its file resume.safetensors, which holds everything that changes."""
 
     def __init__(
         self,
@@ -199,6 +173,42 @@ class TrainingRun:
             self.identity = {"recipe": repr(recipe), "seed": str(seed), "data": f"{len(images)} pictures, {data:08x}"}
             if (folder / RESUME).exists():
                 self.load()
+
+    @property
+    def steps(self) -> int:
+        """The number of steps in each epoch."""
+        return len(self.images) // self.recipe.batch_size
+
+    def next_batch(self) -> tuple[list[Tensor], Tensor]:
+        """The network's arguments and target for the next step: this process's share of them."""
+        if self.step == 0:
+            self.order = torch.randperm(len(self.images), generator=self.generator)
+        indices = self.order[self.step * self.recipe.batch_size :][: self.recipe.batch_size]
+        # every process draws the whole batch, so that the noise does not depend on the number of processes
+        inputs, target = self.recipe.task.examples(self.images[indices], self.labels[indices], self.generator)
+        return [self.share(x) for x in inputs], self.share(target)
+
+    def set_rates(self) -> None:
+        """Set Adam's learning rate and BatchNorm's momentum for the next step, as the recipe has them."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate(self.epoch + self.step / self.steps)
+        for module in self.batch_norms:
+            module.momentum = self.recipe.momentum(self.epoch * self.steps + self.step)
+
+    def count(self, loss: Tensor) -> Progress:
+        """Record a step that has just been done, with its loss, a scalar in each process."""
+        mean_loss = self.accelerator.reduce(loss, "mean").item()
+        if not math.isfinite(mean_loss):
+            raise TrainingError(
+                f"the loss is {mean_loss} in epoch {self.epoch + 1}, step {self.step + 1}; wanted a finite number. "
+                f"A smaller learning rate than {self.recipe.lr:g} may help. {self.what_is_left()}"
+            )
+        self.losses.append(mean_loss)
+        self.step += 1
+        progress = Progress(self.epoch + 1, self.recipe.epochs, self.step, self.steps, mean_loss)
+        if progress.epoch_done:
+            self.epoch, self.step = self.epoch + 1, 0
+        return progress
 
     def share(self, x: Tensor) -> Tensor:
         """This process's part of a batch (B, …), on its device."""
@@ -277,7 +287,7 @@ def loss_history(folder: str | os.PathLike) -> Tensor:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train by one of the course's recipes, in a folder; the same command again goes on where it stopped."""
+    """Train by one of the course's recipes, in a folder. The same command again resumes a training that was stopped."""
     parser = argparse.ArgumentParser(prog="python -m helpers.training", description=main.__doc__)
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--out", required=True, help="folder for the checkpoints")
@@ -287,12 +297,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", help="folder of another data set in MNIST's format")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
-    try:
+    with errors_end(parser, TrainingError, ValueError, stopped="stopped; the same command resumes from the last save"):
         run_command(args)
-    except (TrainingError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "stopped; the same command goes on from the last save\n")
 
 
 def run_command(args: argparse.Namespace) -> None:
