@@ -5,7 +5,6 @@ notebook's own pictures. docs/site/static/exhibits.js moves them.
 """
 
 import functools
-import html
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
+from ci.site.pages import render
 from helpers import show
 from helpers.data import course_image, rectangle_mask
 from helpers.denoisers import guided
@@ -269,15 +269,11 @@ def markup(exhibit: Exhibit, name: str, folder: Path, address: str) -> str:
 
     if isinstance(exhibit, Strip):
         source = keep(stacked(exhibit.frames), f"{name}.webp")
-        words = {"alt": html.escape(exhibit.alt), "caption": html.escape(exhibit.caption)}
-        return STRIP.format(source=source, **words, **sizes(exhibit), **said(exhibit))
-    states = "".join(f"<li>{html.escape(state)}</li>" for state in exhibit.states)
+        labels = json.dumps(list(exhibit.labels), ensure_ascii=False)
+        return render("strip.html", strip=exhibit, source=source, labels=labels, **sizes(exhibit))
     alts = exhibit.states if len(exhibit.pictures) > 1 else ["; ".join(exhibit.states)]
-    images = ""
-    for i, (image, alt) in enumerate(zip(exhibit.pictures, alts)):
-        size = f'width="{image.width}" height="{image.height}"'
-        images += f'<img src="{keep(image, f"{name}-{i}.webp")}" alt="{html.escape(alt)}" {size}>'
-    return LOOK.format(kind=exhibit.kind, images=images, states=states)
+    sources = [keep(image, f"{name}-{i}.webp") for i, image in enumerate(exhibit.pictures)]
+    return render("look.html", look=exhibit, images=list(zip(exhibit.pictures, alts, sources)))
 
 
 def sizes(strip: Strip) -> dict[str, int]:
@@ -285,31 +281,3 @@ def sizes(strip: Strip) -> dict[str, int]:
     width, height = strip.frames[0].size
     phone, desktop = (max(1, min(LARGEST, screen // width)) for screen in (PHONE, DESKTOP))
     return {"width": width, "height": height, "phone": phone, "desktop": desktop}
-
-
-def said(strip: Strip) -> dict[str, str | int]:
-    labels = html.escape(json.dumps(list(strip.labels), ensure_ascii=False))
-    return {
-        "labels": labels,
-        "label": html.escape(strip.labels[strip.start]),
-        "start": strip.start,
-        "last": len(strip.frames) - 1,
-        "count": len(strip.frames),
-    }
-
-
-STRIP = """\
-<figure class="exhibit strip">
-<div class="film" style="--width:{width};--height:{height};--phone:{phone};--desktop:{desktop};\
---count:{count};--frame:{start}"><img src="{source}" alt="{alt}"></div>
-<label><input type="range" min="0" max="{last}" value="{start}" data-labels="{labels}" aria-label="{caption}">
-<output>{label}</output></label>
-<figcaption>{caption}</figcaption>
-</figure>
-"""
-LOOK = """\
-<figure class="exhibit {kind}">
-<button type="button" aria-pressed="false">{images}</button>
-<figcaption><ul>{states}</ul></figcaption>
-</figure>
-"""
