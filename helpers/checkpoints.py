@@ -1,4 +1,4 @@
-"""Files of tensors that are whole at every moment, and what is wrong with a file that is not."""
+"""Files of tensors that are complete at every moment, and clear errors for files that are not."""
 
 import json
 import os
@@ -25,17 +25,17 @@ __all__ = [
     "write_whole",
 ]
 
-RESUME = "resume.safetensors"  # in a run's folder: all that the next step depends on
+RESUME = "resume.safetensors"  # in a run's folder: everything that the next step depends on
 LOCK = ".lock"  # in a folder: the process that holds it may write there
-PARTIAL = ".partial"  # ends the name of a file that is not whole yet
+PARTIAL = ".partial"  # ends the name of a file that is not complete yet
 
 
 class TrainingError(RuntimeError):
-    """A training run that cannot begin or go on, and what is left of it."""
+    """A training run that cannot start or resume, or a file of one that cannot be read or written."""
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
-    """Put the weights that a file held into a network, if each fits."""
+    """Load the weights from a file into a network. Raises a TrainingError if they are of another network."""
     wanted = network.state_dict()
     odd = sorted(weights.keys() ^ wanted.keys())
     if odd:
@@ -53,7 +53,7 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], file: Path) -> 
 
 
 def write_whole(content: bytes, file: Path) -> None:
-    """Write a file that is, at every moment, the old one or the new one as a whole. Raises an OSError if it cannot."""
+    """Write a file. At every moment, it is either the old one or the new one, and complete. Raises an OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.{uuid.uuid4().hex}{PARTIAL}")  # of this call alone
     try:
@@ -121,7 +121,7 @@ def write_tensors(tensors: dict[str, Tensor], file: Path, about: dict[str, str])
 
 
 def read_run(file: Path, identity: dict[str, str]) -> dict[str, Tensor]:
-    """The tensors of a run's resume file, if it is that of the run with this identity."""
+    """The tensors of a run's resume file. Raises a TrainingError if it belongs to a run with another identity."""
     tensors, found = read_tensors(file)
     for what, wanted in identity.items():
         if found.get(what) != wanted:
@@ -133,11 +133,11 @@ def read_run(file: Path, identity: dict[str, str]) -> dict[str, Tensor]:
 
 
 def load_adam(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Give Adam the state that the tensors "adam.<parameter>.<what>" hold; a KeyError names one that is missing."""
+    """Load Adam's state from the tensors "adam.<parameter>.<moment>". Raises a KeyError that names a missing one."""
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        # in the parameter's own memory layout, in which Adam's arithmetic rounds as it would have
+        # in the parameter's own memory layout, so that Adam's arithmetic rounds as it would have
         moments = {what: torch.empty_like(parameter).detach() for what in ("exp_avg", "exp_avg_sq")}
         for what, value in moments.items():
             value.copy_(tensors[f"adam.{name}.{what}"])
@@ -148,7 +148,7 @@ def load_adam(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dic
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file, and what it says about itself."""
+    """The tensors of a safetensors file, and its metadata. Raises a TrainingError if it is missing or damaged."""
     if not file.is_file():
         raise TrainingError(f"there is no file {file}; wanted a checkpoint (.safetensors).")
     try:

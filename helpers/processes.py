@@ -1,4 +1,4 @@
-"""Training by several processes as one process would train."""
+"""Training with several processes gives the same result as training with one."""
 
 import os
 
@@ -12,14 +12,17 @@ __all__ = ["SharedBatchNorm", "new_accelerator"]
 
 
 def new_accelerator() -> Accelerator:
-    """What knows this process's device and the other processes, if accelerate launched several."""
-    # accelerate would take Apple's GPU unasked; with ACCELERATE_TORCH_DEVICE=mps it is asked for
+    """Accelerate's view of this process: its device, and the other processes if accelerate launched several."""
+    # on a Mac, accelerate would use the GPU unasked; ACCELERATE_TORCH_DEVICE=mps asks for it
     on_cpu = choose_device().type == "cpu" and "ACCELERATE_TORCH_DEVICE" not in os.environ
     return Accelerator(cpu=on_cpu, mixed_precision="no")  # bf16_autocast does that, and wraps nothing
 
 
 class SumOverProcesses(torch.autograd.Function):
-    """x, summed over all processes; so is its gradient on the way back, since every process used the sum."""
+    """x, summed over all processes. Its gradient is summed as well, because every process has used the sum.
+
+    PyTorch's own differentiable all_reduce, in torch.distributed.nn.functional, is deprecated.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
@@ -33,9 +36,9 @@ class SumOverProcesses(torch.autograd.Function):
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """BatchNorm whose mean and variance are those of the whole batch, of which each process has an equal share.
+    """BatchNorm with the mean and variance of the whole batch, of which each process has an equal share.
 
-    Without it, several processes would learn something else than one does. PyTorch's own SyncBatchNorm needs a GPU.
+    Without it, the result would depend on the number of processes. PyTorch's own SyncBatchNorm needs a GPU.
     """
 
     def forward(self, x: Tensor) -> Tensor:

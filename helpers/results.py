@@ -25,13 +25,13 @@ class Result(NamedTuple):
     recipe: str  # which one, in words
     losses: Tensor  # of every step, (steps,)
     steps: int  # in each epoch
-    samples: dict[int, Tensor]  # what it drew after some of the epochs, each (N, 1, 28, 28) in [0, 1]
+    samples: dict[int, Tensor]  # its samples after some of the epochs, each (N, 1, 28, 28) in [0, 1]
 
 
 def load_result(name: str) -> Result:
-    """The kit's own "one-step", "time-conditional" or "class-conditional" training: weights, losses and drawings.
+    """The bundled "one-step", "time-conditional" or "class-conditional" training: weights, losses and samples.
 
-    data/models/digits/README.md says how they were made, and how good they are.
+    data/models/digits/README.md says how they were trained, and how good they are.
     """
     there = sorted(file.parent.name for file in RESULTS.glob("*/results.safetensors"))
     if name not in there:
@@ -44,7 +44,7 @@ def load_result(name: str) -> Result:
 
 
 def save_result(result: Result, name: str) -> None:
-    """Write what `load_result` reads: weights in fp16, drawings in 256 levels."""
+    """Write the files that `load_result` reads: weights in fp16, samples in 256 levels."""
     samples = {
         f"epoch-{epoch:02d}": (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
         for epoch, pictures in result.samples.items()
@@ -55,13 +55,13 @@ def save_result(result: Result, name: str) -> None:
 
 
 def save_unet(network: nn.Module, file: str | os.PathLike) -> None:
-    """Write a network's weights, and which network they are of. `load_unet` reads them."""
+    """Write a network's weights, its class and its width, for `load_unet`."""
     about = {"unet": type(network).__name__, "hidden": str(getattr(network, "hidden", "unknown"))}
     write_tensors(network.state_dict(), Path(file), about)
 
 
 def load_unet(file: str | os.PathLike) -> nn.Module:
-    """The network that save_unet wrote, ready to predict: in fp32 (whatever the file's precision), on the CPU.
+    """The network that save_unet wrote, in evaluation mode: in fp32 (also from a file in fp16), on the CPU.
 
     Raises a TrainingError for a file that is missing, damaged, or of another network.
     """

@@ -68,9 +68,9 @@ def find_stages(name: str) -> list[Path]:
 
 
 def fetch_stage(name: str, wanted: tuple[str, ...], inner: tuple[str, ...] = ("",)) -> Path:
-    """The folder of a stage from the hub (or of two, one in the other): schedulers and network, if possible in fp16.
+    """The folder of a stage (or of two, nested) from the hub: schedulers and network, in fp16 if there is such a file.
 
-    Its text encoder, of 10 GB, stays there until a prompt needs it.
+    The text encoder, of 10 GB, is not downloaded until a prompt needs it.
     """
     rest = (*(file for file in wanted if file != WEIGHTS), EMBEDDINGS, KNOWN)
     folder = fetch_from_hub(name, tuple(place + file for place in inner for file in (*rest, *WEIGHTS_FP16)))
@@ -99,7 +99,7 @@ def load_schedule(file: Path) -> NoiseSchedule:
 
 
 def network_class(folder: Path) -> tuple[type[UNet2DConditionModel], dict]:
-    """What an IF-format `unet` folder has the weights of: the network's class and its config."""
+    """The class and the config of the network in an IF-format `unet` folder."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return NETWORKS[config["_class_name"]], config
@@ -108,9 +108,9 @@ def network_class(folder: Path) -> tuple[type[UNet2DConditionModel], dict]:
 
 
 def load_network(folder: Path) -> UNet2DConditionModel:
-    """The network of an IF-format `unet` folder, with every weight in its place: in fp16 if there is such a file.
+    """The network of an IF-format `unet` folder, in fp16 if there is such a file. No weight may be missing.
 
-    Not in fp32 then: the largest would not fit into the main memory of a free Colab machine.
+    In fp32, the largest network would not fit into the main memory of a free Colab machine.
     """
     network, _ = network_class(folder)
     options = {"use_safetensors": True, "output_loading_info": True}
@@ -129,7 +129,7 @@ def load_network(folder: Path) -> UNet2DConditionModel:
 
 
 def plan_for(folders: list[Path], device: torch.device) -> Plan:
-    """Where the networks of a model's stages wait. Only those of DeepFloyd IF are large enough to ask."""
+    """Where a model's networks are kept while another one computes. Only DeepFloyd IF's are large enough to matter."""
     networks = [network_class(folder / "unet") for folder in folders]
     large = [(network, config) for network, config in networks if network is UNet2DConditionModel]
     if device.type != "cuda" or not large:

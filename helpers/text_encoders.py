@@ -47,7 +47,7 @@ def t5_folder(name: str | Path) -> Path:
         folder = folder if has_weights(folder) else fetch_from_hub(name, T5_FILES + T5_FILES_WITHOUT_VARIANT)
     if not (folder / "text_encoder" / "config.json").is_file():
         raise ModelError(f"{folder} has no text_encoder")
-    # without its file, transformers would make up a tokenizer that knows no words
+    # without its file, transformers would create a tokenizer with an empty vocabulary
     if not any((folder / "tokenizer" / file).is_file() for file in ("spiece.model", "tokenizer.json")):
         raise ModelError(f"{folder} has no tokenizer/spiece.model")
     return folder
@@ -58,9 +58,9 @@ def has_weights(folder: Path) -> bool:
 
 
 def encode_t5(prompts: list[str], name: str | Path) -> Tensor:
-    """The last hidden states (N, 77, width) of a model's T5 encoder, which is freed again, fp16 on the CPU.
+    """The last hidden states (N, 77, width) of a model's T5 encoder, fp16 on the CPU. The encoder is freed afterwards.
 
-    Numbers as in diffusers' IFPipeline: small letters, padded to 77 tokens, and the padding masked in the encoder.
+    The same numbers as diffusers' IFPipeline: lower case, padded to 77 tokens, with the padding masked in the encoder.
     Raises a ModelError if there is no encoder or no room for it, a ValueError for a prompt that is too long.
     """
     from transformers import AutoTokenizer  # slow to import, and seldom needed
@@ -85,14 +85,14 @@ def encode_t5(prompts: list[str], name: str | Path) -> Tensor:
                 hidden = encoder(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
             states.append(hidden.half().cpu())
     finally:
-        del encoder  # it is as large as the networks, which want its place
+        del encoder  # it is as large as the networks, which need its memory
         gc.collect()
         torch.cuda.empty_cache()
     return torch.cat(states)  # (N, 77, width)
 
 
 def load_t5(folder: Path):
-    """The T5 encoder in a folder: in 8 bit on a GPU with room for it, else in bf16 in main memory."""
+    """The T5 encoder in a folder: in 8 bit on a GPU with enough memory, otherwise in bf16 in main memory."""
     from transformers import AutoConfig, BitsAndBytesConfig, T5EncoderModel
 
     int8, bf16 = t5_bytes(AutoConfig.from_pretrained(folder))
@@ -116,7 +116,7 @@ def load_t5(folder: Path):
 
 
 def t5_bytes(config) -> tuple[int, int]:
-    """What a T5 encoder takes in 8 bit, of which its output projections "wo" are not capable, and in bf16."""
+    """The bytes of a T5 encoder in 8 bit and in bf16. In 8 bit, its output projections "wo" stay in fp32."""
     from transformers import T5EncoderModel
 
     with torch.device("meta"):
@@ -156,7 +156,7 @@ def encode(prompts: list[str], width: int) -> Tensor:
 
 @torch.no_grad()
 def meanings(sentences: list[str]) -> Tensor:
-    """The sentence vectors (N, 384) of all-MiniLM-L6-v2, of length 1: alike in direction where alike in meaning."""
+    """The sentence embeddings (N, 384) of all-MiniLM-L6-v2, of length 1: similar meanings have similar directions."""
     tokenizer, encoder = load_encoder()
     tokens = tokenizer(sentences, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt")
     states, real = encoder(**tokens).last_hidden_state, tokens.attention_mask[..., None]  # (N, L, 384) and (N, L, 1)
@@ -165,19 +165,19 @@ def meanings(sentences: list[str]) -> Tensor:
 
 @functools.cache
 def meanings_of_known(known: tuple[str, ...]) -> Tensor:
-    """Once for all prompts: a second's work."""
+    """The embeddings (N, 384) of the known things; computed once, which takes a second."""
     return meanings([f"a photo of {thing}" for thing in known])
 
 
 def nearest_known(prompt: str, known: tuple[str, ...]) -> tuple[str, float]:
-    """Which of the known things a prompt is closest to in meaning, and the cosine similarity of the two."""
+    """The known thing that is closest to a prompt in meaning, and the cosine similarity of the two."""
     similarities = meanings_of_known(known) @ meanings([prompt])[0]  # (N,)
     best = similarities.argmax()
     return known[best], similarities[best].item()
 
 
 def check_lengths(tokenizer, prompts: list[str]) -> None:
-    """No prompt has more tokens than the models were trained with."""
+    """Raises a ValueError for a prompt with more tokens than the models were trained with."""
     for prompt in prompts:
         length = len(tokenizer(prompt).input_ids)
         if length > TOKENS:
@@ -196,7 +196,7 @@ def load_encoder() -> tuple:
 
 
 def encoder_folder() -> Path:
-    """Where all-MiniLM-L6-v2 lies: in the installed package, or else in the hub's cache."""
+    """The folder of all-MiniLM-L6-v2: in the installed package, or else in the hub's cache."""
     try:
         installed = metadata.files(ENCODER_PACKAGE) or []
     except metadata.PackageNotFoundError:
@@ -212,7 +212,7 @@ def encoder_folder() -> Path:
 
 
 def check_encoder(weights: Path) -> Path:
-    """The folder of the encoder's weights, if they are the ones that Mini-IF was trained with."""
+    """The folder of the encoder's weights. Raises a ModelError unless they are those that Mini-IF was trained with."""
     if not weights.is_file():
         raise ModelError(f"the text encoder is incomplete: there is no {weights}. Reinstall {ENCODER_PACKAGE}.")
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()

@@ -4,6 +4,7 @@ import inspect
 import re
 from html import unescape
 
+import nbformat
 import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -24,7 +25,7 @@ from ci.site.course_site import (
     without_dead_links,
 )
 from ci.site.exhibits import Look, Strip, frames_of, markup, pixels, stacked
-from ci.site.gallery import alt_text
+from ci.site.gallery import alt_text, write_gallery
 from helpers import show
 
 LESSONS = read_lessons()
@@ -226,3 +227,18 @@ def test_every_module_has_a_page_and_packages_list_their_floors_in_order():
     assert listed.index("schedule") < listed.index("denoisers") < listed.index("sampling")
     for name, text in pages.items():
         assert f"automodule:: {name}\n" in text
+
+
+# the gallery of executed notebooks
+
+
+def test_the_gallery_escapes_titles_and_captions_and_says_what_failed(tmp_path):
+    figure = new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": '[picture: a "dog"]'})
+    cell = new_code_cell("show()", outputs=[figure], metadata={"caption": "x & y"})
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# A <b> title"), cell]), tmp_path / "a0.ipynb")
+    write_gallery(tmp_path, ["a0", "a1_1"], failed=["a1_1"])
+    html = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<a href="#a0">A &lt;b&gt; title</a>' in html and "<figcaption>x &amp; y.</figcaption>" in html
+    (image,) = images(html)
+    assert 'src="data:image/png;base64,aGVsbG8="' in image and "&quot;dog&quot;" in image
+    assert html.count("This notebook failed") == 1 < html.index("This notebook failed") - html.index('id="a1_1"')

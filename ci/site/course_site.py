@@ -31,7 +31,7 @@ SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 EXHIBITS = "exhibits"  # where their pictures are, on the site
 EXTRA = "extra"  # a folder of the source that Sphinx copies as it is
 # texts that become pages, where they exist
-TEXTS = ["README.md", "docs/glossary.md", "docs/instructors.md", "data/SOURCES.md"]
+TEXTS = ["README.md", "CONTRIBUTING.md", "docs/glossary.md", "docs/instructors.md", "data/SOURCES.md"]
 TEXTS += ["data/models/mini-if/README.md", "data/models/digits/README.md"]
 PARTS = {"a": "Part A: a text-to-image model", "b": "Part B: from scratch, on digits"}
 QUICK = {"steps": 4, "i_starts": [1, 2]}  # instead of the notebooks' parameters
