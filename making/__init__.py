@@ -1,5 +1,6 @@
 """How the models that ship with the kit were made. Run these modules from the repository's root.
 
+    sampling  images from noise
     digits    Part B's networks, and the network that reads their digits
     mini_if   the text-to-image model
 

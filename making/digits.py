@@ -26,11 +26,11 @@ from helpers.digits import DigitDenoiser
 from helpers.metrics import DIGIT_READER, digit_quality, reading, real_quality
 from helpers.recipes import RECIPES
 from helpers.results import RESULTS, Result, load_unet, save_result, save_unet
-from helpers.sampling import ddim_step, ddpm_step, final, sample
-from helpers.schedule import strided_timesteps
+from helpers.sampling import ddim_step, ddpm_step
 from helpers.tasks import add_noise
 from helpers.training import loss_history, train
 from helpers.unet import one_hot
+from making.sampling import paint
 
 QUALITY = RESULTS / "quality.json"
 COUNT = 2000  # digits of each judgement
@@ -128,26 +128,16 @@ def denoised(network: torch.nn.Module) -> torch.Tensor:
 
 def unconditional_digits(network: torch.nn.Module) -> torch.Tensor:
     """Forty digits, whichever come: (40, 1, 28, 28)."""
-    return draw(DigitDenoiser(network, RECIPES["time-conditional"].task.schedule), (), 40)
+    return paint(DigitDenoiser(network, RECIPES["time-conditional"].task.schedule), (), 40, steps=300)
 
 
 def guided_digits(network: torch.nn.Module) -> torch.Tensor:
     """Every digit four times, with guidance 5, row by row: (40, 1, 28, 28)."""
     denoiser = guided(DigitDenoiser(network, RECIPES["class-conditional"].task.schedule), 5.0)
-    return draw(denoiser, one_hot(torch.arange(10).repeat(4)), 40)
+    return paint(denoiser, one_hot(torch.arange(10).repeat(4)), 40, steps=300)
 
 
 SHOWN = {"one-step": denoised, "time-conditional": unconditional_digits, "class-conditional": guided_digits}
-
-
-def draw(denoiser, cond, count: int, steps: int = 300, step=ddpm_step, seed: int = 0) -> torch.Tensor:
-    """Digits (count, 1, 28, 28)."""
-    T = denoiser.schedule.T
-    generator = torch.Generator().manual_seed(seed)
-    return final(
-        sample(denoiser, cond, timesteps=strided_timesteps(steps, T), batch_size=count, step=step, generator=generator),
-        progress=False,
-    )
 
 
 # ---- how good it is -----------------------------------------------------------------------------------------------
@@ -167,9 +157,11 @@ def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bo
             continue
         denoiser = DigitDenoiser(load_unet(files[epoch]), schedule)
         denoiser = denoiser if gamma == 1 else guided(denoiser, gamma)
-        batches = enumerate(tqdm(labels.split(BATCH), desc=f"{name}, epoch {epoch}"))
-        pictures = torch.cat([draw(denoiser, one_hot(batch), len(batch), steps, step, seed) for seed, batch in batches])
-        accuracy, distance = digit_quality(pictures, labels)
+        images = []
+        for seed, batch in enumerate(tqdm(labels.split(BATCH), desc=f"{name}, epoch {epoch}")):
+            options = {"steps": steps, "step": step, "generator": torch.Generator().manual_seed(seed)}
+            images.append(paint(denoiser, one_hot(batch), len(batch), **options))
+        accuracy, distance = digit_quality(torch.cat(images), labels)
         judgement = {**key, "images": epoch * images_each, "accuracy": accuracy, "distance": round(distance, 2)}
         with only_writer(QUALITY.parent):
             lines = [f"  {json.dumps(each)}" for each in [*read_judgements(), judgement]]  # others may have judged

@@ -259,7 +259,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(command, tmp_path, monkeypa
         patch.setattr(Run, "save_model", full)
         command()
     assert stopped.value.code == 1
-    assert re.search("No space left on device.*the same command goes on", capsys.readouterr().err)
+    assert re.search("No space left on device.*the same command resumes", capsys.readouterr().err)
     command()
     assert (tmp_path / "model" / "model_index.json").is_file()
 

@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
+from helpers.command import errors_end
+
 from .concepts import CONCEPTS, ICONS, Concept
 from .packages import (
     EMOJIONE,
@@ -232,7 +234,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ART, help="folder for the pictures")
     parser.add_argument("--packages", type=Path, default=FOLDER, help="folder for the package files")
     args = parser.parse_args(arguments)
-    try:
+    with errors_end(parser, ArtError, PackageError):
         for name, package in SETS.items():
             draw = reader(name, fetch(package, args.packages))
             (args.out / name).mkdir(parents=True, exist_ok=True)
@@ -240,8 +242,6 @@ def main(arguments: list[str] | None = None) -> None:
             for concept in shown:
                 fitted(draw(concept)).save(args.out / name / f"{concept.name}.png", compress_level=1)
             print(f"{len(shown)} images in {args.out / name}, from {package.name} {package.version}")
-    except (ArtError, PackageError) as error:
-        parser.exit(1, f"{error}\n")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.checkpoints import write_tensors
+from helpers.command import errors_end
 from helpers.hub import ModelError
 from helpers.text_encoders import ENCODER_WIDTH, encode
 from helpers.validate import check_integer
@@ -346,11 +347,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--art", type=Path, default=ART, help="folder of the drawings, photographs and renders")
     parser.add_argument("--out", type=Path, default=DATA, help="folder for the cache")
     args = parser.parse_args(arguments)
-    try:
+    with errors_end(parser, ArtError, DatasetError, ModelError):
         build(everything(args.art), args.out)
         dataset = Dataset(args.out)
-    except (ArtError, DatasetError, ModelError) as error:
-        parser.exit(1, f"{error}\n")
     print(
         f"{dataset.identity}: {len(CONCEPTS)} concepts, {len(SCENES)} scenes, {len(dataset.texts)} captions, "
         f"in {args.out}"

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.checkpoints import TrainingError
+from helpers.command import errors_end
 from helpers.devices import bf16_autocast
 from helpers.patch_unet import DRAFT, NO_DRAFT, Drafter
 from helpers.show import Picture, grid
@@ -110,14 +111,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
-    try:
+    with errors_end(parser, TrainingError, DatasetError, ValueError):
         dataset = Dataset(args.data)
         network = Recipe().new_network(args.seed)
         learn(network.drafter, dataset, steps=args.steps, seed=args.seed)
         network.save_pretrained(args.out / "unet")
         sheet(network.drafter, dataset).save(args.out / "drafts.png")
-    except (TrainingError, DatasetError, ValueError) as trouble:
-        parser.exit(1, f"{trouble}\n")
     errors = [error(network.drafter, dataset, held_out=held_out) for held_out in (False, True)]
     print("mean squared error: {:.3f} on trained pairs, {:.3f} on held-out ones".format(*errors))
 

@@ -37,6 +37,7 @@ import torch
 from torch import Tensor
 
 from helpers.checkpoints import TrainingError
+from helpers.command import errors_end
 from helpers.models import ModelError, TextToImage, load_model
 from helpers.show import Picture, grid
 from helpers.stages import BUNDLED
@@ -249,7 +250,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--reader", type=Path, default=READER, help="the reader's file; made if it is not there")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the sheets")
     args = parser.parse_args(arguments)
-    try:
+    with errors_end(parser, DatasetError, ModelError, TrainingError, ValueError):
         dataset, sampler = Dataset(args.data), Sampler(args.gamma, args.steps)
         judge = Judge(dataset, load_reader(dataset, args.reader))
         evaluations = {REAL: evaluate_real(judge)}
@@ -260,8 +261,6 @@ def main(arguments: list[str] | None = None) -> None:
             print(table({REAL: evaluations[REAL], name: evaluations[name]}, chance(dataset)), flush=True)
         if args.keep:
             keep(evaluations, dataset, KEPT)
-    except (DatasetError, ModelError, TrainingError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
     print(table(evaluations, chance(dataset)))
     print(f"\nlook at {args.out}")
 

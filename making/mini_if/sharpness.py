@@ -15,20 +15,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from helpers.command import errors_end
 from helpers.denoisers import guided
 from helpers.hub import ModelError
-from helpers.models import TextToImage, lanczos, load_model, upscale
+from helpers.models import lanczos, load_model, upscale
 from helpers.prompts import course_prompts
-from helpers.sampling import dynamic_threshold, final, sample
-from helpers.schedule import strided_timesteps
+from helpers.sampling import dynamic_threshold
 from helpers.show import grid
 from helpers.validate import check_image, check_same
+from making.sampling import paint
 
 from .dataset import DATA, Dataset, DatasetError
 from .sheets import OUT
 from .upscaling import SIZE, shrunk
 
-SHOWN = 8  # pictures on a sheet
+SHOWN = 8  # images on a sheet
+GAMMA = 5.0  # of stage I's samples
 
 
 class Quality(NamedTuple):
@@ -80,19 +82,6 @@ def held_out_art(dataset: Dataset, n: int) -> tuple[Tensor, Tensor, list[str]]:
     return examples.pictures, dataset.states[examples.captions].float(), titles
 
 
-def paint(model: TextToImage, prompts: list[str], gamma: float = 5.0, steps: int = 34) -> Tensor:
-    """What stage I paints of prompts, (N, 3, 64, 64)."""
-    steps = sample(
-        guided(model.stage_1, gamma),
-        model.embed(prompts),
-        timesteps=strided_timesteps(steps),
-        batch_size=len(prompts),
-        threshold=dynamic_threshold,
-        generator=torch.Generator().manual_seed(0),
-    )
-    return final(steps, progress=False).clamp(-1, 1)
-
-
 # ---- the command --------------------------------------------------------------------------------------------------
 
 
@@ -107,10 +96,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--noise-level", type=int, default=250)
     parser.add_argument("--gamma", type=float, default=4.0)
     args = parser.parse_args(arguments)
-    try:
+    with errors_end(parser, DatasetError, ModelError, ValueError):
         run_command(args)
-    except (DatasetError, ModelError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
 
 
 def run_command(args: argparse.Namespace) -> None:
@@ -138,9 +125,10 @@ def run_command(args: argparse.Namespace) -> None:
     show({**enlarged, "real": real}, titles, args.out / "upscaled-art.png")
 
     prompts = [prompt for prompt in course_prompts() if prompt][:SHOWN]
-    small = paint(model, prompts).cpu()
+    text = model.embed(prompts)
+    small = paint(guided(model.stage_1, GAMMA), text, len(prompts), steps=34, threshold=dynamic_threshold).clamp(-1, 1)
     show(
-        {way: enlarge(small, model.embed(prompts)) for way, enlarge in ways.items()},
+        {way: enlarge(small, text) for way, enlarge in ways.items()},
         prompts,
         args.out / "upscaled-samples.png",
     )

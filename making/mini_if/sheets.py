@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from helpers.command import errors_end
+
 from .concepts import CONCEPTS
 from .dataset import DATA, Dataset, DatasetError
 
@@ -79,10 +81,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args(arguments)
-    try:
+    with errors_end(parser, DatasetError):
         dataset = Dataset(args.data)
-    except DatasetError as error:
-        parser.exit(1, f"{error}\n")
     args.out.mkdir(parents=True, exist_ok=True)
     for i, page in enumerate(concept_sheets(dataset), 1):
         page.save(args.out / f"concepts-{i}.png")

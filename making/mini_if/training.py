@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.checkpoints import RESUME, TrainingError, load_adam, load_weights, read_run, read_tensors, write_tensors
+from helpers.command import errors_end
 from helpers.denoisers import guided
 from helpers.devices import bf16_autocast
 from helpers.hub import ModelError
@@ -35,11 +36,12 @@ from helpers.if_denoisers import TextDenoiser
 from helpers.patch_unet import PatchUNet, VUNet
 from helpers.processes import new_accelerator
 from helpers.prompts import course_prompts, load_embeddings
-from helpers.sampling import draw_noise, dynamic_threshold, final, forward, sample
-from helpers.schedule import NoiseSchedule, abar_at, strided_timesteps
+from helpers.sampling import draw_noise, dynamic_threshold, forward
+from helpers.schedule import NoiseSchedule
 from helpers.show import grid
 from helpers.stages import BUNDLED, load_network
 from helpers.validate import check_integer, check_number
+from making.sampling import paint
 
 from .composing import chosen
 from .dataset import DATA, Dataset, DatasetError
@@ -236,7 +238,7 @@ class Run:
         x_t, _ = forward(x0, t, self.schedule.alphas_cumprod, noise=eps)
         with bf16_autocast(self.device):
             v_hat, var = model(x_t, t, *cond)
-        abar_t = abar_at(t, self.schedule.alphas_cumprod, x_t)
+        abar_t = self.schedule.abar(t, x_t)
         x0_hat = abar_t.sqrt() * x_t - (1 - abar_t).sqrt() * v_hat.float()
         errors = v_hat.float() - v_target(x0, eps, abar_t)
         mse = (self.network.weight(t) * errors**2).mean(dim=(1, 2, 3))
@@ -350,18 +352,10 @@ class Run:
         embeddings = load_embeddings(BUNDLED["mini-if"])
         denoiser = TextDenoiser(self.average.eval(), self.schedule, embeddings[""][None].float())
         cond = torch.stack([embeddings[prompt] for prompt in prompts]).float()
-        painting = sample(
-            guided(denoiser, gamma),
-            cond,
-            timesteps=strided_timesteps(steps),
-            batch_size=len(prompts),
-            threshold=dynamic_threshold,
-            generator=torch.Generator().manual_seed(0),
-        )
         with bf16_autocast(self.device):
-            pictures = final(painting, progress=False).clamp(-1, 1).cpu()
+            pictures = paint(guided(denoiser, gamma), cond, len(prompts), steps=steps, threshold=dynamic_threshold)
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
-        picture = grid(list(pictures), prompts, columns=9, cell=128)
+        picture = grid(list(pictures.clamp(-1, 1)), prompts, columns=9, cell=128)
         picture.save(self.folder / "samples" / f"step-{self.step:07d}.png")
 
 
@@ -387,14 +381,13 @@ def main(arguments: list[str] | None = None, run_class: type[Run] = Run) -> None
     parser.add_argument("--samples-every", type=int, default=2000, help="steps between two grids of samples")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
-    try:
-        run_command(args, run_class)
-    except (TrainingError, DatasetError, ModelError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
-    except OSError as error:  # such as a full disk
-        parser.exit(1, f"{error}. The last good state is in {args.out / RESUME}; the same command goes on from it.\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "stopped; the same command goes on from the last save\n")
+    stopped = "stopped; the same command resumes from the last save"
+    with errors_end(parser, TrainingError, DatasetError, ModelError, ValueError, stopped=stopped):
+        try:
+            run_command(args, run_class)
+        except OSError as error:  # such as a full disk
+            where = f"The last good state is in {args.out / RESUME}; the same command resumes from it."
+            raise TrainingError(f"{error}. {where}") from error
 
 
 def run_command(args: argparse.Namespace, run_class: type[Run]) -> None:
