@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import helpers
+import making
 from helpers import checks
 from making import mini_if
 
@@ -91,3 +92,10 @@ def test_a_module_offers_only_what_it_defines(name):
 def test_each_name_is_offered_once():
     offered = Counter(name for module in OFFERED.values() for name in module.__all__)
     assert [name for name, times in offered.items() if times > 1] == []
+
+
+def test_the_workshop_gives_no_offered_name_to_something_else():
+    offered = {name for module in OFFERED.values() for name in module.__all__}
+    files = [file for module in (making, mini_if) for file in Path(module.__file__).parent.glob("*.py")]
+    assert len(files) > 10
+    assert {file.name: names for file in files if (names := defined(file) & offered)} == {}

@@ -19,7 +19,7 @@ from making.mini_if.renders import (
     Mesh,
     Model,
     RenderError,
-    View,
+    Side,
     check,
     contact_sheets,
     main,
@@ -148,7 +148,7 @@ def test_many_models_show_concepts_that_the_model_knows():
 
 def test_views_are_named_by_angles_and_left_out_by_name():
     given = model(without=("320-22",))
-    assert View(-40, 22).name == "320-22" and "320-22" in {view.name for view in VIEWS["front"]}
+    assert Side(-40, 22).name == "320-22" and "320-22" in {view.name for view in VIEWS["front"]}
     assert len(given.views) == len(VIEWS["front"]) - 1
     assert given.file(given.views[0]) == "cube-295-15.png"
     for model_ in MODELS:

@@ -16,9 +16,9 @@ from helpers.sampling import forward
 from helpers.schedule import abar_at
 from making.mini_if import training
 from making.mini_if.dataset import Examples
-from making.mini_if.training import LEVELS, Recipe, Run, loss_history, v_target, variance_loss
+from making.mini_if.training import LEVELS, StageRecipe, StageRun, stage_history, v_target, variance_loss
 
-SMALL = Recipe(steps=6, batch_size=4, warmup=2, channels=(8, 16, 48))
+SMALL = StageRecipe(steps=6, batch_size=4, warmup=2, channels=(8, 16, 48))
 
 
 class Pictures:
@@ -41,8 +41,8 @@ class Pictures:
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def new_run(folder, recipe=SMALL, **options) -> Run:
-    return Run(recipe.new_network(), recipe, Pictures(), folder, **options)
+def new_run(folder, recipe=SMALL, **options) -> StageRun:
+    return StageRun(recipe.new_network(), recipe, Pictures(), folder, **options)
 
 
 # ---- the losses ---------------------------------------------------------------------------------------------------
@@ -115,10 +115,10 @@ def test_a_run_goes_on_to_the_last_bit(tmp_path, monkeypatch):
     assert wanted.keys() == given.keys()
     for name in wanted:  # (a noise level that no step has met yet has no mean loss)
         torch.testing.assert_close(given[name], wanted[name], rtol=0, atol=0, equal_nan=True)
-    assert loss_history(tmp_path / "killed").shape == (1, 1 + LEVELS)
+    assert stage_history(tmp_path / "killed").shape == (1, 1 + LEVELS)
 
 
-class BothShares(Run):
+class BothShares(StageRun):
     """One process that learns from what two would."""
 
     def batch(self):
@@ -200,14 +200,14 @@ def test_losses_are_counted_at_their_noise_level(tmp_path, monkeypatch):
 
 
 def test_the_learning_rate_rises_stays_and_falls():
-    recipe = Recipe(steps=1000, warmup=99, cooldown=0.2, lr=1.0)
+    recipe = StageRecipe(steps=1000, warmup=99, cooldown=0.2, lr=1.0)
     rates = [recipe.learning_rate(step) for step in range(1000)]
     assert rates[0] == pytest.approx(0.01) and rates[99] == 1 == rates[800]
     assert rates[900] == pytest.approx(0.5) and 0 < rates[999] < 0.01
 
 
 def test_it_learns(tmp_path):
-    recipe = Recipe(steps=60, batch_size=8, warmup=5, channels=(8, 16, 48), lr=1e-2)
+    recipe = StageRecipe(steps=60, batch_size=8, warmup=5, channels=(8, 16, 48), lr=1e-2)
     run = new_run(tmp_path, recipe)
     batch = run.batch()
     run.batch = lambda: batch  # the same examples over and over: those can be learned in no time
@@ -237,7 +237,7 @@ def test_its_model_is_one_that_load_model_reads(tmp_path):
 def command(tmp_path, monkeypatch):
     """The command, on three colours, in tmp_path."""
     monkeypatch.setattr(training, "Dataset", lambda folder, size: Pictures())
-    monkeypatch.setattr(Run, "save_samples", lambda self: None)
+    monkeypatch.setattr(StageRun, "save_samples", lambda self: None)
     arguments = ["--out", str(tmp_path), "--steps", "2", "--batch-size", "4", "--channels", "8", "16", "48"]
     return lambda: training.main(arguments)
 
@@ -256,7 +256,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(command, tmp_path, monkeypa
         raise OSError(28, "No space left on device", str(tmp_path / "model.partial"))
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as stopped:
-        patch.setattr(Run, "save_model", full)
+        patch.setattr(StageRun, "save_model", full)
         command()
     assert stopped.value.code == 1
     assert re.search("No space left on device.*the same command resumes", capsys.readouterr().err)

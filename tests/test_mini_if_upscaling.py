@@ -10,7 +10,7 @@ from helpers.checkpoints import TrainingError
 from helpers.models import enlarged, load_model
 from making.mini_if import upscaling
 from making.mini_if.dataset import Examples
-from making.mini_if.training import Recipe
+from making.mini_if.training import StageRecipe
 from making.mini_if.upscaling import UpscaleRecipe, UpscaleRun, shrunk, softened
 
 SMALL = UpscaleRecipe(steps=4, batch_size=4, warmup=2, channels=(8, 16), crop=32, crops=2)
@@ -165,7 +165,7 @@ def test_wrong_numbers_are_refused(wrong):
 
 
 def test_the_recipe_is_stage_is_but_for_its_own_numbers():
-    assert set(UpscaleRecipe.__dataclass_fields__) - set(Recipe.__dataclass_fields__) == {"crop", "crops"}
+    assert set(UpscaleRecipe.__dataclass_fields__) - set(StageRecipe.__dataclass_fields__) == {"crop", "crops"}
 
 
 def test_the_command_says_what_is_missing(tmp_path, capsys):

@@ -262,14 +262,14 @@ def test_the_gallery_shows_no_image_of_an_earlier_run(source, notebook, tmp_path
         failing.write_text("{")
     with_image(build / "failing.ipynb", "Failing")
     with_image(build / "not_asked_for.ipynb", "Not asked for")  # `make course-again` would read it
-    (build / "index.html").write_text("old")
+    (build / "index.html").write_text("of an earlier run")
     (build / "lowest.txt").write_text("kept")
     clear(build)
     assert [file.name for file in build.iterdir()] == ["lowest.txt"]
     assert "FAILED" in execute(failing, build, {}).error
     write_gallery(build, ["failing"], ["failing"])
     page = (build / "index.html").read_text(encoding="utf-8")
-    assert "This notebook failed" in page and "old" not in page
+    assert "This notebook failed" in page and "of an earlier run" not in page
 
 
 def test_a_notebook_that_is_half_written_leaves_the_gallery_whole(tmp_path):

@@ -43,7 +43,7 @@ from .photographs import read_photographs, squares
 from .renders import read_models
 from .scenes import SCENES, SceneError
 
-DATA = Path(__file__).resolve().parents[2] / "runs" / "mini-if-data"
+CACHE = Path(__file__).resolve().parents[2] / "runs" / "mini-if-data"
 SIZES = {64: 128, 256: 256}  # of an example, and of the cached image that it is made from
 SCENE_VARIANTS = 4  # images of each scene in each set
 EMPTY = 0  # the empty caption's index in a data set's texts
@@ -166,7 +166,7 @@ def write_large(pictures: Tensor, file: Path) -> None:
     partial.replace(file)
 
 
-def build(entries: Iterator[tuple[Entry, np.ndarray]], folder: Path = DATA, encode=encode) -> None:
+def build(entries: Iterator[tuple[Entry, np.ndarray]], folder: Path = CACHE, encode=encode) -> None:
     """Make the cache of entries with their images. `encode` is the kit's own, unless a test has a smaller one."""
     index, large, small = [], [], []
     for part in batched(tqdm(entries, desc="images", mininterval=5), 64):
@@ -212,7 +212,7 @@ class Dataset:
     texts are all captions; states (M, 77, 384), fp16, their text states; labels and styles names.
     """
 
-    def __init__(self, folder: Path = DATA, size: int = 64, device: torch.device | str = "cpu"):
+    def __init__(self, folder: Path = CACHE, size: int = 64, device: torch.device | str = "cpu"):
         if size not in SIZES:
             raise ValueError(f"size is {size}; wanted one of {', '.join(map(str, SIZES))}.")
         self.size, self.device = size, torch.device(device)
@@ -345,7 +345,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Make the training set's cache from drawings, photographs and renders."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.dataset", description=main.__doc__)
     parser.add_argument("--art", type=Path, default=ART, help="folder of the drawings, photographs and renders")
-    parser.add_argument("--out", type=Path, default=DATA, help="folder for the cache")
+    parser.add_argument("--out", type=Path, default=CACHE, help="folder for the cache")
     args = parser.parse_args(arguments)
     with errors_end(parser, ArtError, DatasetError, ModelError):
         build(everything(args.art), args.out)

@@ -24,8 +24,8 @@ from helpers.show import Picture, grid
 from helpers.validate import check_integer
 
 from .composing import chosen
-from .dataset import DATA, EMPTY, Dataset, DatasetError
-from .training import Recipe
+from .dataset import CACHE, EMPTY, Dataset, DatasetError
+from .training import StageRecipe
 
 STEPS = 4000
 BATCH = 128
@@ -107,13 +107,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Teach a new network's drafter, and leave it for stage I's training to start from."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.drafts", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the network")
-    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--data", type=Path, default=CACHE, help="the training set's folder")
     parser.add_argument("--steps", type=int, default=STEPS, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
     with errors_end(parser, TrainingError, DatasetError, ValueError):
         dataset = Dataset(args.data)
-        network = Recipe().new_network(args.seed)
+        network = StageRecipe().new_network(args.seed)
         learn(network.drafter, dataset, steps=args.steps, seed=args.seed)
         network.save_pretrained(args.out / "unet")
         sheet(network.drafter, dataset).save(args.out / "drafts.png")

@@ -43,7 +43,7 @@ from helpers.show import Picture, grid
 from helpers.stages import BUNDLED
 
 from .asked import ILLUSIONS, SEEDS, chance, pairs_of, usual_captions
-from .dataset import DATA, Dataset, DatasetError
+from .dataset import CACHE, Dataset, DatasetError
 from .drafts import on_white, targets
 from .editing import denoised, inpainted, originals
 from .judge import GENERIC_COUNT, Judge
@@ -246,7 +246,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--keep", action="store_true", help="write the figures into the bundled model's card")
     parser.add_argument("--gamma", type=float, default=Sampler.gamma, help="guidance; default: %(default)s")
     parser.add_argument("--steps", type=int, default=Sampler.steps, help="of DDPM; default: %(default)s")
-    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--data", type=Path, default=CACHE, help="the training set's folder")
     parser.add_argument("--reader", type=Path, default=READER, help="the reader's file; made if it is not there")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the sheets")
     args = parser.parse_args(arguments)

@@ -48,7 +48,7 @@ class RenderError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class View:
+class Side:
     """Where the camera stands.
 
     Args:
@@ -88,17 +88,17 @@ ROUND += [(180, 15), (210, 25), (240, 10), (270, 15), (300, 20), (330, 28)]
 FRONT = [(-65, 15), (-40, 22), (-20, 12), (0, 15), (20, 25), (40, 12), (65, 20)]
 VIEWS = {
     # things with a front, from all sides
-    "around": tuple(View(*angles, words(*angles)) for angles in ROUND),
+    "around": tuple(Side(*angles, words(*angles)) for angles in ROUND),
     # things whose sides all look as well, or have no names
-    "any side": tuple(View(*angles) for angles in ROUND),
+    "any side": tuple(Side(*angles) for angles in ROUND),
     # things whose back says nothing
-    "front": tuple(View(*angles, words(*angles)) for angles in FRONT),
+    "front": tuple(Side(*angles, words(*angles)) for angles in FRONT),
     # things that have no front
-    "turned": tuple(View(60 * i, elevation) for i, elevation in enumerate((12, 20, 28, 15, 24, 10))),
+    "turned": tuple(Side(60 * i, elevation) for i, elevation in enumerate((12, 20, 28, 15, 24, 10))),
     # flat things, such as a plate of food
-    "plate": tuple(View(60 * i, elevation) for i, elevation in enumerate((30, 40, 50, 35, 60, 45))),
+    "plate": tuple(Side(60 * i, elevation) for i, elevation in enumerate((30, 40, 50, 35, 60, 45))),
     # things that lie on their back and are recognised from above
-    "lying": (View(0, 89), View(0, 70), View(20, 75), View(-20, 75), View(35, 60), View(-35, 60)),
+    "lying": (Side(0, 89), Side(0, 70), Side(20, 75), Side(-20, 75), Side(35, 60), Side(-35, 60)),
 }
 
 
@@ -134,11 +134,11 @@ class Model:
     without: tuple[str, ...] = ()
 
     @property
-    def views(self) -> tuple[View, ...]:
+    def views(self) -> tuple[Side, ...]:
         """Those that are rendered."""
         return tuple(view for view in VIEWS[self.shown] if view.name not in self.without)
 
-    def file(self, view: View) -> str:
+    def file(self, view: Side) -> str:
         """Name of the image of a view."""
         return f"{self.id}-{view.name}.png"
 
@@ -389,7 +389,7 @@ class Renderer:
         texture.MipmapOn()
         return texture
 
-    def render(self, view: View) -> Image.Image:
+    def render(self, view: Side) -> Image.Image:
         """The scene from a view, RGBA."""
         azimuth, elevation = math.radians(view.azimuth), math.radians(view.elevation)
         ground = math.cos(elevation)
@@ -418,7 +418,7 @@ def rotation(model: Model) -> np.ndarray:
     return about @ np.array(model.rotation or np.eye(3)).reshape(3, 3)
 
 
-def missing(models: tuple[Model, ...], folder: Path) -> Iterator[tuple[Model, list[View]]]:
+def missing(models: tuple[Model, ...], folder: Path) -> Iterator[tuple[Model, list[Side]]]:
     """The models of which images are still to be rendered, and from where."""
     for model in models:
         views = [view for view in model.views if not (folder / model.file(view)).is_file()]

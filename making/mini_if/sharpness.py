@@ -25,7 +25,7 @@ from helpers.show import grid
 from helpers.validate import check_image, check_same
 from making.sampling import paint
 
-from .dataset import DATA, Dataset, DatasetError
+from .dataset import CACHE, Dataset, DatasetError
 from .sheets import OUT
 from .upscaling import SIZE, shrunk
 
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Compare a model's stage II with Lanczos on art of held-out pairs, and show both."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.sharpness", description=main.__doc__)
     parser.add_argument("--model", default="mini-if", help="its name, or its folder")
-    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--data", type=Path, default=CACHE, help="the training set's folder")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the sheets")
     parser.add_argument("--pictures", type=int, default=32, help="how many to compare")
     parser.add_argument("--steps", type=int, default=20)

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from helpers.command import errors_end
 
 from .concepts import CONCEPTS
-from .dataset import DATA, Dataset, DatasetError
+from .dataset import CACHE, Dataset, DatasetError
 
 OUT = Path(__file__).resolve().parents[2] / "build" / "mini-if"
 ROWS, COLUMNS = 20, 2  # of concepts on a page
@@ -78,7 +78,7 @@ def example_sheet(dataset: Dataset, n: int = 64, seed: int = 0, cell: int = 128)
 def main(arguments: list[str] | None = None) -> None:
     """Write contact sheets of the training set."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.sheets", description=main.__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--data", type=Path, default=CACHE, help="the training set's folder")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args(arguments)
     with errors_end(parser, DatasetError):

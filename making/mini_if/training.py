@@ -44,14 +44,14 @@ from helpers.validate import check_integer, check_number
 from making.sampling import paint
 
 from .composing import chosen
-from .dataset import DATA, Dataset, DatasetError
+from .dataset import CACHE, Dataset, DatasetError
 
 LEVELS = 10  # noise levels that the loss is reported for: t from 0 to 99, from 100 to 199 …
 REPORT = 100  # steps between two rows of the loss history
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StageRecipe:
     """How a stage learns; the numbers are stage I's.
 
     Args:
@@ -165,21 +165,21 @@ def variance_loss(var: Tensor, x0_error: Tensor, t: Tensor, schedule: NoiseSched
 # ---- the loop -----------------------------------------------------------------------------------------------------
 
 
-class Progress(NamedTuple):
+class StageProgress(NamedTuple):
     """One step of training. The network has just learned from it."""
 
     step: int  # 1 … steps
     loss: float
 
 
-class Run:
+class StageRun:
     """All that a training run of stage I consists of, and its file. A stage II's overrides draw() and save_…()."""
 
-    recipe_class = Recipe
+    recipe_class = StageRecipe
     size = 64  # of the data set's examples
     unet_folder = "unet"  # of the network that is trained, in a model's folder
 
-    def __init__(self, network: VUNet, recipe: Recipe, dataset: Dataset, folder: Path, seed: int = 0):
+    def __init__(self, network: VUNet, recipe: StageRecipe, dataset: Dataset, folder: Path, seed: int = 0):
         self.recipe, self.dataset, self.folder, self.seed = recipe, dataset, Path(folder), seed
         self.accelerator = new_accelerator()
         self.processes, self.device = self.accelerator.num_processes, self.accelerator.device
@@ -244,8 +244,8 @@ class Run:
         mse = (self.network.weight(t) * errors**2).mean(dim=(1, 2, 3))
         return mse, variance_loss(var.float(), x0 - x0_hat, t, self.schedule), t
 
-    def train(self, save_every: float = 300.0) -> Iterator[Progress]:
-        """Go on to the recipe's last step; yields Progress after every one. Saves every so many seconds."""
+    def train(self, save_every: float = 300.0) -> Iterator[StageProgress]:
+        """Go on to the recipe's last step; yields StageProgress after every one. Saves every so many seconds."""
         model = self.accelerator.prepare_model(VNetwork(self.network))  # with several processes, averages gradients
         saved_at = time.monotonic()
         while self.step < self.recipe.steps:
@@ -272,7 +272,7 @@ class Run:
             if time.monotonic() - saved_at > save_every or self.step == self.recipe.steps:
                 self.save()
                 saved_at = time.monotonic()
-            yield Progress(self.step, mean_loss)
+            yield StageProgress(self.step, mean_loss)
 
     def count(self, mse: Tensor, t: Tensor) -> None:
         """Enter v's losses (B,) at timesteps t (B,) into the history."""
@@ -359,7 +359,7 @@ class Run:
         picture.save(self.folder / "samples" / f"step-{self.step:07d}.png")
 
 
-def loss_history(folder: Path) -> Tensor:
+def stage_history(folder: Path) -> Tensor:
     """The run's loss (rows, 11) when it was last saved: the step, and v's mean loss at ten noise levels since the row
     before."""
     return read_tensors(Path(folder) / RESUME)[0]["history"]
@@ -368,12 +368,12 @@ def loss_history(folder: Path) -> Tensor:
 # ---- the command --------------------------------------------------------------------------------------------------
 
 
-def main(arguments: list[str] | None = None, run_class: type[Run] = Run) -> None:
+def main(arguments: list[str] | None = None, run_class: type[StageRun] = StageRun) -> None:
     """Train a stage of Mini-IF in a folder; the same command again goes on where it stopped."""
     module = Path(inspect.getfile(run_class)).stem
     parser = argparse.ArgumentParser(prog=f"python -m making.mini_if.{module}", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
-    parser.add_argument("--data", type=Path, default=DATA, help="the training set's folder")
+    parser.add_argument("--data", type=Path, default=CACHE, help="the training set's folder")
     parser.add_argument("--init", type=Path, help="a folder with the unet/ to start from, such as data/models/mini-if")
     for field in fields(run_class.recipe_class):  # --steps, --lr, …
         many = {"type": int, "nargs": "+"} if field.name == "channels" else {"type": field.type}
@@ -390,7 +390,7 @@ def main(arguments: list[str] | None = None, run_class: type[Run] = Run) -> None
             raise TrainingError(f"{error}. {where}") from error
 
 
-def run_command(args: argparse.Namespace, run_class: type[Run]) -> None:
+def run_command(args: argparse.Namespace, run_class: type[StageRun]) -> None:
     """What the command's arguments ask for."""
     recipe = run_class.recipe_class()
     given = {field.name: getattr(args, field.name) for field in fields(recipe)}

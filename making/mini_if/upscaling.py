@@ -25,14 +25,14 @@ from helpers.upscale_unet import UpscaleUNet, aligned
 from helpers.validate import check_integer
 
 from .dataset import EMPTY
-from .training import Recipe, Run
+from .training import StageRecipe, StageRun
 from .training import main as train_stage
 
 SIZE = 256  # of the pictures
 
 
 @dataclass(frozen=True)
-class UpscaleRecipe(Recipe):
+class UpscaleRecipe(StageRecipe):
     """How stage II learns.
 
     Args:
@@ -62,7 +62,7 @@ class UpscaleRecipe(Recipe):
         return {}
 
 
-class UpscaleRun(Run):
+class UpscaleRun(StageRun):
     """All that a training run of stage II consists of, and its file."""
 
     recipe_class = UpscaleRecipe
