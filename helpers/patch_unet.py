@@ -255,14 +255,14 @@ class PatchUNet(VUNet):
 
 
 @functools.cache
-def cosine_alphas_cumprod(T: int) -> Tensor:
-    """abar_t (T,) of the schedule that the weights were trained with."""
-    return NoiseSchedule.cosine(T).alphas_cumprod
+def cosine_schedule(T: int) -> NoiseSchedule:
+    """The schedule that the weights were trained with."""
+    return NoiseSchedule.cosine(T)
 
 
 def alphas_cumprod_at(t: Tensor, T: int, x: Tensor) -> Tensor:
-    """abar_t at timesteps t (B,), as (B, 1, 1, 1) that multiplies pictures x (B, C, H, W)."""
-    return cosine_alphas_cumprod(T).to(x.device)[t].view(-1, 1, 1, 1).to(x.dtype)
+    """abar_t of that schedule at timesteps t (B,), as (B, 1, 1, 1) to multiply images x (B, C, H, W)."""
+    return cosine_schedule(T).abar(t, x)
 
 
 @functools.cache
