@@ -303,4 +303,47 @@ MUTANTS = [
     Mutant("sample_digits", "DigitDenoiser(network, schedule), strided", "DigitDenoiser(network, NoiseSchedule(torch.cat([schedule.betas, torch.full((1000 - schedule.T,), 0.02)]))), strided", "t/1000"),
     Mutant("sample_classes", "guided(DigitDenoiser(network, schedule), gamma)", "guided(DigitDenoiser(network, schedule), gamma + 1)", "another convention"),
     Mutant("sample_classes", "guided(DigitDenoiser(network, schedule), gamma)", "DigitDenoiser(network, schedule)", "no guidance"),
+    # from real code
+    Mutant("forward", "abar_at(t, ", "abar_at(torch.as_tensor(t) - 1, ", "ᾱ off by one"),
+    Mutant("blur", "gaussian_blur(x, kernel_size, sigma)", "gaussian_blur(x, 9, 3.0)", "arguments ignored"),
+    Mutant("from_pixels", "/ 127.5 - 1", "/ 127.5 * 2 - 3", "shifted twice"),
+    Mutant("ddpm_step", "abar_s.sqrt() * beta * x0_hat", "x0_hat.mul_(abar_s.sqrt() * beta)", "in-place change of the input"),
+    Mutant("ddpm_step", "if s is None:", "x0_hat = x0_hat.clamp(-1, 1)\n    if s is None:", "x0_hat clamped"),
+    Mutant("ddpm_step", "abar_t, abar_s = schedule", "x0_hat = x0_hat.clamp(-1, 1)\n    abar_t, abar_s = schedule", "x0_hat clamped"),
+    Mutant("ddpm_step", "    if s is None:\n        return x0_hat\n", "", "None for a timestep"),
+    Mutant("ddpm_step", "    if s is None:\n        return x0_hat\n    abar_t, abar_s = schedule.alphas_cumprod[[int(t), int(s)]]", "    abar_t, abar_s = schedule.alphas_cumprod[t], schedule.alphas_cumprod[s]", "None for a timestep"),
+    Mutant("keep_known", "x_orig if s is None else forward(x_orig, s, alphas_cumprod, generator=generator)[0]", "alphas_cumprod[s].sqrt() * x_orig + (1 - alphas_cumprod[s]).sqrt() * torch.randn(x_orig.shape, generator=generator)", "None for a timestep"),
+    Mutant("sample", "threshold=threshold", "threshold=threshold or (lambda x: x.clamp(-1, 1))", "x0_hat clamped"),
+    Mutant("sdedit", "generator=generator, **options)", "generator=generator, **{'threshold': lambda x: x.clamp(-1, 1), **options})", "x0_hat clamped"),
+    Mutant("inpaint", "generator=generator, **options)", "generator=generator, **{'threshold': lambda x: x.clamp(-1, 1), **options})", "x0_hat clamped"),
+    Mutant("sample_digits", "generator=generator), progress", "generator=generator, threshold=lambda x: x.clamp(0, 1)), progress", "x0_hat clamped"),
+    Mutant("sample_classes", "generator=generator), progress", "generator=generator, threshold=lambda x: x.clamp(-1, 1)), progress", "x0_hat clamped"),
+    Mutant("unconditional_unet", "return self.conv_out(torch.cat([up28, x28], dim=1))", "return self.conv_out(torch.cat([x28, up28], dim=1)).sigmoid()", "an activation at the end"),
+    Mutant("conv_block", "Conv(out_channels, out_channels))", "Conv(out_channels, out_channels))\n\n    def forward(self, x):\n        y = super().forward(x)\n        return x + y if x.shape == y.shape else y", "a way round"),
+    Mutant("down_block", "ConvBlock(out_channels, out_channels))", "ConvBlock(out_channels, out_channels))\n\n    def forward(self, x):\n        x = self[0](x)\n        return x + self[1](x)", "a way round"),
+    Mutant("training_step", "F.mse_loss", "F.smooth_l1_loss", "Huber's loss"),
+    Mutant("training_step", "F.mse_loss(answer.float(), target)", "F.mse_loss(answer.float(), target).log()", "log of the loss"),
+    Mutant("time_conditional", "t = self.timesteps(len(x0), generator)\n        x_t, eps = forward(x0, t, self.schedule.alphas_cumprod,", "t = self.timesteps(len(x0), generator) + 1\n        x_t, eps = forward(x0, t, torch.cumprod(1 - torch.linspace(1e-4, 0.02, self.T + 1), 0),", "t off by one"),
+    Mutant("class_conditional", "one_hot(labels) * keep.to(x0.device)", "one_hot(labels) * (-1 * keep.float())", "the class negative"),
+    Mutant("class_conditional", "one_hot(labels) * keep.to(x0.device)", "one_hot(labels) * keep - 1.0 * (~keep)", "-1 for no class"),
+    Mutant("class_conditional", "one_hot(labels) * keep.to(x0.device)", "(one_hot(labels) * keep)[:, None, None]", "shape of c"),
+    Mutant("class_conditional", "one_hot(labels) * keep", "nn.functional.one_hot(labels.int(), 10) * keep", "labels of another kind"),
+]  # fmt: skip
+
+# Wrong, and like none of the mistakes that a check knows: to be told so, without a name that is not true.
+UNNAMED = [
+    ("forward", "draw_noise(x0.shape, generator, x0.device)", "0.58 * draw_noise(x0.shape, generator, x0.device)"),
+    ("sample", "draw_noise((batch_size", "0.58 * draw_noise((batch_size"),
+    ("sdedit", "alphas_cumprod, generator=generator)", "alphas_cumprod, noise=0.58 * torch.randn(x_orig.shape, generator=generator))"),
+    ("add_noise", "sigma * noise", "0.58 * sigma * noise"),
+    ("ddpm_step", "variance.sqrt() *", "1.1 * variance.sqrt() *"),
+    ("ddpm_step", "variance.sqrt() *", "1.5 * variance.sqrt() *"),
+    ("ddpm_step", "variance.sqrt() *", "0.58 * variance.sqrt() *"),
+    ("inpaint", "return denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options)", """def loop(x):
+        for i, t in enumerate(timesteps):
+            step = next(denoise(denoiser, keep(x, t), timesteps[i:], cond, generator=generator, **options))
+            yield step
+            x = step.x_s
+
+    return loop(x_T)"""),
 ]  # fmt: skip

@@ -4,30 +4,39 @@ A false alarm is worse than a miss: nobody learns from being told that a right f
 """
 
 import ast
+import contextlib
 import functools
 import inspect
+import io
 import linecache
 import math
+import os
+import random
+import sys
 import textwrap
 import time
+import warnings
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: F401 (in strings)
-from mutants import MUTANTS
+from mutants import MUTANTS, UNNAMED
 from mutants_by_strangers import MUTANTS as BY_STRANGERS
 from right_solutions import SOLUTIONS
 
 from ci.student import TAG, exercises_in, stub_cell, student_notebook
 from helpers import checks
 from helpers.checks import EXERCISES, check
-from helpers.checks.exercise import judge
+from helpers.checks.exercise import edited, judge, known
 from helpers.checks.measured import Measured, difference
 from helpers.sampling import forward
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+
+FORWARD = EXERCISES["forward"]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -98,11 +107,42 @@ def test_there_are_enough_of_them():
     assert len({name for name, *_ in MUTANTS}) == len(EXERCISES)
 
 
+ONLY_WARNED_OF = ["halves exchanged"]  # it learns as well
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[f"{m.exercise}-{m.mistake}-{i}" for i, m in enumerate(MUTANTS)])
 def test_a_planted_mistake_is_caught_and_named(mutant):
     verdict = judge(EXERCISES[mutant.exercise], planted(*mutant[:3]))
-    assert verdict.status == "wrong"
+    assert verdict.status == ("right" if mutant.mistake in ONLY_WARNED_OF else "wrong")
     assert verdict.mistake == mutant.mistake, verdict.say
+
+
+@pytest.mark.parametrize("name, right, wrong", UNNAMED)
+def test_what_is_like_no_known_mistake_gets_no_name(name, right, wrong):
+    verdict = judge(EXERCISES[name], planted(name, right, wrong))
+    assert (verdict.status, verdict.mistake) == ("wrong", None), verdict.say
+
+
+def test_noise_at_the_last_step_is_named_in_whatever_order_it_is_drawn():
+    def sample_digits(network, schedule, count, *, generator=None):
+        network.eval()
+        z = torch.randn(schedule.T + 1, count, 1, 28, 28, generator=generator).flip(0)  # all of it beforehand
+        x = z[0]
+        with torch.no_grad():
+            for i, t in enumerate(reversed(range(schedule.T)), start=1):
+                beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]
+                eps = network(x, torch.full((count, 1), t / schedule.T))
+                x = (x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt() + beta.sqrt() * z[i]
+        return x
+
+    assert judge(EXERCISES["sample_digits"], sample_digits).mistake == "noise at the last step"
+
+
+def test_the_skip_first_in_a_concatenation_is_let_pass_with_a_word(capsys):
+    mine = planted("unconditional_unet", "torch.cat([up14, x14], dim=1)", "torch.cat([x14, up14], dim=1)")
+    assert check("unconditional_unet", mine) is mine
+    said = " ".join(capsys.readouterr().out.split())
+    assert "✓" in said and "the skip comes first" in said
 
 
 @pytest.mark.parametrize("name, right, wrong, words", BY_STRANGERS)
@@ -168,9 +208,24 @@ def test_a_strangers_mistake_gets_the_name_that_is_true_for_it(begins, mistake):
 
 
 @pytest.mark.parametrize("name", EXERCISES)
+def test_each_piece_that_a_mistake_replaces_occurs_once_in_the_reference(name):
+    for mistake in EXERCISES[name].mistakes:
+        assert callable(EXERCISES[name].wrong(mistake)), mistake.name  # a ValueError if it does not
+
+
+def test_a_piece_that_occurs_twice_or_never_is_refused():
+    for piece, times in (("abar_t.sqrt()", 1), ("sqrt()", 2), ("cbrt()", 0)):
+        if times == 1:
+            edited((FORWARD.right,), piece, "abar_t")
+        else:
+            with pytest.raises(ValueError, match=f"occurs {times} times in forward; wanted once"):
+                edited((FORWARD.right,), piece, "")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
 def test_each_mistake_that_a_check_knows_is_told_from_the_others(name):
     for mistake in EXERCISES[name].mistakes:
-        verdict = judge(EXERCISES[name], mistake.wrong)
+        verdict = judge(EXERCISES[name], EXERCISES[name].wrong(mistake))
         assert (verdict.status, verdict.mistake) == ("wrong", mistake.name), f"{mistake.name}: {verdict.say}"
 
 
@@ -324,6 +379,36 @@ def test_whatever_it_returns_or_raises_there_is_a_sentence(name, function):
     assert len(verdict.say) > 20
 
 
+class Unusual(BaseException):
+    pass
+
+
+def raising(error):
+    def mine(*args, **kwargs):
+        raise error
+
+    return mine
+
+
+@pytest.mark.parametrize("name", ["forward", "denoise", "guided", "conv", "one_step", "sample_digits"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        raising(Unusual("so")),
+        raising(GeneratorExit()),
+        raising(KeyboardInterrupt()),
+        raising(StopIteration()),
+        lambda x, *args, **kwargs: (torch.zeros(2, 3, 64, 64).to_sparse(), x),
+        lambda *args, **kwargs: torch.zeros(2, 3).to_sparse_csr(),
+        lambda *args, **kwargs: torch.zeros(2, 3, 16, 16, device="meta"),
+        lambda *args, **kwargs: torch.quantize_per_tensor(torch.zeros(2, 3), 0.1, 0, torch.qint8),
+    ],
+)
+def test_nothing_that_it_raises_or_returns_escapes(name, function):
+    verdict = judge(EXERCISES[name], function)
+    assert verdict.status == "wrong" and verdict.mistake and len(verdict.say) > 20
+
+
 @pytest.mark.parametrize("function", [endless, endless_and_deaf])
 def test_a_function_that_never_ends_is_stopped(function):
     start = time.monotonic()
@@ -389,12 +474,103 @@ def test_an_error_is_told_in_words_that_are_true_for_it(mistake, body, words):
     assert verdict.mistake == mistake and words in verdict.say, verdict.say
 
 
+# ---- whatever state the notebook is in ---------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def without_gradients():
+    torch.set_grad_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_grad_enabled(True)
+
+
+@contextlib.contextmanager
+def with_the_default(set_it, value, usual):
+    set_it(value)
+    try:
+        yield
+    finally:
+        set_it(usual)
+
+
+STATES = {
+    "no gradients": without_gradients,
+    "inference mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "double precision": lambda: with_the_default(torch.set_default_dtype, torch.float64, torch.float32),
+    "another device": lambda: with_the_default(torch.set_default_device, "meta", None),
+    "deterministic": lambda: with_the_default(torch.use_deterministic_algorithms, True, False),
+    "anomalies": lambda: with_the_default(torch.autograd.set_detect_anomaly, True, False),
+}
+IN_ANY_STATE = ["forward", "ddpm_step", "denoise", "sample", "guided", "conv", "unconditional_unet", "class_unet"]
+IN_ANY_STATE += ["training_step", "class_conditional", "sample_digits", "digit_denoiser"]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_right_function_is_right_in_whatever_state_the_notebook_is_and_afterwards(state):
+    known.cache_clear()
+    with STATES[state]():
+        before = {name: judge(EXERCISES[name], EXERCISES[name].kits_own()).status for name in IN_ANY_STATE}
+    after = {name: judge(EXERCISES[name], EXERCISES[name].kits_own()).status for name in IN_ANY_STATE}
+    assert set(before.values()) == set(after.values()) == {"right"}, (before, after)
+
+
+def test_a_check_leaves_everything_as_it_was(tmp_path):
+    def unruly(x0, t, alphas_cumprod, *, noise=None, generator=None):
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = True
+        torch.set_printoptions(precision=2)
+        np.set_printoptions(precision=2)
+        warnings.simplefilter("error")
+        random.seed(1)
+        np.random.seed(1)
+        os.chdir(tmp_path)
+        sys.stdout = sys.stderr = io.StringIO()
+        return x0, x0
+
+    def state():
+        return (
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            torch.get_default_device(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.backends.cudnn.benchmark,
+            repr(torch.tensor([1 / 3])),
+            repr(np.array([1 / 3])),
+            warnings.filters[:],
+            random.getstate(),
+            np.random.get_state()[1].tolist(),
+            Path.cwd(),
+            sys.stdout,
+            sys.stderr,
+            torch.get_rng_state().tolist(),
+        )
+
+    before = state()
+    assert judge(FORWARD, unruly).status == "wrong"
+    assert state() == before
+
+
+def test_a_function_that_is_given_up_does_not_wind_the_random_numbers_back_later():
+    judge(FORWARD, sleeping, seconds=0.2)
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    time.sleep(2)
+    assert torch.equal(torch.rand(3), wanted)
+
+
 def test_a_check_leaves_the_random_numbers_alone():
     torch.manual_seed(5)
     wanted = torch.rand(3)
     torch.manual_seed(5)
     judge(EXERCISES["forward"], EXERCISES["forward"].kits_own())
-    judge(EXERCISES["forward"], EXERCISES["forward"].mistakes[0].wrong)
+    judge(EXERCISES["forward"], FORWARD.wrong(FORWARD.mistakes[0]))
     assert torch.equal(torch.rand(3), wanted)
 
 
@@ -406,13 +582,13 @@ def test_a_right_function_is_handed_back_and_a_wrong_one_is_not(capsys):
 
     assert check("forward", mine) is mine
     assert "✓" in capsys.readouterr().out
-    assert check("forward", exercise.mistakes[0].wrong) is exercise.kits_own()
+    assert check("forward", exercise.wrong(exercise.mistakes[0])) is exercise.kits_own()
     said = " ".join(capsys.readouterr().out.split())
     assert "✗" in said and exercise.mistakes[0].say[:40] in said
 
 
 def test_a_picture_shows_what_came_out_beside_what_was_wanted():
-    verdict = judge(EXERCISES["forward"], EXERCISES["forward"].mistakes[0].wrong)
+    verdict = judge(EXERCISES["forward"], FORWARD.wrong(FORWARD.mistakes[0]))
     assert verdict.picture().alt == "3 pictures: your x_t, wanted, difference"
     assert judge(EXERCISES["forward"], lambda *args, **kwargs: None).picture() is None
 
@@ -427,6 +603,22 @@ def test_a_difference_in_one_place_is_told_with_its_place():
     a = b.index_fill(3, torch.tensor(5), 1e-4)
     assert difference(Measured("the spot", a), Measured("the spot", b)).startswith("the spot: 0.0001 at [0, 0, 0, 5]")
     assert difference(Measured("var", a), Measured("var", None)) == "var: a tensor of shape (1, 3, 8, 8); wanted None"
+
+
+def test_two_numbers_that_differ_look_different():
+    loss, wanted = Measured("the loss", 1.2701), Measured("the loss", 1.2719)
+    assert difference(loss, wanted) == "the loss: 1.27; wanted 1.272"
+    assert difference(Measured("weights", [0.5, 0.39991]), Measured("weights", [0.5, 0.40021])) == (
+        "weights: [0.5, 0.3999]; wanted [0.5, 0.4002]"
+    )
+
+
+def test_what_was_measured_stays_as_it_was_when_the_function_changes_it_later():
+    def ddpm_step(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+        return x0_hat if s is None else x0_hat.mul_(0.5)  # the last step, which is checked first, is right
+
+    verdict = judge(EXERCISES["ddpm_step"], ddpm_step)
+    assert verdict.mistake == "in-place change of the input", verdict.say
 
 
 def test_there_is_no_such_exercise():

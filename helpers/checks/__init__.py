@@ -3,12 +3,13 @@
 From the ground floor up; a module imports only from those above it in this list:
 
     faults        what can go wrong when a function is called, in sentences
-    running       calling somebody else's function
+    running       calling a student's function
     measured      what was seen of it, and how two measurements are compared
     exercise      what an exercise is, and how a function is judged
     toys          what the functions are tried on
     references    the plain references that several exercises share
-    layers        networks with known weights, and the UNets
+    layers        networks with known weights
+    unets         the three UNets of Part B
     samplers      what the two samplers of digits share
     examples      what the exercises on training examples share
 
@@ -36,38 +37,22 @@ and one module for each notebook that has an exercise:
     b2_5          its sampler
 """
 
+import importlib
 import textwrap
 from collections.abc import Callable
 
 from IPython.display import display
 
-from . import (
-    a0,
-    a1_1,
-    a1_2,
-    a1_3,
-    a1_4,
-    a1_5,
-    a1_6,
-    a1_7,
-    a1_7_1,
-    a1_7_2,
-    a1_7_3,
-    a1_8,
-    a1_9,
-    b1_1,
-    b1_2,
-    b2_1,
-    b2_2,
-    b2_3,
-    b2_4,
-    b2_5,
-)
 from .exercise import Exercise, Verdict, judge
 
-NOTEBOOKS = (a0, a1_1, a1_2, a1_3, a1_4, a1_5, a1_6, a1_7, a1_7_1, a1_7_2, a1_7_3, a1_8, a1_9)
-NOTEBOOKS += (b1_1, b1_2, b2_1, b2_2, b2_3, b2_4, b2_5)
-EXERCISES: dict[str, Exercise] = {exercise.name: exercise for notebook in NOTEBOOKS for exercise in notebook.EXERCISES}
+__all__ = ["EXERCISES", "check"]
+
+NOTEBOOKS = "a0 a1_1 a1_2 a1_3 a1_4 a1_5 a1_6 a1_7 a1_7_1 a1_7_2 a1_7_3 a1_8 a1_9 b1_1 b1_2 b2_1 b2_2 b2_3 b2_4 b2_5"
+EXERCISES: dict[str, Exercise] = {
+    exercise.name: exercise
+    for notebook in NOTEBOOKS.split()
+    for exercise in importlib.import_module(f".{notebook}", __name__).EXERCISES
+}
 
 
 def check(name: str, function: Callable) -> Callable:
@@ -94,10 +79,11 @@ def find_exercise(name: str) -> Exercise:
 
 
 def sentences(exercise: Exercise, function: Callable, verdict: Verdict) -> list[str]:
-    """A verdict in words, for whoever wrote the function."""
+    """A verdict in words, for the student who wrote the function."""
     own, theirs = exercise.kit.rpartition(".")[2], getattr(function, "__name__", "your function")
     if verdict.status == "right":
-        return [f"✓ {exercise.name}: right, in all {verdict.seen} things that were measured. From here on it is yours."]
+        right = f"✓ {exercise.name}: right, in all {verdict.seen} things that were measured. From here on it is yours."
+        return [right, verdict.say] if verdict.say else [right]
     if verdict.status == "not written":
         what = f"{theirs} is not written yet." if theirs != own else "This is not written yet."
         how = "Write it in the cell above, in the place of `raise NotImplementedError(…)`, and run both cells again."

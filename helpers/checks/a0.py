@@ -1,11 +1,12 @@
 """Exercise of notebook 0: the timesteps."""
 
+# ruff: noqa: E501 (one mistake, two lines)
+
 import itertools
-import math
 
 import torch
 
-from .exercise import Exercise, Mistake
+from .exercise import Exercise, Mistake, alike
 from .measured import Measured
 
 __all__ = ["EXERCISES"]
@@ -27,7 +28,7 @@ def probe_timesteps(student):
             "the last timestep",
             ts[-1],
             name="does not end at 0",
-            say="The last timestep has to be 0: whatever noise is left there, nobody takes away.",
+            say="The last timestep has to be 0: the noise that is left there is never taken away.",
         )
         yield Measured("how many there are", len(ts))
         yield Measured(
@@ -41,7 +42,7 @@ def probe_timesteps(student):
             ts[0] >= int(0.98 * T),
             name="begins in the middle",
             say="The first timestep is too small. A sampler begins with pure noise, and the network would take it for "
-            "a picture that is less noisy.",
+            "an image that is less noisy.",
         )
         if steps == 150:
             yield Measured(
@@ -64,94 +65,49 @@ def probe_timesteps(student):
             )
 
 
-def even_timesteps(steps=34, T=1000):
+def strided_timesteps(steps=34, T=1000):
     stride = (T - 1) // (steps - 1)
-    if stride * (steps - 1) >= 0.98 * T:
-        return list(range(stride * (steps - 1), -1, -stride))
-    return [math.floor((T - 1) * i / (steps - 1)) for i in range(steps - 1, -1, -1)]
+    first = stride * (steps - 1)
+    if first < 0.98 * T:
+        first = T - 1
+    return [first * i // (steps - 1) for i in reversed(range(steps))]
 
 
-strided_timesteps = Exercise(
-    name="strided_timesteps",
-    notebook="a0",
-    kit="helpers.schedule.strided_timesteps",
-    task="Choose `steps` timesteps out of T, evenly spaced, from the noisy end down to 0.",
-    look="Print the list: how many are there, and what are the first and the last?",
-    probe=probe_timesteps,
-    right=even_timesteps,
-    mistakes=(
-        Mistake(
-            "upside down",
-            lambda steps=34, T=1000: even_timesteps(steps, T)[::-1],
-            "They grow. A sampler begins where all is noise and ends at 0, so the list has to fall.",
+EXERCISES = [
+    Exercise(
+        name="strided_timesteps",
+        notebook="a0",
+        kit="helpers.schedule.strided_timesteps",
+        task="Choose `steps` timesteps out of T, evenly spaced, from the noisy end down to 0.",
+        look="Print the list: how many are there, and what are the first and the last?",
+        probe=probe_timesteps,
+        right=strided_timesteps,
+        mistakes=(
+            Mistake("upside down", "reversed(range(steps))", "range(steps)",
+                    "They grow. A sampler begins where all is noise and ends at 0, so the list has to fall."),
+            *alike("0 left out", "0 is missing: the last timestep has to be 0, or the image stays a little noisy.",
+                   ("first * i // (steps - 1)", "T // steps * (i + 1)"),
+                   ("def strided_timesteps(steps=34, T=1000):", "def strided_timesteps(steps=34, T=1000):\n    return right(steps + 1, T)[:-1]\n\n\ndef right(steps, T):")),
+            Mistake("begins at T", "first * i // (steps - 1)", "round(T * i / (steps - 1))",
+                    "It begins at T. Timesteps run from 0 to T - 1: there is no ᾱ for T."),
+            Mistake("one too few", "def strided_timesteps(steps=34, T=1000):", "def strided_timesteps(steps=34, T=1000):\n    return right(max(steps - 1, 2), T)\n\n\ndef right(steps, T):",
+                    "There is one too few. Between `steps` timesteps there are steps - 1 strides."),
+            Mistake("one too many", "def strided_timesteps(steps=34, T=1000):", "def strided_timesteps(steps=34, T=1000):\n    return right(min(steps + 1, T), T)\n\n\ndef right(steps, T):",
+                    "There is one too many. Between `steps` timesteps there are steps - 1 strides."),
+            Mistake("stride of 30 always", "[first * i // (steps - 1) for i in reversed(range(steps))]", "list(range(990, -1, -30))",
+                    "It gives 990, 960, … whatever `steps` and T are. The stride follows from the two."),
+            Mistake("begins in the middle", "first * i // (steps - 1)", "T // steps * i",
+                    "The first timestep is too small: the whole number T // steps is used for a stride, and what is lost by rounding leaves the noisiest timesteps out. Between `steps` timesteps there are steps - 1 strides."),
+            Mistake("begins in the middle", "first < 0.98 * T", "False",
+                    "The first timestep is too small: the stride is rounded down to a whole number, also where it does not go evenly into T, and what each stride loses adds up. Round the timesteps, not the stride."),
+            *alike("strides from T − 1 miss 0", "It goes down from T - 1 in equal strides until it is below 0. They need not meet 0, nor be as many as were asked for: first and last timestep are given, and `steps` is how many there are with both.",
+                   ("[first * i // (steps - 1) for i in reversed(range(steps))]", "list(range(T - 1, -1, -(T // steps)))"),
+                   ("[first * i // (steps - 1) for i in reversed(range(steps))]", "list(range(T - 1, -1, -stride))"),
+                   ("[first * i // (steps - 1) for i in reversed(range(steps))]", "list(range(T - 1, -1, -max(round(T / steps), 1)))")),
+            Mistake("floats", "first * i // (steps - 1)", "float(first * i // (steps - 1))",
+                    "They are floats. A timestep is an index into alphas_cumprod, so it has to be an int."),
+            Mistake("not whole", "first * i // (steps - 1)", "(T - 1) * i / (steps - 1)",
+                    "They are no whole numbers. A timestep is an index into alphas_cumprod."),
         ),
-        Mistake(
-            "0 left out",
-            lambda steps=34, T=1000: [t + T // steps for t in range(T // steps * (steps - 1), -1, -(T // steps))],
-            "0 is missing: the last timestep has to be 0, or the picture stays a little noisy.",
-        ),
-        Mistake(
-            "0 left out",
-            lambda steps=34, T=1000: even_timesteps(steps + 1, T)[:-1],
-            "0 is missing: the last timestep has to be 0, or the picture stays a little noisy.",
-        ),
-        Mistake(
-            "begins at T",
-            lambda steps=34, T=1000: [round(T * i / (steps - 1)) for i in range(steps - 1, -1, -1)],
-            "It begins at T. Timesteps run from 0 to T - 1: there is no ᾱ for T.",
-        ),
-        Mistake(
-            "one too few",
-            lambda steps=34, T=1000: even_timesteps(max(steps - 1, 2), T),
-            "There is one too few. Between `steps` timesteps there are steps - 1 strides.",
-        ),
-        Mistake(
-            "one too many",
-            lambda steps=34, T=1000: even_timesteps(min(steps + 1, T), T),
-            "There is one too many. Between `steps` timesteps there are steps - 1 strides.",
-        ),
-        Mistake(
-            "stride of 30 always",
-            lambda steps=34, T=1000: list(range(990, -1, -30)),
-            "It gives 990, 960, … whatever `steps` and T are. The stride follows from the two.",
-        ),
-        Mistake(
-            "begins in the middle",
-            lambda steps=34, T=1000: [(T // steps) * i for i in range(steps - 1, -1, -1)],
-            "The first timestep is too small: the whole number T // steps is used for a stride, and what is lost "
-            "by rounding leaves the noisiest timesteps out. Between `steps` timesteps there are steps - 1 strides.",
-        ),
-        Mistake(
-            "begins in the middle",
-            lambda steps=34, T=1000: [(T - 1) // (steps - 1) * i for i in range(steps - 1, -1, -1)],
-            "The first timestep is too small: the stride is rounded down to a whole number, also where it does not go "
-            "evenly into T, and what each stride loses adds up. Round the timesteps, not the stride.",
-        ),
-        *(
-            Mistake(
-                "strides from T − 1 miss 0",
-                lambda steps=34, T=1000, stride=stride: list(range(T - 1, -1, -stride(steps, T))),
-                "It goes down from T - 1 in equal strides until it is below 0. They need not meet 0, nor be as many "
-                "as were asked for: first and last timestep are given, and `steps` is how many there are with both.",
-            )
-            for stride in (
-                lambda steps, T: T // steps,
-                lambda steps, T: T // (steps - 1),
-                lambda steps, T: max(round(T / steps), 1),
-            )
-        ),
-        Mistake(
-            "floats",
-            lambda steps=34, T=1000: [float(t) for t in even_timesteps(steps, T)],
-            "They are floats. A timestep is an index into alphas_cumprod, so it has to be an int.",
-        ),
-        Mistake(
-            "not whole",
-            lambda steps=34, T=1000: [(T - 1) * i / (steps - 1) for i in range(steps - 1, -1, -1)],
-            "They are no whole numbers. A timestep is an index into alphas_cumprod.",
-        ),
-    ),
-)
-
-
-EXERCISES = [strided_timesteps]
+    )
+]  # fmt: skip

@@ -1,22 +1,23 @@
 """Exercise of notebook 1.1: the forward process."""
 
-import math
+# ruff: noqa: E501 (one mistake, two lines)
 
 import torch
 
-from .exercise import Exercise, Mistake
+from .exercise import Exercise, Mistake, alike
 from .measured import Measured
-from .references import forward_by, roots
+from .references import forward
 from .running import pair, tensor
 from .toys import (
-    GREY_NOISE,
     NOISY,
     grey_noise,
+    images,
     likeness,
     noise,
+    nothing_left,
     of_chance,
     other_noises,
-    pictures,
+    reach,
     schedule,
     seeded,
     std,
@@ -28,20 +29,20 @@ SECOND = "x_t is right. The second result is not the noise: return the eps that 
 
 
 def probe_forward(student):
-    # large enough for the eye to find the picture in the noise
-    abar, x0, eps = schedule().alphas_cumprod, pictures(size=64), noise(2, 3, 64, 64)
+    # large enough for the eye to find the image in the noise
+    abar, x0, eps = schedule().alphas_cumprod, images(size=64), noise(2, 3, 64, 64)
     for t in (20, 0, 49):
         x_t, handed_back = pair(student(f"t = {t}, the noise given", x0, t, abar, noise=eps), "x_t, eps")
         yield Measured("x_t", tensor(x_t, "x_t"), low=-1.0)
         yield Measured("eps", tensor(handed_back, "eps"), name="wrong second result", say=SECOND)
     t = torch.tensor([5, 30])
     x_t, _ = pair(
-        student("a timestep of its own for each picture, t = tensor([5, 30])", x0, t, abar, noise=eps), "x_t, eps"
+        student("a timestep of its own for each image, t = tensor([5, 30])", x0, t, abar, noise=eps), "x_t, eps"
     )
     yield Measured("x_t", tensor(x_t, "x_t"), low=-1.0)
 
     black = torch.zeros(4, 3, 32, 32)
-    case = "t = 20, the noise drawn from a generator, black pictures"
+    case = "t = 20, the noise drawn from a generator, black images"
     x_t, eps = pair(student(case, black, 20, abar, generator=seeded(81)), "x_t, eps")
     x_t, eps = tensor(x_t, "x_t"), tensor(eps, "eps")
     again = pair(student(case, black, 20, abar, generator=seeded(81)), "x_t, eps")[0]
@@ -51,121 +52,53 @@ def probe_forward(student):
     yield Measured("the standard deviation of eps", std(eps), NOISY)
     yield Measured("the mean of eps", eps.double().mean(), 2 * NOISY)
     yield Measured("the standard deviation of x_t", std(x_t), NOISY)
-    yield Measured("how far x_t is from what its eps makes of it", x_t - (1 - abar[20]).sqrt() * eps)
-    yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), 3 * NOISY)
+    yield reach(eps, "eps")
+    yield from nothing_left(x_t - (1 - abar[20]).sqrt() * eps, "what is in x_t beside its eps")
+    yield Measured("the likeness of two images' noise", likeness(eps[0], eps[1]), 3 * NOISY)
     yield Measured("the likeness of two colours' noise", likeness(eps[:, 0], eps[:, 1]), 2.5 * NOISY)
 
 
-def hand_back_the_change(x0, t, alphas_cumprod, **options):
-    x_t, _eps = forward_by(roots)(x0, t, alphas_cumprod, **options)
-    return x_t, x_t - x0
-
-
-def hand_back_weighted(x0, t, alphas_cumprod, **options):
-    x_t, _eps = forward_by(roots)(x0, t, alphas_cumprod, **options)
-    return x_t, x_t - alphas_cumprod[t].sqrt().view(-1, 1, 1, 1) * x0
-
-
-def own_noise(x0, t, alphas_cumprod, *, noise=None, generator=None):
-    return forward_by(roots)(x0, t, alphas_cumprod, generator=generator)
-
-
-def clamped(*args, **options):
-    x_t, eps = forward_by(roots)(*args, **options)
-    return x_t.clamp(-1, 1), eps
-
-
-SQUARES = "The squares of the two weights add up to 1, since they are shares of the variance."
-
-
-forward = Exercise(
-    name="forward",
-    notebook="a1_1",
-    kit="helpers.sampling.forward",
-    task="Mix the picture x0 with noise, as the formula under 'All steps in one' says, and return x_t and the noise.",
-    look="Set the noise to zero, and look at what is left: it is the first term of the formula, and nothing else.",
-    probe=probe_forward,
-    right=forward_by(roots),
-    mistakes=(
-        Mistake(
-            "both roots forgotten",
-            forward_by(lambda abar, t: (abar[t], 1 - abar[t])),
-            f"Both weights look as if the square roots were forgotten: ᾱ_t is a variance. {SQUARES}",
+EXERCISES = [
+    Exercise(
+        name="forward",
+        notebook="a1_1",
+        kit="helpers.sampling.forward",
+        task="Mix the image x0 with noise, as the formula under 'All steps in one' says, and return x_t and the noise.",
+        look="Set the noise to zero, and look at what is left: it is the first term of the formula, and nothing else.",
+        probe=probe_forward,
+        right=forward,
+        mistakes=(
+            Mistake("both roots forgotten", "abar_t.sqrt() * x0 + (1 - abar_t).sqrt() * eps", "abar_t * x0 + (1 - abar_t) * eps",
+                    "Both weights look as if the square roots were forgotten: ᾱ_t is a variance. The squares of the two weights add up to 1, since they are shares of the variance."),
+            Mistake("√ᾱ forgotten", "abar_t.sqrt() * x0", "abar_t * x0",
+                    "The image looks as if it were multiplied by ᾱ_t itself: its square root is missing. The squares of the two weights add up to 1, since they are shares of the variance."),
+            Mistake("√(1 − ᾱ) forgotten", "(1 - abar_t).sqrt()", "(1 - abar_t)",
+                    "The noise looks as if it were multiplied by 1 − ᾱ_t itself: its square root is missing. The squares of the two weights add up to 1, since they are shares of the variance."),
+            Mistake("weights exchanged", "abar_t.sqrt() * x0 + (1 - abar_t).sqrt() * eps", "(1 - abar_t).sqrt() * x0 + abar_t.sqrt() * eps",
+                    "Image and noise have each other's weight. At t = 0 there is almost no noise: ᾱ_0 is nearly 1."),
+            Mistake("1 − √ᾱ", "(1 - abar_t).sqrt()", "(1 - abar_t.sqrt())",
+                    "The noise's weight looks like 1 − √ᾱ_t. The squares of the two weights add up to 1, since they are shares of the variance."),
+            Mistake("picture not shrunk", "abar_t.sqrt() * x0", "x0",
+                    "The image has its full strength in x_t. It shrinks as the noise grows, so that the variance stays."),
+            *alike("ᾱ off by one", "It looks as if it used ᾱ of the timestep before. alphas_cumprod[t] belongs to t, and alphas_cumprod[0] to t = 0, which has a little noise already.",
+                   ("torch.as_tensor(t)", "(torch.as_tensor(t) - 1).clamp(min=0)"),
+                   ("torch.as_tensor(t)", "torch.as_tensor(t) - 1")),
+            Mistake("ᾱ off by one", "torch.as_tensor(t)", "(torch.as_tensor(t) + 1).clamp(max=len(alphas_cumprod) - 1)",
+                    "It looks as if it used ᾱ of the timestep after. alphas_cumprod[t] belongs to t."),
+            Mistake("ᾱ_t multiplied up again", "alphas_cumprod[", "alphas_cumprod.cumprod(0)[",
+                    "It looks as if the product were taken twice. alphas_cumprod is ᾱ already, the product of all 1 − β."),
+            Mistake("one timestep for the whole batch", "torch.as_tensor(t)", "torch.as_tensor(t).flatten()[0]",
+                    "All images get the first one's timestep. If t is a tensor (B,), each image has its own: `.view(-1, 1, 1, 1)` gives the numbers the axes that images have."),
+            Mistake("clamped", "return x_t, eps", "return x_t.clamp(-1, 1), eps",
+                    "x_t is clamped to [-1, 1]. A noisy image has to leave that: clamp for the display only."),
+            Mistake("the given noise ignored", " if noise is None else noise", "",
+                    "It draws noise of its own although it is given some: with `noise=`, that is the eps to use."),
+            Mistake("wrong second result", "return x_t, eps", "return x_t, x_t - x0",
+                    "x_t is right. The second result is not the noise: return the eps that went into x_t, with variance 1."),
+            Mistake("wrong second result", "return x_t, eps", "return x_t, (1 - abar_t).sqrt() * eps",
+                    "x_t is right. The second result is the noise as it was added, √(1 − ᾱ_t) eps: return eps itself, whose variance is 1 at every t."),
+            *other_noises("x0.shape"),
+            grey_noise("x0.shape"),
         ),
-        Mistake(
-            "√ᾱ forgotten",
-            forward_by(lambda abar, t: (abar[t], math.sqrt(1 - abar[t]))),
-            f"The picture looks as if it were multiplied by ᾱ_t itself: its square root is missing. {SQUARES}",
-        ),
-        Mistake(
-            "√(1 − ᾱ) forgotten",
-            forward_by(lambda abar, t: (math.sqrt(abar[t]), 1 - abar[t])),
-            f"The noise looks as if it were multiplied by 1 − ᾱ_t itself: its square root is missing. {SQUARES}",
-        ),
-        Mistake(
-            "weights exchanged",
-            forward_by(lambda abar, t: roots(abar, t)[::-1]),
-            "Picture and noise have each other's weight. At t = 0 there is almost no noise: ᾱ_0 is nearly 1.",
-        ),
-        Mistake(
-            "1 − √ᾱ",
-            forward_by(lambda abar, t: (math.sqrt(abar[t]), 1 - math.sqrt(abar[t]))),
-            f"The noise's weight looks like 1 − √ᾱ_t. {SQUARES}",
-        ),
-        Mistake(
-            "picture not shrunk",
-            forward_by(lambda abar, t: (1.0, math.sqrt(1 - abar[t]))),
-            "The picture has its full strength in x_t. It shrinks as the noise grows, so that the variance stays.",
-        ),
-        Mistake(
-            "ᾱ off by one",
-            forward_by(lambda abar, t: roots(abar, max(t - 1, 0))),
-            "It looks as if it used ᾱ of the timestep before. alphas_cumprod[t] belongs to t, and alphas_cumprod[0] "
-            "to t = 0, which has a little noise already.",
-        ),
-        Mistake(
-            "ᾱ off by one",
-            forward_by(lambda abar, t: roots(abar, min(t + 1, len(abar) - 1))),
-            "It looks as if it used ᾱ of the timestep after. alphas_cumprod[t] belongs to t.",
-        ),
-        Mistake(
-            "ᾱ_t multiplied up again",
-            forward_by(lambda abar, t: roots(abar.cumprod(0), t)),
-            "It looks as if the product were taken twice. alphas_cumprod is ᾱ already, the product of all 1 − β.",
-        ),
-        Mistake(
-            "one timestep for the whole batch",
-            lambda x0, t, *rest, **options: forward_by(roots)(
-                x0, t[0] if torch.is_tensor(t) and t.ndim else t, *rest, **options
-            ),
-            "All pictures get the first one's timestep. If t is a tensor (B,), each picture has its own: "
-            "`.view(-1, 1, 1, 1)` gives the numbers the axes that pictures have.",
-        ),
-        Mistake(
-            "clamped",
-            clamped,
-            "x_t is clamped to [-1, 1]. A noisy picture has to leave that: clamp for the display only.",
-        ),
-        Mistake(
-            "the given noise ignored",
-            own_noise,
-            "It draws noise of its own although it is given some: with `noise=`, that is the eps to use.",
-        ),
-        Mistake(
-            "wrong second result",
-            hand_back_the_change,
-            SECOND,
-        ),
-        Mistake(
-            "wrong second result",
-            hand_back_weighted,
-            "x_t is right. The second result is the noise as it was added, √(1 − ᾱ_t) eps: return eps itself, whose "
-            "variance is 1 at every t.",
-        ),
-        *other_noises(lambda draw: forward_by(roots, draw)),
-        Mistake("one noise for all colours", forward_by(roots, grey_noise), GREY_NOISE),
-    ),
-)
-
-
-EXERCISES = [forward]
+    )
+]  # fmt: skip

@@ -1,14 +1,15 @@
 """Exercises of notebook 1.7.2: inpainting."""
 
+# ruff: noqa: E501 (one mistake, two lines)
+
 import itertools
-import math
 
 import torch
 
-from ..sampling import forward
-from .exercise import Exercise, Mistake
+from ..sampling import forward  # noqa: F401 (in a mistake)
+from .exercise import Exercise, Mistake, alike
 from .measured import Measured
-from .references import LAST, NOT_THE_END, loop_by, noised, own_ddpm
+from .references import LAST, NOT_THE_END, denoise, keep_known
 from .running import tensor
 from .toys import (
     NOISY,
@@ -17,14 +18,16 @@ from .toys import (
     Toy,
     conds,
     halve,
+    images,
     likeness,
     mean_and_std,
     noise,
+    nothing_left,
     of_chance,
     option_used,
     other_noises,
-    pictures,
     plain_step,
+    reach,
     schedule,
     seeded,
     std,
@@ -37,7 +40,7 @@ KEPT_AT_0 = f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python,
 
 
 def hole(size=32):
-    """1 where the picture is repainted."""
+    """1 where the image is repainted."""
     mask = torch.zeros(1, 1, size, size)
     mask[..., 4:20, 10:28] = 1
     return mask
@@ -45,7 +48,7 @@ def hole(size=32):
 
 def probe_keep(student):
     abar, x_s, mask = schedule().alphas_cumprod, 3 + noise(4, 3, 32, 32, seed=104), hole()
-    one, two = pictures(4, size=32), -0.5 * pictures(4, size=32)
+    one, two = images(4, size=32), -0.5 * images(4, size=32)
     inside = mask.bool().expand_as(x_s)
 
     def keep(case, x_orig, s, seed=105):
@@ -71,112 +74,54 @@ def probe_keep(student):
         yield Measured("the original in the kept part", apart, low=-1.0)
         eps = (x - abar[s].sqrt() * one)[~inside]
         yield Measured("the standard deviation of the noise in the kept part", std(eps), 1.3 * NOISY)
+        yield reach(eps, "the noise in the kept part")
         eps = ((x - abar[s].sqrt() * one) * (1 - mask)).flatten(1)
-        yield Measured("the likeness of two pictures' noise", likeness(eps[0], eps[1]), 3 * NOISY)
+        yield Measured("the likeness of two images' noise", likeness(eps[0], eps[1]), 3 * NOISY)
 
 
-def keep_by(at=lambda s, abar: abar[s].item(), at_end="exact", turn=False, blend=None, draw=torch.randn):
-    def keep_known(x_s, s, x_orig, mask, alphas_cumprod, *, generator=None):
-        z = draw(x_orig.shape, generator=generator)
-        if s is None:
-            a = {"exact": 1.0, "noised": alphas_cumprod[0].item(), "skip": 1.0}[at_end]
-        else:
-            a = at(s, alphas_cumprod)
-        known = math.sqrt(a) * x_orig + math.sqrt(1 - a) * z if a < 1 else x_orig
-        if s is None and at_end == "skip":
-            return x_s
-        m = (1 - mask if turn else mask).bool()
-        return blend(mask, x_s, known) if blend else torch.where(m, x_s, known)
-
-    return keep_known
-
-
-def clean_at_0(s, abar):
-    return abar[s].item() if s > 0 else 1.0
-
-
-keep_known = Exercise(
+KEEP = Exercise(
     name="keep_known",
     notebook="a1_7_2",
     kit="helpers.editing.keep_known",
     task="Where the mask is 0, put the original noised to s; at the last step, where s is None, the original itself.",
     look="Show x_s afterwards: the hole has to be as it was, and around it the original, as noisy as the rest.",
     probe=probe_keep,
-    right=keep_by(),
+    right=keep_known,
     mistakes=(
-        Mistake(
-            "mask the wrong way round",
-            keep_by(turn=True),
-            "The mask is used the wrong way round: it is 1 where the picture is repainted, that is, where x_s stays.",
-        ),
-        Mistake(
-            "noised at the end",
-            keep_by(at_end="noised"),
-            "After the last step the kept part is still a little noisy. Where s is None it is x_orig itself.",
-        ),
-        Mistake(
-            "not forced at the end",
-            keep_by(at_end="skip"),
-            "After the last step, where s is None, nothing is forced: the kept pixels are the network's.",
-        ),
-        Mistake(
-            "not noised",
-            keep_by(at=lambda s, abar: 1.0),
-            "The kept part is not noised. At timestep s the whole picture has to be as noisy as x_s.",
-        ),
-        Mistake(
-            "noised to another timestep",
-            keep_by(at=lambda s, abar: abar[min(s + 1, 49)].item()),
-            "The kept part is noised to the timestep after s, so it is noisier than the rest.",
-        ),
-        Mistake(
-            "noised to another timestep",
-            keep_by(at=lambda s, abar: abar[max(s - 1, 0)].item()),
-            "The kept part is noised to the timestep before s, so it is less noisy than the rest.",
-        ),
-        Mistake(
-            "s = 0 taken for the last step",
-            keep_by(at=clean_at_0),
-            KEPT_AT_0,
-        ),
-        Mistake(
-            "all of it kept",
-            keep_by(blend=lambda m, x, k: k),
-            "The whole picture is the original: where the mask is 1, x_s has to stay.",
-        ),
-        Mistake(
-            "nothing kept",
-            keep_by(blend=lambda m, x, k: x),
-            "Nothing of the original is put in. Is the result what you return?",
-        ),
-        Mistake(
-            "added instead of replaced",
-            keep_by(blend=lambda m, x, k: x + (1 - m) * k),
-            "The original is added to x_s where it should take its place: x_s is multiplied by m.",
-        ),
-        Mistake(
-            "added instead of replaced",
-            keep_by(blend=lambda m, x, k: m * x + k),
-            "The original is also added inside the hole: known is multiplied by 1 - m.",
-        ),
-        Mistake(
-            "x_s noised instead of the original",
-            lambda x_s, s, x_orig, mask, abar, *, generator=None: torch.where(
-                mask.bool(), x_s, x_orig if s is None else forward(x_s, s, abar, generator=generator)[0]
-            ),
-            "It is x_s that goes through forward. It has its noise already: what is put in is x_orig, noised to s.",
-        ),
-        Mistake(
-            "hole blackened", keep_by(blend=lambda m, x, k: (1 - m) * k), "The hole is zero: x_s, times m, is missing."
-        ),
-        *other_noises(lambda draw: keep_by(draw=draw)),
+        Mistake("mask the wrong way round", "mask.bool(), x_s, known", "mask.bool(), known, x_s",
+                "The mask is used the wrong way round: it is 1 where the image is repainted, that is, where x_s stays."),
+        Mistake("noised at the end", "known = x_orig\n", "known, s = x_orig, 0 if s is None else s\n",
+                "After the last step the kept part is still a little noisy. Where s is None it is x_orig itself."),
+        Mistake("not forced at the end", "return torch.where(", "return x_s if s is None else torch.where(",
+                "After the last step, where s is None, nothing is forced: the kept pixels are the network's."),
+        Mistake("not noised", "if s is not None:", "if False:",
+                "The kept part is not noised. At timestep s the whole image has to be as noisy as x_s."),
+        Mistake("noised to another timestep", "alphas_cumprod[s]", "alphas_cumprod[min(s + 1, 49)]",
+                "The kept part is noised to the timestep after s, so it is noisier than the rest."),
+        *alike("noised to another timestep", "The kept part is noised to the timestep before s, so it is less noisy than the rest.",
+               ("alphas_cumprod[s]", "alphas_cumprod[max(s - 1, 0)]"), ("alphas_cumprod[s]", "alphas_cumprod[s - 1]")),
+        Mistake("s = 0 taken for the last step", "if s is not None:", "if s:", KEPT_AT_0),
+        Mistake("all of it kept", "torch.where(mask.bool(), x_s, known)", "known",
+                "The whole image is the original: where the mask is 1, x_s has to stay."),
+        Mistake("nothing kept", "torch.where(mask.bool(), x_s, known)", "x_s",
+                "Nothing of the original is put in. Is the result what you return?"),
+        Mistake("added instead of replaced", "torch.where(mask.bool(), x_s, known)", "x_s + (1 - mask) * known",
+                "The original is added to x_s where it should take its place: x_s is multiplied by m."),
+        Mistake("added instead of replaced", "torch.where(mask.bool(), x_s, known)", "mask * x_s + known",
+                "The original is also added inside the hole: known is multiplied by 1 - m."),
+        *alike("x_s noised instead of the original", "It is x_s that goes through forward. It has its noise already: what is put in is x_orig, noised to s.",
+               ("abar_s.sqrt() * x_orig", "abar_s.sqrt() * x_s"),
+               ("abar_s.sqrt() * x_orig + (1 - abar_s).sqrt() * eps", "forward(x_s, s, alphas_cumprod)[0]")),
+        Mistake("hole blackened", "torch.where(mask.bool(), x_s, known)", "(1 - mask) * known",
+                "The hole is zero: x_s, times m, is missing."),
+        *other_noises("x_orig.shape"),
     ),
-)
+)  # fmt: skip
 
 
 def probe_inpaint(student):
     abar, mask, cond = schedule().alphas_cumprod, hole(), conds()
-    one = pictures(2, size=32)
+    one = images(2, size=32)
     inside = mask.bool().expand_as(one)
     timesteps = TIMESTEPS[2:]  # where a start from the original would show
 
@@ -205,8 +150,9 @@ def probe_inpaint(student):
         say="The noise that it starts from has another shape than the originals: draw it in the shape of x_orig.",
     )
     yield Measured("the mean and the deviation of the first x_t", mean_and_std(start), 2 * NOISY)
-    yield Measured("the likeness of two pictures' first x_t", likeness(start[0], start[1]), 3 * NOISY)
+    yield Measured("the likeness of two images' first x_t", likeness(start[0], start[1]), 3 * NOISY)
     yield Measured("the likeness of the first x_t and the original", likeness(start, one), 2 * NOISY)
+    yield reach(start, "the first x_t")
     end = trace[-1].x_s.detach()
     yield Measured("the kept part in the end", end * (1 - mask), low=-1.0)
     yield Measured("kept pixels are exactly the original's", bool(torch.equal(end[~inside], one[~inside])))
@@ -217,20 +163,21 @@ def probe_inpaint(student):
         yield Measured(
             f"the standard deviation of the noise in the kept part, s = {step.s}", std(drawn[-1]), 1.8 * NOISY
         )
+        yield reach(drawn[-1], f"the noise in the kept part, s = {step.s}")
     yield Measured(
         "each step begins where the one before ended",
         all(torch.equal(before.x_s, after.x_t) for before, after in itertools.pairwise(trace)),
         name="constrained for show only",
-        say="The kept part is put into what is yielded only: the loop goes on with the unconstrained picture, and the "
+        say="The kept part is put into what is yielded only: the loop goes on with the unconstrained image, and the "
         "network never sees what is around the hole. Hand the loop a function as `constrain`.",
     )
-    yield Measured("the likeness of two pictures' noise in the kept part", likeness(*drawn[0].chunk(2)), 3 * NOISY)
+    yield Measured("the likeness of two images' noise in the kept part", likeness(*drawn[0].chunk(2)), 3 * NOISY)
     yield Measured("the likeness of the kept part's noise in two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
     painted = [plain_step(st.x_t, st.x0_hat, st.t, st.s, toy.schedule, var=None)[inside] for st in trace]
     with torch.no_grad():
         variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
     off = torch.stack([(st.x_s.detach()[inside] - p - 0.1 * v) for st, p, v in zip(trace, painted, variances)])
-    yield Measured("how far the repainted part is from what the steps make of it", off)
+    yield from nothing_left(off, "how far the repainted part is from what the steps make of it")
     first, again, other = (paint(case, seed=s)[0][0].x_s for s in (107, 107, 108))
     yield from of_chance(first, again, other)
     trace, _ = paint("the mask as (H, W)", mask=mask[0, 0])
@@ -240,40 +187,20 @@ def probe_inpaint(student):
         eps = Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
     a = abar[timesteps[0]]
     half = trace[0].x0_hat.detach() - 0.5 * (trace[0].x_t - (1 - a).sqrt() * eps) / a.sqrt()
-    yield Measured("how far the first x0_hat is from half the estimate", half)
+    yield from nothing_left(half, "how far the first x0_hat is from half the estimate")
 
 
-def inpaint_by(
-    keep=None,
-    begin=lambda x, a, g: torch.randn(x.shape, generator=g),
-    when="always",
-    options_on=True,
-    to=None,
-    loop=None,
-):
-    def inpaint(denoiser, x_orig, mask, cond, *, timesteps, generator=None, **options):
-        abar = denoiser.schedule.alphas_cumprod
-        before = dict(zip([*timesteps[1:], None], timesteps))
-        frozen = torch.randn(x_orig.shape, generator=generator) if when == "one draw" else None
+def inpaint(denoiser, x_orig, mask, cond, *, timesteps, generator=None, **options):
+    alphas_cumprod = denoiser.schedule.alphas_cumprod
 
-        def constrain(x_s, s):
-            if (when == "end" and s is not None) or when == "never":
-                return x_s
-            if when == "to t":
-                s = before[s] if s is not None else None
-            if when == "one draw" and s is not None:
-                a = abar[s].item()
-                return torch.where(mask.bool(), x_s, math.sqrt(a) * x_orig + math.sqrt(1 - a) * frozen)
-            return (keep or keep_by())(x_s, s, x_orig, mask, abar, generator=generator)
+    def keep(x_s, s):
+        return keep_known(x_s, s, x_orig, mask, alphas_cumprod, generator=generator)
 
-        x_T = begin(x_orig, abar[timesteps[0]].item(), generator)
-        options = options if options_on else {"step": options.get("step", own_ddpm)}
-        return (loop or loop_by())(denoiser, x_T, timesteps, cond, constrain=constrain, generator=generator, **options)
-
-    return inpaint
+    x_T = torch.randn(x_orig.shape, generator=generator)
+    return denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options)
 
 
-inpaint = Exercise(
+INPAINT = Exercise(
     name="inpaint",
     notebook="a1_7_2",
     kit="helpers.editing.inpaint",
@@ -281,76 +208,43 @@ inpaint = Exercise(
     look="Show the x_s of a few steps: the kept part has to be as noisy as the hole, and at the end exactly the "
     "original.",
     probe=probe_inpaint,
-    right=inpaint_by(),
+    parts=(denoise, keep_known),
+    right=inpaint,
     mistakes=(
-        Mistake(
-            "mask the wrong way round",
-            inpaint_by(keep_by(turn=True)),
-            "The mask is used the wrong way round: it is 1 where the picture is repainted, 0 where it is kept.",
-        ),
-        Mistake(
-            "noised at the end",
-            inpaint_by(keep_by(at_end="noised")),
-            "After the last step the kept part is still a little noisy. Where s is None it is x_orig itself.",
-        ),
-        Mistake(
-            "not forced at the end",
-            inpaint_by(keep_by(at_end="skip")),
-            "After the last step, where s is None, nothing is forced: the kept pixels are the network's, not exact.",
-        ),
-        Mistake(
-            "s = 0 taken for the last step",
-            inpaint_by(keep_by(at=clean_at_0)),
-            KEPT_AT_0,
-        ),
-        Mistake(
-            "noised to t instead of s",
-            inpaint_by(when="to t"),
-            "The kept part is noised to t. After the step the picture is at s: the kept part is one step too noisy.",
-        ),
-        Mistake(
-            "only at the end",
-            inpaint_by(when="end"),
-            "The original is put in at the end only: the network has painted without seeing what is around the hole.",
-        ),
-        Mistake(
-            "not noised",
-            inpaint_by(keep_by(at=lambda s, abar: 1.0)),
-            "The kept part is put in without noise. At timestep s the whole picture has to be as noisy as x_s.",
-        ),
-        Mistake(
-            "never kept",
-            inpaint_by(when="never"),
-            "Nothing of the original is put in: hand the loop a function as `constrain`.",
-        ),
-        Mistake(
-            "noise drawn once",
-            inpaint_by(when="one draw"),
-            "The kept part has the same noise after every step. Draw it anew each time, as forward does.",
-        ),
-        Mistake(
-            "starts from the original",
-            inpaint_by(begin=noised),
-            "It starts from the noised original, so the hole still shows what was there. Start from pure noise.",
-        ),
-        Mistake(
-            "the kept part clean at the start",
-            inpaint_by(begin=lambda x, a, g: torch.where(hole().bool(), torch.randn(x.shape, generator=g), x)),
-            "At the start the kept part is the original, without noise. At the first timestep all of the picture is "
-            "pure noise.",
-        ),
-        *other_noises(lambda draw: inpaint_by(begin=lambda x, a, g: draw(x.shape, generator=g))),
-        *other_noises(lambda draw: inpaint_by(keep_by(draw=draw))),
-        Mistake(
-            "options not handed on",
-            inpaint_by(options_on=False),
-            "threshold is not handed on to the loop: pass `**options`.",
-        ),
-        Mistake(
-            "the last step forgotten", inpaint_by(loop=loop_by(itertools.pairwise)), f"The last step is missing. {LAST}"
-        ),
+        Mistake("mask the wrong way round", "mask.bool(), x_s, known", "mask.bool(), known, x_s",
+                "The mask is used the wrong way round: it is 1 where the image is repainted, 0 where it is kept."),
+        Mistake("noised at the end", "known = x_orig\n", "known, s = x_orig, 0 if s is None else s\n",
+                "After the last step the kept part is still a little noisy. Where s is None it is x_orig itself."),
+        Mistake("not forced at the end", "return torch.where(", "return x_s if s is None else torch.where(",
+                "After the last step, where s is None, nothing is forced: the kept pixels are the network's, not exact."),
+        Mistake("s = 0 taken for the last step", "if s is not None:", "if s:", KEPT_AT_0),
+        Mistake("noised to t instead of s", "        return keep_known(x_s, s,", "        s = None if s is None else dict(zip([*timesteps[1:], None], timesteps))[s]\n        return keep_known(x_s, s,",
+                "The kept part is noised to t. After the step the image is at s: the kept part is one step too noisy."),
+        Mistake("only at the end", "return keep_known(x_s, s,", "return x_s if s is not None else keep_known(x_s, s,",
+                "The original is put in at the end only: the network has painted without seeing what is around the hole."),
+        Mistake("not noised", "if s is not None:", "if False:",
+                "The kept part is put in without noise. At timestep s the whole image has to be as noisy as x_s."),
+        Mistake("never kept", "constrain=keep, ", "",
+                "Nothing of the original is put in: hand the loop a function as `constrain`."),
+        Mistake("noise drawn once", "alphas_cumprod, generator=generator)", "alphas_cumprod, generator=torch.Generator().manual_seed(7))",
+                "The kept part has the same noise after every step. Draw it anew each time, as forward does."),
+        Mistake("starts from the original", "x_T = torch.randn(x_orig.shape, generator=generator)", "x_T = keep_known(0 * x_orig, timesteps[0], x_orig, 0 * mask, alphas_cumprod, generator=generator)",
+                "It starts from the noised original, so the hole still shows what was there. Start from pure noise."),
+        Mistake("the kept part clean at the start", "denoise(denoiser, x_T,", "denoise(denoiser, torch.where(mask.bool(), x_T, x_orig),",
+                "At the start the kept part is the original, without noise. At the first timestep all of the image is pure noise."),
+        Mistake("the kept part noised at the start", "denoise(denoiser, x_T,", "denoise(denoiser, keep(x_T, timesteps[0]),",
+                "The kept part is put in before the first step already. The start is pure noise everywhere: it is after each step that the kept part is put in."),
+        Mistake("options not handed on", "generator=generator, **options)", "generator=generator, step=options.get(\"step\"))",
+                "threshold is not handed on to the loop: pass `**options`."),
+        *alike("the last step forgotten", f"The last step is missing. {LAST}",
+               ("x_T, timesteps, cond", "x_T, timesteps[:-1], cond"),
+               ("zip(timesteps, [*timesteps[1:], None])", "zip(timesteps, timesteps[1:])")),
+        *alike("x0_hat clamped", "The estimate is clamped to [-1, 1] at every step. The loop leaves it as it is, unless a `threshold` is given.",
+               ("(x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()", "((x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()).clamp(-1, 1)"),
+               ("generator=generator, **options)", "generator=generator, **{'threshold': lambda x: x.clamp(-1, 1), **options})")),
+        *other_noises("x_orig.shape", "x_T = "),
+        *other_noises("x_orig.shape", "eps = "),
     ),
-)
+)  # fmt: skip
 
-
-EXERCISES = [keep_known, inpaint]
+EXERCISES = [KEEP, INPAINT]

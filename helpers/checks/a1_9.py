@@ -1,9 +1,12 @@
 """Exercise of notebook 1.9: hybrid images."""
 
-from .exercise import Exercise, Mistake
+# ruff: noqa: E501 (one mistake, two lines)
+
+from ..denoisers import Prediction
+from .exercise import Exercise, Mistake, alike
 from .measured import Measured
-from .references import blur_by, gauss
-from .toys import Made, Toy, ask, noise
+from .references import blur
+from .toys import Toy, ask, noise
 
 __all__ = ["EXERCISES"]
 
@@ -14,7 +17,7 @@ def probe_hybrid(student):
         case = f"kernel_size = {kernel_size}, sigma = {sigma:g}"
         denoiser = student(case, Toy(size=32), kernel_size, sigma)
         eps, var = ask(student, denoiser, case, x_t, 30, cond)
-        edge = kernel_size // 2  # what is beyond the edges, everyone may decide for themselves
+        edge = kernel_size // 2  # beyond the edges, the padding is the student's choice
         yield Measured("eps away from the edges", eps[..., edge:-edge, edge:-edge])
         yield Measured("var", var)
     denoiser = student("both prompts equal", Toy(size=32), 9, 1.5)
@@ -25,120 +28,66 @@ def probe_hybrid(student):
     yield Measured("var", var)
 
 
-low = blur_by(gauss)
+class Hybrid:
+    def __init__(self, denoiser, kernel_size=33, sigma=2.0):
+        self.denoiser, self.kernel_size, self.sigma = denoiser, kernel_size, sigma
+
+    def low(self, x):
+        return blur(x, self.kernel_size, self.sigma)
+
+    def __call__(self, x_t, t, cond):
+        far, near = (self.denoiser(x_t, t, c) for c in cond)
+        low_pass = self.low(far.eps)
+        high_pass = near.eps - self.low(near.eps)
+        return Prediction(low_pass + high_pass, far.var)
 
 
-def hybrid_by(
-    mix=lambda far, near, low: low(far) + near - low(near),
-    var=lambda far, near: far,
-    order=lambda cond: cond,
-    fixed=None,
-):
-    def hybrid(denoiser, kernel_size=33, sigma=2.0):
-        size = fixed or (kernel_size, sigma)
-
-        def predict(denoiser, x_t, t, cond):
-            far, near = (denoiser(x_t, t, c) for c in order(cond))
-            eps = mix(far.eps, near.eps, lambda x: low(x, *size))
-            return eps, None if far.var is None else var(far.var, near.var)
-
-        return Made(denoiser, predict)
-
-    return hybrid
-
-
-hybrid = Exercise(
-    name="hybrid",
-    notebook="a1_9",
-    kit="helpers.illusions.Hybrid",
-    task="Put the low-pass part of the far prompt's prediction and the high-pass part of the near one's together.",
-    look="With both prompts equal it has to be the plain prediction: low-pass and high-pass add up to the whole.",
-    probe=probe_hybrid,
-    right=hybrid_by(),
-    blank=("__call__",),
-    mistakes=(
-        Mistake(
-            "far and near exchanged",
-            hybrid_by(lambda far, near, low: low(near) + far - low(far)),
-            "far and near are exchanged: from afar the eye sees the low frequencies, and the condition is (far, near).",
+EXERCISES = [
+    Exercise(
+        name="hybrid",
+        notebook="a1_9",
+        kit="helpers.illusions.Hybrid",
+        task="Put the low-pass part of the far prompt's prediction and the high-pass part of the near one's together.",
+        look="With both prompts equal it has to be the plain prediction: low-pass and high-pass add up to the whole.",
+        probe=probe_hybrid,
+        right=Hybrid,
+        blank=("__call__",),
+        mistakes=(
+            *alike("far and near exchanged", "far and near are exchanged: from afar the eye sees the low frequencies, and the condition is (far, near).",
+                   ("far, near = ", "near, far = "),
+                   ("self.low(far.eps)\n        high_pass = near.eps - self.low(near.eps)", "self.low(near.eps)\n        high_pass = far.eps - self.low(far.eps)")),
+            Mistake("high-pass forgotten", "near.eps - self.low(near.eps)", "near.eps",
+                    "near's prediction is added whole: its low frequencies are in it as well. Take them away first."),
+            Mistake("high-pass forgotten", "low_pass + high_pass", "low_pass",
+                    "There is no high-pass part: the fine noise is never predicted, so it never goes away."),
+            Mistake("high-pass of the far prompt", "self.low(far.eps)\n        high_pass = near.eps", "self.low(near.eps)\n        high_pass = far.eps",
+                    "The high-pass part mixes the two: far's prediction minus near's low frequencies."),
+            Mistake("high-pass of the far prompt", "self.low(near.eps)", "self.low(far.eps)",
+                    "The high-pass part is near's prediction minus FAR's low frequencies: take away its own."),
+            Mistake("low-pass of both", "near.eps - self.low", "self.low",
+                    "Both parts are low-pass. The high-pass part is what the blur takes away: x - lowpass(x)."),
+            Mistake("high-pass of both", "low_pass = ", "low_pass = far.eps - ",
+                    "Both parts are high-pass. What is to be seen from afar are far's low frequencies: lowpass(far)."),
+            Mistake("sign of the high-pass", "low_pass + high_pass", "low_pass - high_pass",
+                    "The high-pass part has the wrong sign: it is x - lowpass(x)."),
+            Mistake("mean of the two", "low_pass + high_pass", "(low_pass + high_pass) / 2",
+                    "The sum is halved. The two parts own different frequencies, so they simply add up."),
+            Mistake("mean of the two", "low_pass + high_pass", "(far.eps + near.eps) / 2",
+                    "That is the mean of the two predictions: each has to be filtered first."),
+            Mistake("filtered twice", "self.low(far.eps)", "self.low(self.low(far.eps))",
+                    "The low-pass part is blurred twice."),
+            Mistake("arguments ignored", "= denoiser, kernel_size, sigma", "= denoiser, 33, 2.0",
+                    "kernel_size and sigma make no difference: it always filters with 33 and 2."),
+            Mistake("variance of the near prompt", "far.var", "near.var",
+                    "var is near's. Take far's, as the docstring says."),
+            *alike("variance averaged", "var is the mean of both. It is no image: take far's.",
+                   ("far.var", "(far.var + near.var) / 2"),
+                   ("far.var", "far.var if far.var is None else (far.var + near.var) / 2")),
+            *alike("variance filtered", "var is filtered like eps. It is no image: take far's as it is.",
+                   ("far.var", "self.low(far.var) + near.var - self.low(near.var)"),
+                   ("far.var", "far.var if far.var is None else self.low(far.var) + near.var - self.low(near.var)")),
+            Mistake("variance left out", "far.var", "None",
+                    "var is None, although the network has learned one: hand on far's."),
         ),
-        Mistake(
-            "high-pass forgotten",
-            hybrid_by(lambda far, near, low: low(far) + near),
-            "near's prediction is added whole: its low frequencies are in it as well. Take them away first.",
-        ),
-        Mistake(
-            "high-pass forgotten",
-            hybrid_by(lambda far, near, low: low(far)),
-            "There is no high-pass part: nobody predicts the fine noise, so it would never go away.",
-        ),
-        Mistake(
-            "high-pass of the far prompt",
-            hybrid_by(lambda far, near, low: low(near) + far - low(near)),
-            "The high-pass part mixes the two: far's prediction minus near's low frequencies.",
-        ),
-        Mistake(
-            "high-pass of the far prompt",
-            hybrid_by(lambda far, near, low: low(far) + near - low(far)),
-            "The high-pass part is near's prediction minus FAR's low frequencies: take away its own.",
-        ),
-        Mistake(
-            "low-pass of both",
-            hybrid_by(lambda far, near, low: low(far) + low(near)),
-            "Both parts are low-pass. The high-pass part is what the blur takes away: x - lowpass(x).",
-        ),
-        Mistake(
-            "high-pass of both",
-            hybrid_by(lambda far, near, low: far - low(far) + near - low(near)),
-            "Both parts are high-pass. What is to be seen from afar are far's low frequencies: lowpass(far).",
-        ),
-        Mistake(
-            "sign of the high-pass",
-            hybrid_by(lambda far, near, low: low(far) + low(near) - near),
-            "The high-pass part has the wrong sign: it is x - lowpass(x).",
-        ),
-        Mistake(
-            "mean of the two",
-            hybrid_by(lambda far, near, low: (low(far) + near - low(near)) / 2),
-            "The sum is halved. The two parts own different frequencies, so they simply add up.",
-        ),
-        Mistake(
-            "mean of the two",
-            hybrid_by(lambda far, near, low: (far + near) / 2),
-            "That is the mean of the two predictions: each has to be filtered first.",
-        ),
-        Mistake(
-            "filtered twice",
-            hybrid_by(lambda far, near, low: low(low(far)) + near - low(near)),
-            "The low-pass part is blurred twice.",
-        ),
-        Mistake(
-            "arguments ignored",
-            hybrid_by(fixed=(33, 2.0)),
-            "kernel_size and sigma make no difference: it always filters with 33 and 2.",
-        ),
-        Mistake(
-            "variance of the near prompt",
-            hybrid_by(var=lambda far, near: near),
-            "var is near's. Take far's, as the docstring says.",
-        ),
-        Mistake(
-            "variance averaged",
-            hybrid_by(var=lambda far, near: (far + near) / 2),
-            "var is the mean of both. It is no picture: take far's.",
-        ),
-        Mistake(
-            "variance filtered",
-            hybrid_by(var=lambda far, near: low(far, 9, 1.5) + near - low(near, 9, 1.5)),
-            "var is filtered like eps. It is no picture: take far's as it is.",
-        ),
-        Mistake(
-            "variance left out",
-            hybrid_by(var=lambda far, near: None),
-            "var is None, although the network has learned one: hand on far's.",
-        ),
-    ),
-)
-
-
-EXERCISES = [hybrid]
+    )
+]  # fmt: skip

@@ -1,22 +1,25 @@
 """Exercise of notebook B 2.2: the examples from which a UNet learns to predict noise."""
 
-from .examples import noise_mistakes, noise_task, probe_noise
-from .exercise import Exercise
+from .examples import NOISE_MISTAKES, TimeConditional, probe_noise
+from .exercise import Exercise, Mistake
 
 __all__ = ["EXERCISES"]
 
-time_conditional = Exercise(
-    name="time_conditional",
-    notebook="b2_2",
-    kit="helpers.tasks.TimeConditional",
-    task="Make a batch of examples: draw t, by self.timesteps, and eps for every picture; the network sees (x_t, t/T) "
-    "and should answer eps.",
-    look="Compare with algorithm 1: a t for every picture, from 0 to T - 1, fresh noise, x_t by the forward process.",
-    probe=probe_noise,
-    right=noise_task(),
-    blank=("examples",),
-    mistakes=noise_mistakes(False),
-)
-
-
-EXERCISES = [time_conditional]
+EXERCISES = [
+    Exercise(
+        name="time_conditional",
+        notebook="b2_2",
+        kit="helpers.training.TimeConditional",
+        task="Make a batch of examples: draw t, by self.timesteps, and eps for every image; the network sees "
+        "(x_t, t/T) and should answer eps.",
+        look="Compare with algorithm 1: a t for every image, from 0 to T - 1, fresh noise, x_t by the forward process.",
+        probe=probe_noise,
+        right=TimeConditional,
+        blank=("examples",),
+        mistakes=(
+            Mistake("inputs in another order", "return (x_t, t01)", "return (t01, x_t)",
+                    "The inputs stand in another order than that in which the network takes them: x_t, t01."),
+            *NOISE_MISTAKES,
+        ),
+    )
+]  # fmt: skip

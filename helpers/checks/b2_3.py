@@ -1,31 +1,24 @@
 """Exercises of notebook B 2.3: a network of digits as a denoiser, and the sampler of algorithm 2."""
 
-import math
+# ruff: noqa: E501 (one mistake, two lines)
+
+import math  # noqa: F401 (in a mistake)
 
 import torch
 from torch import nn
 
+from ..denoisers import DigitDenoiser as KitsDigitDenoiser  # noqa: F401 (in a mistake)
 from ..denoisers import Prediction
-from ..digits import DigitDenoiser
-from .exercise import Exercise, Mistake
+from .exercise import Exercise, Mistake, alike
 from .faults import Fault
 from .measured import Measured
 from .running import tensor
-from .samplers import digit_mistakes, digits_by, probe_digits
+from .samplers import DIGIT_MISTAKES, probe_digits
 from .toys import ask, noise, schedule
 
 __all__ = ["EXERCISES"]
 
-sample_digits = Exercise(
-    name="sample_digits",
-    notebook="b2_3",
-    kit="helpers.digits.sample_digits",
-    task="Write algorithm 2: from pure noise down all the timesteps, √β_t z added at every step but the last.",
-    look="Print t and the mean and deviation of x at each step: where does it leave what the formula gives?",
-    probe=probe_digits,
-    right=digits_by(),
-    mistakes=digit_mistakes(False),
-)
+NOT_ONE = "var is not 1. It says where between β̃ (-1) and β (+1) the variance lies: the course's steps take β."
 
 
 class Digits(nn.Module):
@@ -72,131 +65,96 @@ def probe_digit_denoiser(student):
     yield Measured("it stays in evaluation mode", not network.training)
 
 
-NOT_ONE = "var is not 1. It says where between β̃ (-1) and β (+1) the variance lies: the course's steps take β."
+class DigitDenoiser:
+    def __init__(self, unet, schedule):
+        self.unet, self.schedule = unet, schedule
+
+    @torch.no_grad()
+    def __call__(self, x_t, t, cond):
+        was_training = self.unet.training
+        self.unet.eval()
+        t01 = torch.full((len(x_t), 1), t / self.schedule.T)
+        classes = [] if isinstance(cond, tuple) else [cond.expand(len(x_t), -1)]
+        eps = self.unet(x_t, t01, *classes)
+        self.unet.train(was_training)
+        return Prediction(eps, torch.ones_like(eps))
 
 
-def classes_of(cond, count):
-    """What the network gets beside the time, as a tuple: nothing, or a class for each picture."""
-    return () if isinstance(cond, tuple) else (cond.expand(count, -1),)
-
-
-def digit_denoiser_by(
-    told=lambda t, T: t / T,
-    ready=True,
-    woken=False,
-    var=lambda eps, beta: torch.ones_like(eps),
-    classes=classes_of,
-):
-    class Denoiser:
-        def __init__(self, unet, schedule):
-            self.unet, self.schedule = unet, schedule
-
-        def __call__(self, x_t, t, cond):
-            was = self.unet.training
-            if ready:
-                self.unet.eval()
-            t01 = torch.full((len(x_t), 1), told(t, self.schedule.T))
-            eps = self.unet(x_t, t01, *classes(cond, len(x_t))).detach()
-            self.unet.train(was or woken)
-            return Prediction(eps, var(eps, self.schedule.betas[t].item()))
-
-    return Denoiser
-
-
-digit_denoiser = Exercise(
+BETA = "self.schedule.betas[t].item()"
+DENOISER = Exercise(
     name="digit_denoiser",
     notebook="b2_3",
     kit="helpers.digits.DigitDenoiser",
     task="Ask the network, in evaluation mode and told t/T, which noise it sees; var = 1 everywhere, which means β.",
-    look="Print what the network is given: x_t, a column of t/T with a row for each picture, and the class if "
-    "there is one.",
+    look="Print what the network is given: x_t, a column of t/T with a row for each image, and the class if there is "
+    "one.",
     probe=probe_digit_denoiser,
-    right=digit_denoiser_by(),
+    right=DigitDenoiser,
     blank=("__call__",),
     mistakes=(
-        Mistake(
-            "t instead of t/T",
-            digit_denoiser_by(told=lambda t, T: float(t)),
-            "The network is told t. It wants t/T, a number in [0, 1].",
-        ),
-        Mistake(
-            "t off by one",
-            digit_denoiser_by(told=lambda t, T: (t + 1) / T),
-            "The network is told (t + 1)/T. In training it was told t/T, with t from 0 to T - 1.",
-        ),
-        Mistake(
-            "t/(T − 1)",
-            digit_denoiser_by(told=lambda t, T: t / (T - 1)),
-            "The network is told t/(T - 1). In training it was told t/T.",
-        ),
-        Mistake(
-            "divided without a remainder",
-            digit_denoiser_by(told=lambda t, T: t // T),
-            "The network is told 0 at every timestep: `//` rounds down to whole numbers. Divide with `/`.",
-        ),
-        Mistake(
-            "time runs backwards",
-            digit_denoiser_by(told=lambda t, T: 1 - t / T),
-            "The network is told 1 - t/T. t/T is 0 where there is no noise.",
-        ),
-        Mistake(
-            "BatchNorm in training mode",
-            digit_denoiser_by(ready=False),
-            "The network predicts in training mode: BatchNorm then takes mean and variance of this batch, so that "
-            "each picture's answer depends on the others.",
-        ),
-        Mistake(
-            "put into training mode",
-            digit_denoiser_by(woken=True),
-            "The network was in evaluation mode, and is in training mode afterwards: leave it as it was.",
-        ),
-        Mistake(
-            "β̃ instead of β",
-            digit_denoiser_by(var=lambda eps, beta: -torch.ones_like(eps)),
-            "var is -1, which means β̃. The course's steps take β: +1.",
-        ),
-        Mistake(
-            "β̃ instead of β",
-            digit_denoiser_by(var=lambda eps, beta: None),
-            "var is None, with which a step takes β̃. The course's steps take β: +1 everywhere.",
-        ),
-        Mistake(
-            "var = 0",
-            digit_denoiser_by(var=lambda eps, beta: torch.zeros_like(eps)),
-            "var is 0, which means the middle between β̃ and β. The course's steps take β: +1.",
-        ),
+        Mistake("t instead of t/T", "t / self.schedule.T)", "float(t))",
+                "The network is told t. It wants t/T, a number in [0, 1]."),
+        Mistake("t off by one", "t / self.schedule.T)", "(t + 1) / self.schedule.T)",
+                "The network is told (t + 1)/T. In training it was told t/T, with t from 0 to T - 1."),
+        Mistake("t/(T − 1)", "t / self.schedule.T)", "t / (self.schedule.T - 1))",
+                "The network is told t/(T - 1). In training it was told t/T."),
+        Mistake("divided without a remainder", "t / self.schedule.T)", "t // self.schedule.T)",
+                "The network is told 0 at every timestep: `//` rounds down to whole numbers. Divide with `/`."),
+        Mistake("time runs backwards", "t / self.schedule.T)", "1 - t / self.schedule.T)",
+                "The network is told 1 - t/T. t/T is 0 where there is no noise."),
+        Mistake("BatchNorm in training mode", "self.unet.eval()", "pass",
+                "The network predicts in training mode: BatchNorm then takes the mean and variance of this batch, so that each image's answer depends on the others."),
+        Mistake("put into training mode", "self.unet.train(was_training)", "self.unet.train()",
+                "The network was in evaluation mode, and is in training mode afterwards: leave it as it was."),
+        Mistake("β̃ instead of β", "torch.ones_like(eps)", "-torch.ones_like(eps)",
+                "var is -1, which means β̃. The course's steps take β: +1."),
+        Mistake("β̃ instead of β", "torch.ones_like(eps)", "None",
+                "var is None, with which a step takes β̃. The course's steps take β: +1 everywhere."),
+        Mistake("var = 0", "torch.ones_like(eps)", "torch.zeros_like(eps)",
+                "var is 0, which means the middle between β̃ and β. The course's steps take β: +1."),
         *(
-            Mistake(
-                "the variance itself as var",
-                digit_denoiser_by(var=lambda eps, beta, of=of: torch.full_like(eps, of(beta))),
-                f"var is {which}. It is no variance, but says where between β̃ (-1) and β (+1) the variance lies: the "
-                "course's steps take β, at every timestep.",
-            )
-            for which, of in (("β_t itself", float), ("√β_t", math.sqrt), ("log β_t", math.log))
+            Mistake("the variance itself as var", "torch.ones_like(eps)", f"torch.full_like(eps, {value.format(BETA)})",
+                    f"var is {which}. It is no variance, but says where between β̃ (-1) and β (+1) the variance lies: the "
+                    "course's steps take β, at every timestep.")
+            for which, value in (("β_t itself", "{}"), ("√β_t", "{} ** 0.5"), ("log β_t", "math.log({})"))
         ),
-        Mistake(
-            "a single number as var",
-            digit_denoiser_by(var=lambda eps, beta: torch.tensor(1.0)),
-            "var is a single number. It has one for each of eps: torch.ones_like(eps).",
-        ),
-        Mistake(
-            "class ignored",
-            digit_denoiser_by(classes=lambda cond, count: tuple(0 * c for c in classes_of(cond, count))),
-            'The class makes no difference: the network is told zeros, "any digit", whatever cond is.',
-        ),
-        Mistake(
-            "() taken for a class",
-            digit_denoiser_by(classes=lambda cond, count: (DigitDenoiser.classes(None, cond, count),)),
-            "cond is (), the empty tuple, where the network takes no class. That is not None: ask "
-            "`isinstance(cond, torch.Tensor)`.",
-        ),
-        Mistake(
-            "a class where there is none",
-            digit_denoiser_by(classes=lambda cond, count: classes_of(cond, count) or (torch.zeros(count, 10),)),
-            "A network without classes is given some: the condition () means that it takes only x_t and the time.",
-        ),
+        Mistake("a single number as var", "torch.ones_like(eps)", "torch.tensor(1.0)",
+                "var is a single number. It has one for each of eps: torch.ones_like(eps)."),
+        Mistake("class ignored", "[cond.expand(len(x_t), -1)]", "[0 * cond.expand(len(x_t), -1)]",
+                "The class makes no difference: the network is told zeros, \"any digit\", whatever cond is."),
+        *alike("() taken for a class", "cond is (), the empty tuple, where the network takes no class. That is not None: ask `isinstance(cond, torch.Tensor)`.",
+               ("isinstance(cond, tuple)", "cond is None"),
+               ("[] if isinstance(cond, tuple) else [cond.expand(len(x_t), -1)]", "[KitsDigitDenoiser.classes(None, cond, len(x_t))]")),
+        Mistake("a class where there is none", "classes = []", "classes = [torch.zeros(len(x_t), 10)]",
+                "A network without classes is given some: the condition () means that it takes only x_t and the time."),
     ),
+)  # fmt: skip
+
+
+@torch.no_grad()
+def sample_digits(network, schedule, count, *, generator=None):
+    network.eval()
+    T, draw = schedule.T, torch.randn
+    x = draw((count, 1, 28, 28), generator=generator)
+    for t in range(T - 1, -1, -1):
+        beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]
+        t01 = torch.full((count, 1), t / T)
+        eps = network(x, t01)
+        mean = (x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt()
+        z = draw(x.shape, generator=generator)
+        x = mean + beta.sqrt() * z if t > 0 else mean
+    return x
+
+
+SAMPLER = Exercise(
+    name="sample_digits",
+    notebook="b2_3",
+    kit="helpers.sampling.sample_digits",
+    task="Write algorithm 2: from pure noise down all the timesteps, √β_t z added at every step but the last.",
+    look="Print t and the mean and deviation of x at each step: where does it leave what the formula gives?",
+    probe=probe_digits,
+    right=sample_digits,
+    mistakes=DIGIT_MISTAKES,
 )
 
-
-EXERCISES = [sample_digits, digit_denoiser]
+EXERCISES = [DENOISER, SAMPLER]

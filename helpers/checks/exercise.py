@@ -1,14 +1,17 @@
 """What an exercise is, and how it is judged.
 
 An exercise measures a function: its probe calls the function in small cases and yields what came out. The same probe
-measures `right`, which is written from the maths, and the usual mistakes. A function is right where it measures like
-`right`; a mistake is recognised because the function measures as somebody's would who made it.
+measures `right`, a reference written plainly from the maths, and the usual mistakes, which are edits of the reference's
+source. A function is right if it measures like `right`, and a mistake is recognised if the function measures like the
+reference with that mistake in it.
 """
 
 import atexit
 import functools
 import importlib
+import inspect
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -16,17 +19,32 @@ from typing import NamedTuple
 from ..show import Picture
 from .faults import Fault, NotWritten
 from .measured import Measured, agree, difference, picture_of
-from .running import Subject, within
+from .running import Subject, kept, usual_state, within
+
+__all__: list[str] = []  # it is for the checks alone
 
 SECONDS = 10.0  # for all cases of a check together; a right function needs a tenth of one
 
 
 class Mistake(NamedTuple):
-    """A usual mistake: its name, what it computes (called like the function), and what to tell who made it."""
+    """A usual mistake: an edit of the reference, and what to tell the student who made it.
+
+    Args:
+        name: what the mistake is called.
+        piece: a piece of the reference's source, which occurs there exactly once.
+        instead: what stands in its place.
+        say: in sentences, for the student.
+    """
 
     name: str
-    wrong: Callable
+    piece: str
+    instead: str
     say: str
+
+
+def alike(name: str, say: str, *edits: tuple[str, str]) -> tuple[Mistake, ...]:
+    """One mistake that can be made in several ways: the edits are (piece, instead)."""
+    return tuple(Mistake(name, piece, instead, say) for piece, instead in edits)
 
 
 @dataclass(frozen=True)
@@ -38,10 +56,11 @@ class Exercise:
         notebook: where it stands.
         kit: the kit's own, by its full name; the notebooks go on with it until the student's is right.
         task: what to write, in a sentence that begins with a verb.
-        look: where to look when it is wrong in a way that nobody has foreseen.
+        look: where to look when it is wrong in a way that no mistake foresees.
         probe: calls a Subject, and yields what it Measured.
-        right: the function, written from the maths.
+        right: the reference: the function, written from the maths.
         mistakes: the usual ones.
+        parts: functions and classes that the reference calls and in which mistakes may be, too.
         blank: of a class, the methods that the student writes.
     """
 
@@ -53,6 +72,7 @@ class Exercise:
     probe: Callable[[Subject], Iterator[Measured]]
     right: Callable
     mistakes: tuple[Mistake, ...] = ()
+    parts: tuple[Callable, ...] = ()
     blank: tuple[str, ...] = ()
 
     @property
@@ -66,12 +86,37 @@ class Exercise:
         module, _, name = self.kit.rpartition(".")
         return getattr(importlib.import_module(module), name)
 
+    def wrong(self, mistake: Mistake) -> Callable:
+        """The reference with this mistake in it."""
+        return (
+            mistake.wrong
+            if hasattr(mistake, "wrong")
+            else edited((*self.parts, self.right), mistake.piece, mistake.instead)
+        )
+
+
+@functools.cache
+def edited(parts: tuple[Callable, ...], piece: str, instead: str) -> Callable:
+    """The last of these functions or classes, with one piece of their sources replaced.
+
+    All are made anew, so that each calls the others' edited versions. Raises a ValueError unless the piece occurs
+    exactly once in all of the sources together.
+    """
+    source = "\n\n".join(map(inspect.getsource, parts))
+    if source.count(piece) != 1:
+        raise ValueError(f"{piece!r} occurs {source.count(piece)} times in {parts[-1].__name__}; wanted once.")
+    namespace: dict = {}
+    for part in parts:
+        namespace |= vars(sys.modules[part.__module__])
+    exec(compile(source.replace(piece, instead), f"<{parts[-1].__name__} with a mistake>", "exec"), namespace)
+    return namespace[parts[-1].__name__]
+
 
 class Verdict(NamedTuple):
     """What a check has found.
 
     status: "right", "wrong" or "not written".
-    mistake: the mistake's name, if it was recognised.
+    mistake: the mistake's name, if it was recognised; of a right function, what to warn of.
     say: in sentences.
     seen: how many things were measured.
     mine, right: where it was wrong, what came out and what was wanted.
@@ -85,32 +130,59 @@ class Verdict(NamedTuple):
     right: Measured | None = None
 
     def picture(self) -> Picture | None:
-        """What came out beside what was wanted, where both are pictures."""
-        return None if self.mine is None else picture_of(self.mine, self.right)
+        """What came out beside what was wanted, where both are images."""
+        return None if self.mine is None else within(None, lambda: picture_of(self.mine, self.right))
 
 
 def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> Verdict:
-    """Measure a function, and say what is wrong with it, if anything is."""
+    """Measure a function, and say what is wrong with it, if anything is.
+
+    The caller's settings (precision, gradients, random numbers …) make no difference, and are as before afterwards.
+    """
     if not callable(function):
         say = f"That is a {type(function).__name__}; wanted the function itself, without calling it."
         return Verdict("wrong", "no function", say, 0)
-    found: list[Measured] = []
+    with usual_state():
+        found = measured_within(seconds, exercise.probe, function)
+        try:
+            return within(None, lambda: compare(exercise, found))
+        except BaseException:  # interrupted, perhaps half-way through a reference's measurements
+            known.cache_clear()
+            raise
+
+
+def measured_within(seconds: float, probe: Callable, function: Callable) -> list[Measured]:
+    """What the probe sees of the function in this time."""
+    seen: list[Measured] = []
     try:
-        within(seconds, lambda: found.extend(measure(exercise.probe, function)))
+        within(seconds, lambda: seen.extend(measure(probe, function)))
     except Fault as fault:  # time is up; what was measured until then stays, but not what the stop itself led to
+        found = list(seen)
         if found and isinstance(found[-1].value, Fault):
             found.pop()
-        found.append(Measured("", fault, case=found[-1].case if found else ""))
+        return [*found, Measured("", fault, case=found[-1].case if found else "")]
+    return seen
+
+
+def compare(exercise: Exercise, found: list[Measured]) -> Verdict:
+    """What is wrong with a function of which this was found."""
     if found and isinstance(found[-1].value, NotWritten):
         return Verdict("not written", None, str(found[-1].value), len(found) - 1)
     wanted = list(known(exercise.probe, exercise.right))
-    for i, right in enumerate(wanted):
-        if i >= len(found) or not agree(found[i], right):
-            break
-    else:
-        return Verdict("right", None, "", len(found))
-    mine = found[i] if i < len(found) else Measured("", Fault("too little", "It ended too early."), case=right.case)
-    mistake = recognise(exercise, found, wanted, i)
+    off = [i for i, right in enumerate(wanted) if i >= len(found) or not agree(found[i], right)]
+    first = next((i for i in off if not wanted[i].warns), None)
+    if first is None:
+        warning = wanted[off[0]] if off else None
+        return Verdict("right", warning and warning.name, warning.say if warning else "", len(found))
+    return explained(exercise, found, wanted, first)
+
+
+def explained(exercise: Exercise, found: list[Measured], wanted: list[Measured], first: int) -> Verdict:
+    """The verdict on a function that measures otherwise than wanted, from measurement `first` on."""
+    right = wanted[first]
+    early = Measured("", Fault("too little", "It ended too early."), case=right.case)
+    mine = found[first] if first < len(found) else early
+    mistake = recognise(exercise, found, wanted, first)
     fault = mine.value if isinstance(mine.value, Fault) else None
     if fault and not (mistake and mistake.name != fault.name and is_own_error(fault)):
         name, say = fault.name, fault.say
@@ -123,7 +195,7 @@ def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> V
     else:
         name, say = None, f"Measured: {difference(mine, right)}. {exercise.look}"
     case = f"Case: {mine.case}. " if mine.case else ""
-    return Verdict("wrong", name, case + say, i, mine, right)
+    return Verdict("wrong", name, case + say, first, mine, right)
 
 
 def is_own_error(fault: Fault) -> bool:
@@ -136,7 +208,7 @@ def measure(probe: Callable, function: Callable) -> Iterator[Measured]:
     subject = Subject(function)
     try:
         for measured in probe(subject):
-            yield replace(measured, case=subject.case)
+            yield replace(measured, value=kept(measured.value), case=subject.case)
     except Fault as fault:
         yield Measured("", fault, case=subject.case)
     except Exception as error:  # what came back was of a kind that the probe cannot handle
@@ -162,7 +234,7 @@ class Replay:
 
 @functools.cache
 def known(probe: Callable, function: Callable) -> Replay:
-    """The measurements of one of the kit's own functions: they are the same each time."""
+    """The measurements of a reference, with or without a mistake: they are the same each time."""
     return Replay(measure(probe, function))
 
 
@@ -170,16 +242,12 @@ atexit.register(known.cache_clear)  # what is half-way through must not end afte
 
 
 def recognise(exercise: Exercise, found: list[Measured], wanted: list[Measured], first: int) -> Mistake | None:
-    """The mistake that measures like this function: up to the first difference to what is right, and then the most."""
-    best, most = None, 0
+    """The mistake with which the reference measures like this function, in everything that was measured."""
     for mistake in exercise.mistakes:
-        alike = 0
-        for i, (mine, theirs) in enumerate(zip(found, known(exercise.probe, mistake.wrong))):
-            if agree(mine, theirs) and not (i == first and agree(theirs, wanted[i])):
-                alike += 1
-            elif i <= first:
-                alike = 0
-                break
-        if alike > most:
-            best, most = mistake, alike
-    return best
+        pairs = itertools.zip_longest(found, known(exercise.probe, exercise.wrong(mistake)))
+        if all(
+            mine and theirs and (mine.warns or agree(mine, theirs)) and not (i == first and agree(theirs, wanted[i]))
+            for i, (mine, theirs) in enumerate(pairs)
+        ):
+            return mistake
+    return None

@@ -1,8 +1,10 @@
-"""What can go wrong when somebody else's function is called, and how to say so."""
+"""What can go wrong when a student's function is called, and how to say so."""
 
 import re
 import traceback
 from pathlib import Path
+
+__all__: list[str] = []  # it is for the checks alone
 
 KIT = Path(__file__).resolve().parent.parent  # helpers/
 
@@ -26,6 +28,15 @@ def with_article(name: str) -> str:
     """The name of a type with its article."""
     return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
+
+NO_NEXT = (
+    "A timestep is None ({error}). After the last step there is no next one, so s is None: that case needs a line of "
+    "its own."
+)
+WHOLE_TABLE = (
+    "A timestep is None, and as an index None takes nothing out: alphas_cumprod[None] is the whole table with an axis "
+    "more ({error}). After the last step there is no next timestep, so s is None: that case needs a line of its own."
+)
 
 # (kind of error, what its text has, name, what to tell)
 KNOWN_ERRORS = [
@@ -59,8 +70,14 @@ KNOWN_ERRORS = [
         TypeError,
         r"is None; wanted an integer",
         "None for a timestep",
-        "A timestep is None ({error}). After the last step there is no next one, so s is None: that case needs a line "
-        "of its own.",
+        NO_NEXT,
+    ),
+    (
+        RuntimeError,
+        r"one_hot is only applicable to index tensor|Class values must be",
+        "labels of another kind",
+        "F.one_hot wants labels from 0 to 9 as torch.int64, the indices of the ones ({error}): `.long()` makes them "
+        "so. What is one-hot already, (B, 10), needs no F.one_hot.",
     ),
     (
         RuntimeError,
@@ -107,14 +124,21 @@ KNOWN_ERRORS = [
         RuntimeError,
         r"tensor a \((\d+)\) must match .* tensor b \((\d+)\) at non-singleton dimension 1",
         "shapes that do not fit",
-        "Two tensors meet of which one has {0} and one {1} along axis 1, where pictures have their channels. Does each "
+        "Two tensors meet of which one has {0} and one {1} along axis 1, where images have their channels. Does each "
         "argument stand in its place?",
+    ),
+    (
+        RuntimeError,
+        r"tensor a \(50\) must match|must match .* tensor b \(50\)",  # T of the checks' schedule
+        "a whole table for one timestep",
+        "Images meet a table with a number for each of the 50 timesteps ({error}). alphas_cumprod[t] takes out one; "
+        "where t is None, as after the last step, it takes out nothing: that case needs a line of its own.",
     ),
     (
         RuntimeError,
         r"size of tensor a|broadcast|shape|sizes",
         "shapes that do not fit",
-        "Two shapes in it do not fit together ({error}). Axes are matched from the last one back: for pictures (B, C, "
+        "Two shapes in it do not fit together ({error}). Axes are matched from the last one back: for images (B, C, "
         "H, W), numbers (B,) need `.view(-1, 1, 1, 1)`, and (B, C) need `[:, :, None, None]`.",
     ),
     (
@@ -139,17 +163,24 @@ KNOWN_ERRORS = [
 ]
 
 
-def explain(error: Exception) -> Fault:
-    """What an error inside somebody's function says to the one who wrote it, and in which of their lines it arose."""
+def explain(error: Exception, timeless: bool = False) -> Fault:
+    """What an error inside a student's function means, and in which of their lines it arose.
+
+    timeless: whether the function was called with None for a timestep.
+    """
     if isinstance(error, NotImplementedError):
         return NotWritten("not written", str(error))
     text = str(error).split("\n")[0].rstrip(".") or type(error).__name__
     where = their_line(error)
+    if timeless and isinstance(error, TypeError) and "NoneType" in text:
+        return Fault("None for a timestep", NO_NEXT.format(error=text) + where, text)
     for kind, pattern, name, say in KNOWN_ERRORS:
         found = re.search(pattern, str(error))
         if isinstance(error, kind) and found:
             if name == "wrong call" and not inside(error):
                 name, say = "wrong signature", "It takes other arguments than the stub: {error}. Keep its signature."
+            if timeless and name in ("shapes that do not fit", "a whole table for one timestep"):
+                name, say = "None for a timestep", WHOLE_TABLE
             return Fault(name, say.format(*found.groups(), error=text) + where, text)
     kind = type(error).__name__
     return Fault(kind, f"It raises {with_article(kind)}: {text}.{where}", text)

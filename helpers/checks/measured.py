@@ -1,6 +1,7 @@
 """What a probe has seen, and how two of its measurements are compared."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from ..show import Picture, grid
 from .faults import Fault
+
+__all__: list[str] = []  # it is for the checks alone
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Measured:
         tolerance: how far two right answers may be apart, as a part of their size; where chance has a part, enough
             for it (five standard deviations).
         name, say: if this can only be wrong in one way: the mistake's name, and what to tell.
-        low, high: a picture's black and white, where a picture explains more.
+        warns: a difference here is only worth a warning.
+        low, high: an image's black and white, where an image explains more.
         case: in which case it was seen.
     """
 
@@ -30,6 +34,7 @@ class Measured:
     tolerance: float = 1e-4
     name: str = ""
     say: str = ""
+    warns: bool = False
     low: float | None = None
     high: float = 1.0
     case: str = ""
@@ -41,6 +46,7 @@ def agree(a: Measured, b: Measured) -> bool:
 
 
 def same(a, b, tolerance: float) -> bool:
+    """Whether two values are of the same kind and size; `tolerance` is a part of their size."""
     if isinstance(a, Fault) or isinstance(b, Fault):
         return isinstance(a, Fault) and isinstance(b, Fault) and (a.name, a.text) == (b.name, b.text)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
@@ -72,7 +78,8 @@ def difference(mine: Measured, right: Measured) -> str:
         return f"{right.what}{apart(a, b)}"
     if isinstance(a, bool):
         return f"{right.what}: {'yes' if a else 'no'}; wanted {'yes' if b else 'no'}"
-    return f"{right.what}: {number(a)}; wanted {number(b)}"
+    given, wanted = told_apart(number, a, b)
+    return f"{right.what}: {given}; wanted {wanted}"
 
 
 def apart(a: Tensor, b: Tensor) -> str:
@@ -80,7 +87,16 @@ def apart(a: Tensor, b: Tensor) -> str:
     if moments(a) != moments(b):
         return f"{' with ' if a.numel() > 4 else ': '}{moments(a)}; wanted {moments(b)}"
     index = tuple(i.item() for i in torch.unravel_index((a.double() - b.double()).abs().argmax(), a.shape))
-    return f": {a[index]:.4g} at {list(index)}; wanted {b[index]:.4g}"
+    given, wanted = told_apart(number, a[index].item(), b[index].item())
+    return f": {given} at {list(index)}; wanted {wanted}"
+
+
+def told_apart(write: Callable[[Any, int], str], a, b) -> tuple[str, str]:
+    """Two values, each with so many digits that they differ."""
+    for digits in range(3, 17):
+        if write(a, digits) != write(b, digits):
+            break
+    return write(a, digits), write(b, digits)
 
 
 def moments(x: Tensor) -> str:
@@ -90,18 +106,19 @@ def moments(x: Tensor) -> str:
     return f"mean {x.mean():.3f} and variance {x.var():.3f}"
 
 
-def number(x) -> str:
+def number(x, digits: int = 3) -> str:
+    """A value with so many significant digits; of a long list, the two ends."""
     if isinstance(x, Tensor):
         return f"a tensor of shape {tuple(x.shape)}"
     if isinstance(x, float):
-        return f"{x:.3g}"
+        return f"{x:.{digits}g}"
     if isinstance(x, (list, tuple)) and len(x) > 8:
-        return f"{number(list(x[:4]))[:-1]}, … {number(list(x[-2:]))[1:]} ({len(x)} of them)"
-    return "[" + ", ".join(number(v) for v in x) + "]" if isinstance(x, (list, tuple)) else str(x)
+        return f"{number(list(x[:4]), digits)[:-1]}, … {number(list(x[-2:]), digits)[1:]} ({len(x)} of them)"
+    return "[" + ", ".join(number(v, digits) for v in x) + "]" if isinstance(x, (list, tuple)) else str(x)
 
 
 def picture_of(mine: Measured, right: Measured) -> Picture | None:
-    """What came out beside what was wanted, where both are pictures."""
+    """What came out beside what was wanted, where both are images."""
     a, b = mine.value, right.value
     if right.low is None or not isinstance(a, Tensor) or a.shape != b.shape or not a.isfinite().all():
         return None

@@ -1,10 +1,9 @@
-"""What the functions are tried on: small pictures, noise, a schedule that nobody has seen, and toy networks."""
+"""What the functions are tried on: small images, noise, a schedule of their own, and toy networks."""
 
 import math
-from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..denoisers import Cond, Denoiser, Prediction
 from ..sampling import Step
@@ -13,6 +12,8 @@ from .exercise import Mistake
 from .faults import Fault
 from .measured import Measured
 from .running import pair, tensor
+
+__all__: list[str] = []  # it is for the checks alone
 
 NOISY = (
     0.05  # tolerance where chance has a part: five deviations or more between two right draws, of ten thousand values
@@ -28,8 +29,8 @@ def noise(*shape: int, seed: int = 71) -> Tensor:
     return torch.randn(shape, generator=seeded(seed))
 
 
-def pictures(count: int = 2, channels: int = 3, size: int = 16, low: float = -1.0) -> Tensor:
-    """Clean pictures (count, channels, size, size) in [low, 1]: a disc before a slope, each elsewhere."""
+def images(count: int = 2, channels: int = 3, size: int = 16, low: float = -1.0) -> Tensor:
+    """Clean images (count, channels, size, size) in [low, 1]: a disc before a slope, each elsewhere."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
     scenes = []
     for i in range(count):
@@ -59,61 +60,62 @@ def mean_and_std(x: Tensor) -> Tensor:
     return torch.stack([mean(x), x.double().std()])
 
 
-def one_noise(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
-    """The same for all pictures."""
-    return torch.randn((1, *shape[1:]), generator=generator).expand(shape)
-
-
-def grey_noise(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
-    """The same for all channels."""
-    return torch.randn((shape[0], 1, *shape[2:]), generator=generator).expand(shape)
-
-
+# (name, how it is drawn, what to tell): what is drawn instead of torch.randn(shape, generator=generator)
+OTHER_NOISES = (
+    (
+        "uniform noise",
+        "torch.rand({0}, generator=generator)",
+        "The noise is uniform in [0, 1], as torch.rand draws it. Here it is normal, torch.randn: mean 0, variance 1.",
+    ),
+    (
+        "uniform noise",
+        "(2 * torch.rand({0}, generator=generator) - 1)",
+        "The noise looks uniform in [-1, 1], so that its variance is 1/3. Here it is normal, torch.randn: mean 0, "
+        "variance 1.",
+    ),
+    (
+        "folded noise",
+        "torch.randn({0}, generator=generator).abs()",
+        "The noise looks as if its absolute value were taken: it is never negative. Normal noise is as often below 0 "
+        "as above.",
+    ),
+    (
+        "one noise for the whole batch",
+        "torch.randn((1, *{0}[1:]), generator=generator).expand({0})",
+        "All images of a batch get the same noise. Draw it in the shape of the whole batch.",
+    ),
+)
+GREY = "torch.randn(({0}[0], 1, *{0}[2:]), generator=generator).expand({0})"  # the same for all channels
 GREY_NOISE = (
-    "The three colours of a pixel get the same noise, so that it is grey. Each number is drawn by itself: draw in the "
-    "shape of the pictures."
+    "The three colours of a pixel get the same noise, so that it is grey. Each number is drawn on its own: draw in "
+    "the shape of the images."
 )
 
 
-def from_zero_to_one(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
-    return torch.rand(shape, generator=generator)
+def other_noises(shape: str, before: str = "") -> tuple[Mistake, ...]:
+    """The mistakes of drawing other noise where the reference has `torch.randn(shape, generator=generator)`.
+
+    before: what stands before it, where the same piece stands twice.
+    """
+    right = f"{before}torch.randn({shape}, generator=generator)"
+    return tuple(Mistake(name, right, before + drawn.format(shape), say) for name, drawn, say in OTHER_NOISES)
 
 
-def from_minus_one_to_one(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
-    return 2 * torch.rand(shape, generator=generator) - 1
+def grey_noise(shape: str) -> Mistake:
+    """The mistake of drawing one noise for all three colours."""
+    right = f"torch.randn({shape}, generator=generator)"
+    return Mistake("one noise for all colours", right, GREY.format(shape), GREY_NOISE)
 
 
-def folded(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
-    return torch.randn(shape, generator=generator).abs()
+def tails(z: Tensor) -> Tensor:
+    """How far noise reaches out: its fourth moment over its squared variance is 3 if it is normal, 1.8 if uniform."""
+    z = z.double()
+    return z.pow(4).mean() / z.square().mean().square().clamp(min=1e-12)
 
 
-def other_noises(wrong: Callable[[Callable], Callable]) -> tuple[Mistake, ...]:
-    """The mistakes of those who draw other noise; `wrong` makes the function that takes `draw` for torch.randn."""
-    return (
-        Mistake(
-            "uniform noise",
-            wrong(from_zero_to_one),
-            "The noise is uniform in [0, 1], as torch.rand draws it. Here it is normal, torch.randn: mean 0, "
-            "variance 1.",
-        ),
-        Mistake(
-            "uniform noise",
-            wrong(from_minus_one_to_one),
-            "The noise looks uniform in [-1, 1], so that its variance is 1/3. Here it is normal, torch.randn: mean 0, "
-            "variance 1.",
-        ),
-        Mistake(
-            "folded noise",
-            wrong(folded),
-            "The noise looks as if its absolute value were taken: it is never negative. Normal noise is as often below "
-            "0 as above.",
-        ),
-        Mistake(
-            "one noise for the whole batch",
-            wrong(one_noise),
-            "All pictures of a batch get the same noise. Draw it in the shape of the whole batch.",
-        ),
-    )
+def reach(z: Tensor, of: str) -> Measured:
+    """Whether some noise is normal, however strong it is."""
+    return Measured(f"how far {of} reaches out (3: normal, 1.8: uniform)", tails(z), 0.15)
 
 
 def likeness(a: Tensor, b: Tensor) -> Tensor:
@@ -142,6 +144,14 @@ def of_chance(first: Tensor, again: Tensor, other: Tensor, what: str = "noise") 
     ]
 
 
+def nothing_left(x: Tensor, what: str) -> list[Measured]:
+    """Whether x, which should be 0 everywhere, is so. If not, its size tells more than its values, which are noise."""
+    return [
+        Measured(f"the mean and the deviation of {what}", mean_and_std(x), NOISY),
+        Measured(f"{what} is 0", bool(x.abs().max() < 1e-3)),
+    ]
+
+
 class Toy(Denoiser):
     """A network in small: elementwise, and different at every pixel. cond is (1 or B, 3), a number for each channel.
 
@@ -152,13 +162,13 @@ class Toy(Denoiser):
         self.schedule, self.image_shape = schedule(T), (3, size, size)
         self.weight, self.pattern = noise(2, 3, size, size, seed=72)
         self.learns_variance = learns_variance
-        self.weight.requires_grad_()  # like a network's: whoever keeps gradients is seen to
+        self.weight.requires_grad_()  # like a network's, so that gradients that are kept show
         self.asked: list[int] = []  # the timesteps of its calls
 
     def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
         self.asked.append(int(t))
         if cond.shape[0] not in (1, x_t.shape[0]):
-            raise ValueError(f"the condition is for {cond.shape[0]} pictures, but there are {x_t.shape[0]}.")
+            raise ValueError(f"the condition is for {cond.shape[0]} images, but there are {x_t.shape[0]}.")
         cond = cond[:, :, None, None]
         eps = torch.tanh(self.weight * x_t + self.pattern * cond + t / 50)
         return Prediction(eps, torch.tanh(self.pattern * x_t - cond) if self.learns_variance else None)
@@ -172,41 +182,11 @@ def conds(count: int = 1) -> Tensor:
     return noise(count, 3, seed=73)
 
 
-def terms(layer: nn.Module) -> float:
-    """About how many terms each number that a layer gives is the sum of."""
-    if isinstance(layer, nn.ConvTranspose2d):
-        return 2 * layer.in_channels  # whatever the stride, which makes no difference to a single pixel
-    return layer.weight[0].numel()
-
-
-def fill(network: nn.Module) -> nn.Module:
-    """Give a network weights that depend on the layers' kinds and sizes only, not on their names or order.
-
-    BatchNorm gets running averages of its own as well, so that it shows whether it uses them. Biases of convolutions
-    are set to 0: some leave them out before a BatchNorm, which has one too.
-    """
-    for layer in network.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            values = 2 * noise(*layer.weight.shape, seed=74) / math.sqrt(terms(layer))  # 2: GELU halves what is small
-            layer.weight.data = values.to(layer.weight)
-            if layer.bias is not None:
-                bias = noise(len(layer.bias), seed=75) if isinstance(layer, nn.Linear) else torch.zeros_like(layer.bias)
-                layer.bias.data = bias.to(layer.bias)
-        elif isinstance(layer, nn.BatchNorm2d):
-            if layer.affine:
-                layer.weight.data = 1 + 0.3 * noise(layer.num_features, seed=76)
-                layer.bias.data = 0.3 * noise(layer.num_features, seed=77)
-            if layer.running_mean is not None:
-                layer.running_mean.data = 0.5 * noise(layer.num_features, seed=78)
-                layer.running_var.data = noise(layer.num_features, seed=79).square() + 0.5
-    return network
-
-
 TIMESTEPS = [46, 33, 21, 12, 4, 0]
 
 
 def plain_step(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
-    """A step that anybody can follow: no noise, and every argument leaves its trace in the result."""
+    """A step that is easy to follow: no noise, and every argument leaves its trace in the result."""
     x_s = 0.6 * x_t + 0.4 * x0_hat.clamp(-2, 2) + 0.01 * t - 0.02 * (-1 if s is None else s)
     return x_s if var is None else x_s + 0.1 * var
 
@@ -250,7 +230,7 @@ def no_gradient(x: Tensor) -> Measured:
         x.requires_grad,
         name="gradients kept",
         say="PyTorch keeps everything that a gradient would need, for all the steps: on a real network, gigabytes. "
-        "Nobody learns here: @torch.no_grad() above the function switches it off.",
+        "Nothing is trained here: @torch.no_grad() above the function switches it off.",
     )
 
 
@@ -272,19 +252,3 @@ def ask(student, denoiser, case, *question):
         )
     eps, var = pair(student.call(denoiser, case, *question), "eps, var")
     return tensor(eps, "eps"), var if var is None else tensor(var, "var")
-
-
-class Made:
-    """A denoiser round another one, from a function of (denoiser, x_t, t, cond)."""
-
-    def __init__(self, denoiser, predict):
-        self.denoiser, self.predict = denoiser, predict
-        self.schedule, self.image_shape = denoiser.schedule, denoiser.image_shape
-
-    def __call__(self, x_t, t, cond):
-        return Prediction(*self.predict(self.denoiser, x_t, t, cond))
-
-    def unconditional(self, cond):
-        if isinstance(cond, tuple):
-            return tuple(self.denoiser.unconditional(c) for c in cond)
-        return self.denoiser.unconditional(cond)
