@@ -40,7 +40,7 @@ def add_noise(x0, sigma, *, noise=None, generator=None):
 NOISING = Exercise(
     name="add_noise",
     notebook="b1_2",
-    kit="helpers.training.add_noise",
+    kit="helpers.tasks.add_noise",
     task="Add noise of strength sigma to the images x0: the first formula under The maths.",
     look="With sigma = 0 the image comes back as it was. With black images only the noise is left: how strong is it?",
     probe=probe_add_noise,
@@ -112,7 +112,7 @@ class OneStep:
 ONE_STEP = Exercise(
     name="one_step",
     notebook="b1_2",
-    kit="helpers.training.OneStep",
+    kit="helpers.tasks.OneStep",
     task="Make a batch of examples: the noisy images, as a tuple of one, and what the network should answer.",
     look="The network sees z = x0 + sigma eps, with fresh noise for every batch, and should answer x0.",
     probe=probe_one_step,

@@ -9,7 +9,7 @@ EXERCISES = [
     Exercise(
         name="time_conditional",
         notebook="b2_2",
-        kit="helpers.training.TimeConditional",
+        kit="helpers.tasks.TimeConditional",
         task="Make a batch of examples: draw t, by self.timesteps, and eps for every image; the network sees "
         "(x_t, t/T) and should answer eps.",
         look="Compare with algorithm 1: a t for every image, from 0 to T - 1, fresh noise, x_t by the forward process.",

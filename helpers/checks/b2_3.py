@@ -7,8 +7,8 @@ import math  # noqa: F401 (in a mistake)
 import torch
 from torch import nn
 
-from ..denoisers import DigitDenoiser as KitsDigitDenoiser  # noqa: F401 (in a mistake)
 from ..denoisers import Prediction
+from ..digits import DigitDenoiser as KitsDigitDenoiser  # noqa: F401 (in a mistake)
 from .exercise import Exercise, Mistake, alike
 from .faults import Fault
 from .measured import Measured
@@ -149,7 +149,7 @@ def sample_digits(network, schedule, count, *, generator=None):
 SAMPLER = Exercise(
     name="sample_digits",
     notebook="b2_3",
-    kit="helpers.sampling.sample_digits",
+    kit="helpers.digits.sample_digits",
     task="Write algorithm 2: from pure noise down all the timesteps, √β_t z added at every step but the last.",
     look="Print t and the mean and deviation of x at each step: where does it leave what the formula gives?",
     probe=probe_digits,

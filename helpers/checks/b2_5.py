@@ -34,7 +34,7 @@ EXERCISES = [
     Exercise(
         name="sample_classes",
         notebook="b2_5",
-        kit="helpers.sampling.sample_classes",
+        kit="helpers.digits.sample_classes",
         task="Write the sampler of 2.3 with guidance: at every step predict with the class and without it.",
         look="With gamma = 1 it has to be the plain sampler that is told the class; with gamma = 0 the class must not "
         "matter.",
