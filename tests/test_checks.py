@@ -6,6 +6,7 @@ A false alarm is worse than a miss: nobody learns from being told that a right f
 import ast
 import contextlib
 import functools
+import importlib
 import inspect
 import io
 import linecache
@@ -32,7 +33,7 @@ from helpers import checks
 from helpers.checks import EXERCISES, check
 from helpers.checks.exercise import edited, judge, known
 from helpers.checks.measured import Measured, difference
-from helpers.sampling import forward
+from helpers.sampling import draw_noise, forward
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -51,7 +52,7 @@ def planted(name, right, wrong):
             kits_own.__mro__[1].__name__, kits_own.__name__
         )
     assert source.count(right) == 1, f"{name} has {source.count(right)} places {right!r}"
-    namespace = dict(vars(module))
+    namespace = {"nn": torch.nn, "draw_noise": draw_noise, **vars(module)}
     exec(compile(source.replace(right, wrong), f"<mutant of {name}>", "exec"), namespace)
     return namespace[kits_own.__name__]
 
@@ -619,6 +620,13 @@ def test_what_was_measured_stays_as_it_was_when_the_function_changes_it_later():
 
     verdict = judge(EXERCISES["ddpm_step"], ddpm_step)
     assert verdict.mistake == "in-place change of the input", verdict.say
+
+
+def test_a_module_of_the_checks_offers_its_exercises_and_nothing_else():
+    for file in Path(checks.__file__).parent.glob("*.py"):
+        module = importlib.import_module(f"helpers.checks.{file.stem}") if file.stem != "__init__" else checks
+        wanted = ["EXERCISES", "check"] if module is checks else ["EXERCISES"] * hasattr(module, "EXERCISES")
+        assert module.__all__ == wanted, file.stem
 
 
 def test_there_is_no_such_exercise():

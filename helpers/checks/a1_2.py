@@ -16,7 +16,7 @@ __all__ = ["EXERCISES"]
 def probe_blur(student):
     one = torch.zeros(1, 3, 17, 17)
     one[:, 1, 8, 8] = 1.0
-    spot = tensor(student("a single bright pixel, in the middle of one channel", one, 7, 2.0), "the result")
+    spot = tensor(student("a single bright pixel, kernel_size = 7, sigma = 2", one, 7, 2.0), "the result")
     yield Measured(
         "the spot is the same on both sides",
         spot.ndim != 4 or all(torch.allclose(spot, spot.flip(i), atol=1e-4, equal_nan=True) for i in (2, 3)),
@@ -24,14 +24,14 @@ def probe_blur(student):
         say="A single bright pixel becomes a lopsided spot, so the whole image shifts: the middle of the bell is not "
         "on the pixel. Print the weights: the largest stands in the middle, and they fall alike on both sides.",
     )
-    yield Measured("the spot", spot, low=0.0, high=0.1)
-    other = tensor(student("the same pixel, kernel_size = 5, sigma = 0.8", one, 5, 0.8), "the result")
+    other = tensor(student("a single bright pixel, kernel_size = 5, sigma = 0.8", one, 5, 0.8), "the result")
     yield Measured(
         "another kernel_size and sigma, another spot",
         not torch.equal(spot, other),
         name="arguments ignored",
         say="It blurs the same whatever kernel_size and sigma are.",
     )
+    yield Measured("the spot", spot, low=0.0, high=0.1)
     x = images(2, size=32)
     for kernel_size, sigma in ((7, 2.0), (5, 0.8), (11, 1.5)):
         y = tensor(student(f"kernel_size = {kernel_size}, sigma = {sigma:g}", x, kernel_size, sigma), "the result")

@@ -6,7 +6,6 @@ import itertools
 
 import torch
 
-from ..sampling import forward  # noqa: F401 (in a mistake)
 from .exercise import Exercise, Mistake, alike
 from .measured import Measured
 from .references import LAST, NOT_THE_END, denoise, keep_known
@@ -111,7 +110,7 @@ KEEP = Exercise(
                 "The original is also added inside the hole: known is multiplied by 1 - m."),
         *alike("x_s noised instead of the original", "It is x_s that goes through forward. It has its noise already: what is put in is x_orig, noised to s.",
                ("abar_s.sqrt() * x_orig", "abar_s.sqrt() * x_s"),
-               ("abar_s.sqrt() * x_orig + (1 - abar_s).sqrt() * eps", "forward(x_s, s, alphas_cumprod)[0]")),
+               ("abar_s.sqrt() * x_orig + (1 - abar_s).sqrt() * eps", "sampling.forward(x_s, s, alphas_cumprod)[0]")),
         Mistake("hole blackened", "torch.where(mask.bool(), x_s, known)", "(1 - mask) * known",
                 "The hole is zero: x_s, times m, is missing."),
         *other_noises("x_orig.shape"),
@@ -178,6 +177,11 @@ def probe_inpaint(student):
         variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
     off = torch.stack([(st.x_s.detach()[inside] - p - 0.1 * v) for st, p, v in zip(trace, painted, variances)])
     yield from nothing_left(off, "how far the repainted part is from what the steps make of it")
+    with torch.no_grad():
+        eps = [Toy(size=32)(st.x_t, st.t, cond).eps for st in trace]
+    estimates = [(st.x_t - (1 - abar[st.t]).sqrt() * e) / abar[st.t].sqrt() for st, e in zip(trace, eps)]
+    off = torch.stack([st.x0_hat - x0_hat for st, x0_hat in zip(trace, estimates)])
+    yield from nothing_left(off, "how far x0_hat is from the estimate, without a threshold")
     first, again, other = (paint(case, seed=s)[0][0].x_s for s in (107, 107, 108))
     yield from of_chance(first, again, other)
     trace, _ = paint("the mask as (H, W)", mask=mask[0, 0])

@@ -134,7 +134,8 @@ DENOISER = Exercise(
 @torch.no_grad()
 def sample_digits(network, schedule, count, *, generator=None):
     network.eval()
-    T, draw = schedule.T, torch.randn
+    T = schedule.T
+    draw = torch.randn
     x = draw((count, 1, 28, 28), generator=generator)
     for t in range(T - 1, -1, -1):
         beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]

@@ -17,7 +17,8 @@ def probe_classes(student):
 @torch.no_grad()
 def sample_classes(network, schedule, c, gamma, *, generator=None):
     network.eval()
-    count, T, draw = len(c), schedule.T, torch.randn
+    count, T = len(c), schedule.T
+    draw = torch.randn
     x = draw((count, 1, 28, 28), generator=generator)
     for t in range(T - 1, -1, -1):
         beta, abar = schedule.betas[t], schedule.alphas_cumprod[t]

@@ -113,6 +113,7 @@ def probe_classes(c, labels):
     )
     yield Measured("the share of images without a class", dropped.double().mean(), 3.2 * NOISY)
     yield Measured("the largest number in c", c.double().max().item(), 1e-3)
+    yield Measured("the smallest number in c", c.double().min())
     right = c[~dropped].argmax(dim=1) == labels[~dropped]
     yield Measured("c is one-hot in its own label", bool(right.all()) and bool((c[~dropped].sum(1) == c.max()).all()))
 

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from .. import sampling  # noqa: F401 (in a mistake)
 from ..sampling import Step, ddpm_step
 
 __all__: list[str] = []  # it is for the checks alone

@@ -23,6 +23,7 @@ from .toys import (
     reach,
     schedule,
     seeded,
+    std,
 )
 
 __all__: list[str] = []  # it is for the checks alone
@@ -111,7 +112,6 @@ def probe_digits(student, classes=False):
     yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
     yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
     steps = in_the_results_order(rows_by_time(network), x0, classes)
-    yield Measured("the times t/T that the network is told", [value for value, *_ in steps], 1e-5)
     times = [round(value * T) for value, *_ in steps]
     yield Measured(
         "the network is asked about the last timestep, t = 0",
@@ -119,6 +119,7 @@ def probe_digits(student, classes=False):
         name="the last step skipped",
         say="The loop ends at t = 1: the step at t = 0 is missing. range(T - 1, -1, -1) ends at 0.",
     )
+    yield Measured("the times t/T that the network is told", [value for value, *_ in steps], 1e-5)
     yield Measured("the shape of the result", list(x0.shape))
     conditional = [with_class if classes else without for _, with_class, without, _ in steps]
     yield Measured("how many images the network sees at each time", [len(x) for x in conditional])
@@ -156,6 +157,7 @@ def probe_digits(student, classes=False):
             break
         drawn.append(z)
         yield Measured(f"the mean and the deviation of what the step from t = {t} adds", mean_and_std(z), NOISY)
+        yield Measured(f"the deviation of what the step from t = {t} adds, alone", std(z), 1.6 * NOISY)
         yield reach(z, f"what the step from t = {t} adds")
     yield Measured("the likeness of the noise of two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
     yield Measured("the likeness of two digits' noise", likeness(drawn[0][0], drawn[0][1]), 6 * NOISY)
