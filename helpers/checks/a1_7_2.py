@@ -110,7 +110,7 @@ KEEP = Exercise(
                 "The original is also added inside the hole: known is multiplied by 1 - m."),
         *alike("x_s noised instead of the original", "It is x_s that goes through forward. It has its noise already: what is put in is x_orig, noised to s.",
                ("abar_s.sqrt() * x_orig", "abar_s.sqrt() * x_s"),
-               ("abar_s.sqrt() * x_orig + (1 - abar_s).sqrt() * eps", "sampling.forward(x_s, s, alphas_cumprod)[0]")),
+               ("abar_s.sqrt() * x_orig + (1 - abar_s).sqrt() * eps", "kits_forward(x_s, s, alphas_cumprod)[0]")),
         Mistake("hole blackened", "torch.where(mask.bool(), x_s, known)", "(1 - mask) * known",
                 "The hole is zero: x_s, times m, is missing."),
         *other_noises("x_orig.shape"),

@@ -67,6 +67,10 @@ def probe_noise(student, classes=False):
         shares(x_t, eps, t01, (1 - LINEAR).sqrt()),  # black: x_t is noise alone
         0.01,
     )
+    weighted = (1 - LINEAR[index_of(t01)]).sqrt().view(-1, 1, 1, 1) * eps
+    yield Measured(
+        "x_t, of black images, is their weighted noise everywhere", bool((x_t - weighted).abs().max() < 1e-3)
+    )
     (x_white, t_white, *_), eps_white = batch(1.0, generator)
     noiseless = x_white - (1 - LINEAR[index_of(t_white)]).sqrt().view(-1, 1, 1, 1) * eps_white
     yield Measured(

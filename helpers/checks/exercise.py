@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ..show import Picture
 from .faults import Fault, NotWritten
-from .measured import Measured, agree, difference, picture_of
+from .measured import Measured, agree, difference, distance, picture_of
 from .running import Subject, kept, usual_state, within
 
 __all__: list[str] = []  # it is for the checks alone
@@ -242,12 +242,27 @@ atexit.register(known.cache_clear)  # what is half-way through must not end afte
 
 
 def recognise(exercise: Exercise, found: list[Measured], wanted: list[Measured], first: int) -> Mistake | None:
-    """The mistake with which the reference measures like this function, in everything that was measured."""
+    """The mistake with which the reference measures like this function, in everything; of several, the nearest."""
+    best, least = None, float("inf")
     for mistake in exercise.mistakes:
         pairs = itertools.zip_longest(found, known(exercise.probe, exercise.wrong(mistake)))
-        if all(
-            mine and theirs and (mine.warns or agree(mine, theirs)) and not (i == first and agree(theirs, wanted[i]))
-            for i, (mine, theirs) in enumerate(pairs)
-        ):
-            return mistake
-    return None
+        off = apart(pairs, first, wanted[first])
+        if off is not None and off < least:
+            best, least = mistake, off
+    return best
+
+
+def apart(pairs, first: int, right: Measured) -> float | None:
+    """How far the measurements of two functions are apart; None if they do not agree, or if this explains nothing.
+
+    What explains the first difference to what is right has to differ from it, too.
+    """
+    off = 0.0
+    for i, (mine, theirs) in enumerate(pairs):
+        if mine is None or theirs is None or (i == first and agree(theirs, right)):
+            return None
+        if not mine.warns:
+            if not agree(mine, theirs):
+                return None
+            off += distance(mine, theirs)
+    return off

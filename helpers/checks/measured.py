@@ -62,6 +62,15 @@ def same(a, b, tolerance: float) -> bool:
     return type(a) is type(b) and a == b
 
 
+def distance(a: Measured, b: Measured) -> float:
+    """How far two measurements that agree are apart, on average, as a part of how far they may be."""
+    if not all(isinstance(m.value, (Tensor, float)) for m in (a, b)):
+        return 0.0
+    x, y = (torch.as_tensor(m.value).double().nan_to_num() for m in (a, b))
+    reach = max(a.tolerance, b.tolerance) * max(y.abs().max().item() if y.numel() else 1.0, 1.0)
+    return (x - y).abs().sum().item() / max(y.numel(), 1) / reach
+
+
 def difference(mine: Measured, right: Measured) -> str:
     """What was given, and what was wanted."""
     a, b = mine.value, right.value

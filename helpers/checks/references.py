@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from .. import sampling  # noqa: F401 (in a mistake)
 from ..sampling import Step, ddpm_step
+from ..sampling import forward as kits_forward  # noqa: F401 (in a mistake)
 
 __all__: list[str] = []  # it is for the checks alone
 
