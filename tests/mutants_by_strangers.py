@@ -39,7 +39,7 @@ SAMPLER = """was_training = network.training
 def in_a_loop(right: str, wrong: str, words: str) -> tuple[str, str, str, str]:
     """A mistake in somebody's own denoise."""
     assert LOOP.count(right) == 1, right
-    kits_own = "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)"
+    kits_own = "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator)"
     return "denoise", kits_own, LOOP.replace(right, wrong), words
 
 
@@ -199,13 +199,13 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     ),
     (
         "denoise",
-        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
-        "return _denoise(denoiser, x_t, timesteps, cond, ddpm_step, threshold, constrain, generator)",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator)",
+        "return _denoise(denoiser, x_t, timesteps, cond, ddpm_step, threshold, constrain, resample, generator)",
         "The loop calls ddpm_step whatever `step` it is given.",
     ),
     (
         "denoise",
-        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator)",
         """@torch.no_grad()
     def loop(x_t):
         for t, s in zip(timesteps, [*timesteps[1:], None]):
@@ -224,7 +224,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     ),
     (
         "denoise",
-        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, generator)",
+        "return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator)",
         """@torch.no_grad()
     def loop(x_t):
         for t, s in zip(timesteps, [*timesteps[1:], None]):
