@@ -1,7 +1,7 @@
 """The seam between the maths and a network.
 
-A Denoiser answers one question: which noise is in x_t? Samplers, editors and illusions know nothing else of a
-model, so the same loop runs Mini-IF, DeepFloyd IF, the digit networks of Part B, and whatever a student writes.
+A Denoiser predicts the noise in x_t. Samplers, editors and illusions know nothing else about a model, so the same loop
+runs Mini-IF, DeepFloyd IF, the digit networks of Part B, and your own Denoisers.
 """
 
 from abc import ABC, abstractmethod
@@ -19,9 +19,9 @@ Cond = Tensor | tuple  # a tensor (1 or B, …), or a tuple of Conds
 
 
 class Prediction(NamedTuple):
-    """What a network says about x_t (B, C, H, W).
+    """A network's prediction for x_t (B, C, H, W).
 
-    eps: the noise that it sees in x_t (B, C, H, W), fp32.
+    eps: the predicted noise (B, C, H, W), fp32.
     var: the learned variance channels in [-1, 1] (B, C, H, W), from beta-tilde (-1) to beta (+1); None for a network
         that has not learned a variance, whose steps then take beta-tilde.
     """
@@ -38,9 +38,9 @@ class Denoiser(ABC):
 
     @abstractmethod
     def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
-        """x_t (B, C, H, W) in fp32, one timestep t, and a condition for each picture (or one for all).
+        """x_t (B, C, H, W) in fp32, one timestep t, and a condition for each image (or one for all).
 
-        The prediction is where x_t is, wherever the network computes: pictures may stay in main memory.
+        The prediction is on x_t's device, wherever the network computes: images may stay in main memory.
         """
 
     @abstractmethod
@@ -92,7 +92,7 @@ def guided(denoiser: Denoiser, gamma: float) -> Denoiser:
     """Classifier-free guidance: eps = eps_u + gamma (eps_c - eps_u), both halves in one batched call.
 
     gamma 0 ignores the condition, 1 is the plain conditional prediction, more than 1 exaggerates what the condition
-    adds. The variance is the conditional half's: it was trained together with eps_c and is not to be extrapolated.
+    adds. The variance is the conditional half's, as extrapolating a variance makes no sense.
 
     Source: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", equation 6 (arXiv:2207.12598), which writes
     w = gamma - 1. Raises a ValueError if gamma is not finite.
@@ -107,7 +107,7 @@ def prepare(denoiser: Denoiser, cond: Cond) -> Cond:
 
 
 def predict_together(denoiser: Denoiser, pictures: list[Tensor], t: int, conds: list[Cond]) -> list[Prediction]:
-    """Ask about n batches of pictures (B, C, H, W), each under its own condition, in ONE call of the network.
+    """Predict for n batches of images (B, C, H, W), each under its own condition, in ONE call of the network.
 
     One call on a larger batch is faster than several on small ones, and stacked combinators stay one call.
     """
@@ -118,9 +118,9 @@ def predict_together(denoiser: Denoiser, pictures: list[Tensor], t: int, conds: 
 
 
 def batch_conds(conds: list[Cond], batch_size: int) -> Cond:
-    """Several conditions of the same tree, each for batch_size pictures, one behind the other, leaf by leaf.
+    """Concatenate conditions of the same nesting, each for batch_size images, leaf by leaf.
 
-    A leaf (1, …) is repeated for every picture; a leaf (batch_size, …) already has one for each.
+    A leaf (1, …) is repeated for every image; a leaf (batch_size, …) already has one for each.
     """
     if all(isinstance(cond, Tensor) for cond in conds):
         for cond in conds:

@@ -1,4 +1,4 @@
-"""A Denoiser for Part B's networks, and sampling digits with it."""
+"""The Denoiser for Part B's networks, and sampling digits with it."""
 
 import torch
 from torch import Tensor
@@ -16,10 +16,10 @@ class DigitDenoiser(Denoiser):
     """A network of Part B: UNet(x_t, t/T) or UNet(x_t, t/T, c) gives predicted noise.
 
     The condition is () for a time-conditional network, and one-hot classes (1 or B, 10) for a class-conditional one;
-    zeros are the empty class. The variance of a step is beta, not beta-tilde, as the course has it.
+    zeros are the empty class. The variance of a step is beta, not beta-tilde, as in the course.
 
     Args:
-        unet: a TimeConditionalUNet or ClassConditionalUNet, or one's own network with the same arguments.
+        unet: a TimeConditionalUNet or ClassConditionalUNet, or your own network with the same arguments.
         schedule: the noise schedule that it was trained with.
     """
 
@@ -32,14 +32,14 @@ class DigitDenoiser(Denoiser):
         B, device = len(x_t), next(self.unet.parameters()).device
         t01 = torch.full((B, 1), t / self.schedule.T, device=device)
         classes = [] if isinstance(cond, tuple) and not cond else [self.classes(cond, B).to(device)]
-        # in training mode, BatchNorm would make each picture depend on the others in its batch
+        # in training mode, BatchNorm would make each image depend on the others in its batch
         was_training = self.unet.training
         self.unet.eval()
         try:
             with bf16_autocast(device):
                 eps = self.unet(x_t.to(device), t01, *classes).to(x_t.device, torch.float32)  # (B, 1, 28, 28)
         finally:
-            self.unet.train(was_training)  # a network that is sampled between two epochs goes on training
+            self.unet.train(was_training)  # training may continue after sampling between two epochs
         return Prediction(eps, torch.ones_like(eps))  # +1: the variance is beta
 
     def classes(self, cond: Tensor, batch_size: int) -> Tensor:
@@ -59,7 +59,7 @@ class DigitDenoiser(Denoiser):
 def sample_digits(
     network: torch.nn.Module, schedule: NoiseSchedule, count: int, *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Digits from nothing, by all the schedule's timesteps T - 1, …, 0, with a network that is told the time.
+    """Sample digits at all the schedule's timesteps T - 1, …, 0, with a time-conditional network.
 
     Args:
         network: predicts the noise, network(x_t, t01), where t01 (count, 1) is t/T. It predicts in evaluation mode.
@@ -80,7 +80,7 @@ def sample_classes(
     *,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The digits that are asked for, by all the schedule's timesteps, with classifier-free guidance.
+    """Sample digits of given classes at all the schedule's timesteps, with classifier-free guidance.
 
     Args:
         network: predicts the noise, network(x_t, t01, c), where t01 (B, 1) is t/T. It predicts in evaluation mode.

@@ -1,4 +1,4 @@
-"""Denoisers for IF-style networks, which are told a text: stage I, and stage II, which enlarges."""
+"""Denoisers for IF-style networks, which are conditioned on text: stage I, and stage II, which enlarges."""
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ class TextDenoiser(Denoiser):
         return cond.to(device, dtype)
 
     def check_text(self, cond) -> None:
-        """Text states of the width and length that the network knows."""
+        """Text states of the width and length that the network was trained with."""
         tokens, width = self.empty.shape[1:]
         if not isinstance(cond, Tensor):
             raise TypeError(
@@ -71,12 +71,12 @@ class TextDenoiser(Denoiser):
 class UpscaleDenoiser(TextDenoiser):
     """IF's stage II: UNet((x_t, low), t, text, level) gives predicted noise and learned variance.
 
-    The condition is (text, low, level): text states (1 or B, 77, width); the low-resolution picture, enlarged to
+    The condition is (text, low, level): text states (1 or B, 77, width); the low-resolution image, enlarged to
     image_shape and noised (1 or B, C, H, W); and the timesteps (1 or B,) to which it is noised.
 
     Args:
         unet, schedule, empty: as for TextDenoiser. The unet takes 2C channels, and `class_labels`: the level.
-        low_schedule: the noise schedule of the low-resolution picture.
+        low_schedule: the noise schedule of the low-resolution image.
     """
 
     def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule, empty: Tensor, low_schedule: NoiseSchedule):
@@ -103,7 +103,7 @@ class UpscaleDenoiser(TextDenoiser):
         return super().prepare(text), low, level  # low is joined to x_t, and stays beside it
 
     def check_cond(self, cond) -> None:
-        """Text states, enlarged pictures and their noise levels."""
+        """Text states, enlarged images and their noise levels."""
         if not isinstance(cond, tuple) or len(cond) != 3:
             given = f"{len(cond)} things" if isinstance(cond, tuple) else f"a {type(cond).__name__}"
             raise TypeError(f"the condition is {given}; wanted (text states, low-resolution pictures, noise levels).")

@@ -1,4 +1,4 @@
-"""How long and how fast Part B's networks learn their tasks."""
+"""Part B's recipes: how long and how fast a network learns its task."""
 
 import math
 from dataclasses import dataclass, replace
@@ -27,12 +27,12 @@ class Recipe:
     """How a network learns a task. `dataclasses.replace(class_conditional, hidden=16, epochs=1)` makes a small one.
 
     Args:
-        task: what the network is shown, and what it should answer.
+        task: the network's inputs and its target.
         hidden: the number D of the network's hidden channels.
         epochs: how many times it sees the whole data set.
-        batch_size: pictures in each step, over all processes together.
+        batch_size: images in each step, over all processes together.
         lr: Adam's learning rate in the first epoch …
-        decay: … which falls exponentially from epoch to epoch, so that after the last one it would be lr · decay.
+        decay: … which falls exponentially from epoch to epoch. After the last epoch it would be lr · decay.
     """
 
     task: OneStep | TimeConditional | ClassConditional
@@ -55,14 +55,14 @@ class Recipe:
             return self.task.network(self.hidden)
 
     def learning_rate(self, epoch: float) -> float:
-        """Adam's learning rate when so many epochs are done; 2.5 is the middle of the third."""
+        """Adam's learning rate after `epoch` epochs; 2.5 is the middle of the third."""
         return self.lr * self.decay ** (math.floor(epoch) / self.epochs)
 
     def momentum(self, steps: int) -> float:
-        """How much the running means of BatchNorm take from each batch, when so many steps are done.
+        """The weight of each batch in BatchNorm's running means, after so many steps.
 
-        0.1, PyTorch's own, is a mean over about ten batches, and wobbles when these are small. So for batches of less
-        than 128 it falls, as the network settles, to a mean over about 1280 pictures.
+        PyTorch's default, 0.1, averages over about ten batches, which is noisy if they are small. For batches of fewer
+        than 128 images, the weight falls during training, until the mean is over about 1280 images.
         """
         return max(min(0.1, self.batch_size / 1280), 10 / (steps + 100))
 
@@ -71,8 +71,8 @@ class Recipe:
 class Annealed(Recipe):
     """A recipe whose learning rate rises for a twentieth of the training, and then falls to 0 along half a cosine.
 
-    The rise lets Adam measure its gradients before it takes large steps. The end at 0 lets the weights settle; a
-    recipe that stops at a high rate would have to average them. `decay` is not used.
+    During the rise, Adam estimates the size of its gradients before it takes large steps. At a rate near 0 the weights
+    converge; a recipe that stops at a high rate would have to average them. `decay` is not used.
     Source: Loshchilov & Hutter 2017, equation 5 (arXiv:1608.03983), without restarts.
     """
 
@@ -81,18 +81,16 @@ class Annealed(Recipe):
         return self.lr * min(share / 0.05, (1 + math.cos(math.pi * share)) / 2)
 
 
-# The course's own recipes, in full.
+# The course's own recipes, at full length.
 one_step = Recipe(OneStep(sigma=0.5), hidden=128, epochs=5, batch_size=256, lr=1e-4)
 time_conditional = Recipe(TimeConditional(T=300), hidden=64, epochs=20, batch_size=128, lr=1e-3, decay=0.1)
-
-
 class_conditional = replace(time_conditional, task=ClassConditional(T=300, p_uncond=0.1))
-
 
 # The same tasks in less time: class-conditional digits nearly as good in about a tenth, on two CPU cores.
 faster_one_step = Annealed(OneStep(sigma=0.5), hidden=128, epochs=5, batch_size=16, lr=1e-3)
 faster_time_conditional = Annealed(TimeConditional(T=300, emphasis=0.5), hidden=32, epochs=4, batch_size=16, lr=2e-3)
 faster_class_conditional = replace(faster_time_conditional, task=ClassConditional(T=300, emphasis=0.5, p_uncond=0.1))
+
 RECIPES = {
     "one-step": one_step,
     "time-conditional": time_conditional,

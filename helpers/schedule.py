@@ -1,6 +1,6 @@
-"""The noise schedule: how much of the picture is left at timestep t, and which timesteps a sampler visits.
+"""The noise schedule: how much of the image is left at timestep t, and which timesteps a sampler visits.
 
-Letters, here and everywhere: beta_t is the variance that the forward process adds in step t, alpha_t = 1 - beta_t,
+Notation, here and everywhere: beta_t is the variance that the forward process adds in step t, alpha_t = 1 - beta_t,
 and abar_t = alpha_0 · … · alpha_t (`alphas_cumprod[t]`) is the share of x0's variance that is left in x_t.
 """
 

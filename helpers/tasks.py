@@ -17,7 +17,7 @@ __all__ = ["ClassConditional", "OneStep", "TimeConditional", "add_noise"]
 def add_noise(
     x0: Tensor, sigma: float, *, noise: Tensor | None = None, generator: torch.Generator | None = None
 ) -> Tensor:
-    """z = x0 + sigma eps, the noising of B 1.2: pictures x0 (B, C, H, W) in [0, 1] -> z (B, C, H, W).
+    """z = x0 + sigma eps, the noising of B 1.2: images x0 (B, C, H, W) in [0, 1] -> z (B, C, H, W).
 
     noise is the eps to use; without it, it is drawn from `generator`. Raises a ValueError for sigma < 0.
     """
@@ -31,7 +31,7 @@ def add_noise(
 
 @dataclass(frozen=True)
 class OneStep:
-    """Remove noise of a fixed strength sigma in one step: given z = x0 + sigma eps, say x0 (B 1.2)."""
+    """Remove noise of a fixed strength sigma in one step: given z = x0 + sigma eps, predict x0 (B 1.2)."""
 
     sigma: float = 0.5
 
@@ -41,21 +41,21 @@ class OneStep:
         check_number(self.sigma, "sigma", 0)
 
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (z,), and what it should say, x0."""
+        """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (z,), and its target, x0."""
         return (add_noise(x0, self.sigma, generator=generator),), x0
 
 
 @dataclass(frozen=True)
 class TimeConditional:
-    """Predict the noise at any timestep: given x_t and t/T, say eps (B 2.2).
+    """Predict the noise at any timestep: given x_t and t/T, predict eps (B 2.2).
 
     Args:
         T: the number of timesteps.
-        emphasis: how much more often noisy timesteps are drawn: t with a weight of 1 / abar_t^emphasis. At 0 all are
-            equal, as the course has it. The noisy end is where it is decided which digit a picture becomes, yet to the
-            plain loss it matters least: nearly all of x_t is noise there, and so the noise is easy to say.
+        emphasis: noisy timesteps are drawn more often, t with the weight 1 / abar_t^emphasis. At 0, as in the course,
+            all are equally likely. The noisy timesteps decide which digit an image becomes, but contribute least to
+            the plain loss: nearly all of x_t is noise there, which makes the noise easy to predict.
 
-    Source: Ho et al. 2020, algorithm 1 (arXiv:2006.11239), where all are equal.
+    Source: Ho et al. 2020, algorithm 1 (arXiv:2006.11239), where all are equally likely.
     """
 
     T: int = 300
@@ -80,9 +80,9 @@ class TimeConditional:
         return torch.multinomial(weights, count, replacement=True, generator=generator)
 
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01), and what it should say, eps.
+        """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01), and its target, eps.
 
-        t, by `timesteps`, and eps are drawn anew for every picture of every batch.
+        t, by `timesteps`, and eps are drawn anew for every image of every batch.
         """
         t = self.timesteps(len(x0), generator)
         x_t, eps = forward(x0, t, self.schedule.alphas_cumprod, generator=generator)
@@ -92,9 +92,9 @@ class TimeConditional:
 
 @dataclass(frozen=True)
 class ClassConditional(TimeConditional):
-    """Predict the noise, told which digit it is: given x_t, t/T and one-hot c, say eps (B 2.4).
+    """Predict the noise in an image of a given class: given x_t, t/T and one-hot c, predict eps (B 2.4).
 
-    With probability p_uncond a picture's c is all zeros, from which the network learns the unconditional prediction
+    With probability p_uncond an image's c is all zeros. From these, the network learns the unconditional prediction
     that guidance needs. Source: Ho & Salimans 2022, algorithm 1 (arXiv:2207.12598).
     """
 
@@ -107,7 +107,7 @@ class ClassConditional(TimeConditional):
         check_number(self.p_uncond, "p_uncond", 0, 1)
 
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01, c), and its answer, eps."""
+        """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01, c), and its target, eps."""
         (x_t, t01), eps = super().examples(x0, labels, generator)
         keep = torch.rand(len(x0), 1, generator=generator) >= self.p_uncond  # (B, 1)
         c = one_hot(labels) * keep.to(x0.device)  # (B, 10)
