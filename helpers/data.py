@@ -1,4 +1,4 @@
-"""Pictures from files: test images, photographs of one's own, masks, and the digits of MNIST."""
+"""Images from files: test images, your own photographs, masks, and the digits of MNIST."""
 
 import gzip
 import hashlib
@@ -7,6 +7,7 @@ import os
 import struct
 import warnings
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,28 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from .validate import check_integer
+from .validate import check_integer, check_path, describe, kind
 
-__all__ = ["DATA", "DataError", "ImageError", "course_image", "from_pixels", "load_image", "mnist", "rectangle_mask"]
+__all__ = [
+    "DATA",
+    "FORMATS",
+    "MAX_SIZE",
+    "DataError",
+    "ImageError",
+    "course_image",
+    "from_pixels",
+    "load_image",
+    "mnist",
+    "read_image",
+    "rectangle_mask",
+]
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 MAX_PIXELS = 50_000_000  # a 50-megapixel photograph; a decompression bomb claims far more
+MAX_SIZE = 2048  # of an image that is loaded, in pixels
+# by Pillow's names; MPO is a phone's JPEG with more than one image inside
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+MAX_IDX = 47_040_016  # bytes of MNIST's largest file; a gzip bomb unpacks to far more
 
 # MD5 of the raw files (not gzipped). They say which data set a folder holds, and that none of it is altered.
 DIGIT_FILES = {
@@ -50,39 +67,64 @@ class DataError(ValueError):
 
 
 def load_image(source: str | os.PathLike | bytes, size: int = 64) -> Tensor:
-    """Read a picture from a file, or from its bytes (an upload), as (1, 3, size, size) in [-1, 1].
+    """Read an image from a file, or from its bytes (an upload), as (1, 3, size, size) in [-1, 1].
 
-    The largest square in the middle is kept and resized. Turned upright by its EXIF tag; CMYK and 16-bit pictures are
-    converted; what is transparent becomes white.
+    The largest square in the middle is kept and resized. Turned upright by its EXIF tag; CMYK and 16-bit images are
+    converted; what is transparent becomes white. The formats are those of FORMATS.
 
-    Raises an ImageError for what is not a whole, still picture of a sensible size.
+    Raises an ImageError for what is not a whole, still image of a sensible size in one of these formats.
     """
-    check_integer(size, "size", 1)
+    check_integer(size, "size", 1, MAX_SIZE)
+    image = read_image(source, check_picture, FORMATS)
+    square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    return from_pixels(torch.from_numpy(np.array(square)))
+
+
+def read_image(
+    source: str | os.PathLike | bytes,
+    check: Callable[[Image.Image, str], None],
+    formats: Sequence[str],
+    convert: Callable[[Image.Image], Image.Image] | None = None,
+) -> Image.Image:
+    """An image from a file, or from its bytes, if `check` accepts what its header says; upright and in RGB.
+
+    Args:
+        formats: the formats that Pillow may try, by its names. It knows others that start programs (EPS).
+        convert: what is done with it instead.
+    """
     upload = isinstance(source, (bytes, bytearray, memoryview))  # ipywidgets 7 hands over bytes, 8 a memoryview
     if not upload and not isinstance(source, (str, os.PathLike)):
-        raise TypeError(f"source is a {type(source).__name__}; wanted a file's path, or its bytes.")
+        raise TypeError(f"source is {kind(source)}; wanted a file's path, or its bytes.")
     name = "the upload" if upload else str(source)
-    file = io.BytesIO(source) if upload else source
+    if name.startswith(("http://", "https://")):
+        raise ImageError(f"{name} is a web address; wanted a file: save the image on this computer first.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is stricter
-            with Image.open(file) as image:
-                check_picture(image, name)
-                image = ImageOps.exif_transpose(image)  # decodes it, so a truncated file fails here
+        file = io.BytesIO(source) if upload else open(source, "rb")  # noqa: SIM115 (closed below)
     except FileNotFoundError:
         raise ImageError(f"there is no file {name}.") from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise ImageError(f"{name} cannot be opened: {error.strerror}.") from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{name} is not a picture that Pillow can read; wanted PNG, JPEG, WebP or the like.") from None
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} is too large: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, ImageError):
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}.") from None
+    Image.init()  # older versions of Pillow lack some formats
+    with file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow's, about oddities: MAX_PIXELS is stricter, the rest is harmless
+        try:
+            with Image.open(file, formats=[format for format in formats if format in Image.OPEN]) as image:
+                check(image, name)
+                return upright(image) if convert is None else convert(image)
+        except ImageError:
             raise
-        raise ImageError(f"{name} is damaged or truncated: {error}.") from error
-    square = ImageOps.fit(to_rgb(image), (size, size), Image.Resampling.LANCZOS)
-    return from_pixels(torch.from_numpy(np.array(square)))
+        except UnidentifiedImageError:
+            known = ", ".join(formats)
+            raise ImageError(f"{name} is not an image that can be read, or is damaged; wanted {known}.") from None
+        except Image.DecompressionBombError as error:
+            raise ImageError(f"{name} is too large: {error}") from None
+        except Exception as error:  # on a damaged file, Pillow's decoders fail in any way
+            raise ImageError(f"{name} is damaged or truncated: {error or type(error).__name__}.") from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turned by its EXIF tag, in RGB."""
+    return to_rgb(ImageOps.exif_transpose(image))
 
 
 def from_pixels(pixels: Tensor) -> Tensor:
@@ -100,7 +142,7 @@ def check_picture(image: Image.Image, name: str) -> None:
         raise ImageError(f"{name} is {width}×{height} pixels; wanted at most {MAX_PIXELS // 1_000_000} million in all.")
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a phone's JPEG with a depth or gain map behind it is one still picture
-        raise ImageError(f"{name} is animated, with {frames} frames; wanted one still picture: save one frame of it.")
+        raise ImageError(f"{name} is animated, with {frames} frames; wanted one still image: save one frame of it.")
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -119,13 +161,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def course_image(name: str, size: int = 64) -> Tensor:
     """One of the kit's own test images by name, as (1, 3, size, size) in [-1, 1]; data/images/ has the list."""
     found = {file.stem: file for file in sorted((DATA / "images").iterdir()) if file.suffix in (".png", ".jpg")}
-    if name not in found:
-        raise ImageError(f"there is no test image {name!r}; wanted one of {', '.join(found)}.")
+    if not isinstance(name, str) or name not in found:
+        raise ImageError(f"there is no test image {describe(name)}; wanted one of {', '.join(found)}.")
     return load_image(found[name], size)
 
 
 def rectangle_mask(top: int, left: int, bottom: int, right: int, size: int = 64) -> Tensor:
     """A mask (1, 1, size, size) that is 1, to be repainted, in rows top … bottom-1 and columns left … right-1."""
+    check_integer(size, "size", 1, MAX_SIZE)
     check_integer(top, "top", 0, size - 1)
     check_integer(left, "left", 0, size - 1)
     check_integer(bottom, "bottom", top + 1, size)
@@ -149,6 +192,10 @@ def mnist(train: bool = True, folder: str | os.PathLike | None = None) -> Tensor
     Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits"; Xiao et al. 2017 (arXiv:1708.07747).
     Raises a DataError for a file that is missing, truncated or altered: every load compares checksums.
     """
+    if not isinstance(train, bool):
+        raise TypeError(f"train is {describe(train)}; wanted True or False. The folder is named: mnist(folder=…).")
+    if folder is not None:
+        check_path(folder, "folder")
     folder = find_digits(DATA / "mnist" if folder is None else Path(folder))
     part = "train" if train else "t10k"
     images, of_images = read_idx(folder, f"{part}-images-idx3-ubyte")  # (N, 28, 28)
@@ -174,12 +221,14 @@ def read_idx(folder: Path, name: str) -> tuple[Tensor, str]:
     file = next((folder / f for f in (name, name + ".gz") if (folder / f).is_file()), None)
     if file is None:
         raise DataError(f"there is no {name} or {name}.gz in {folder}; wanted MNIST's four files.")
-    raw = file.read_bytes()
-    if file.suffix == ".gz":
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{file} ({len(raw)} bytes) is damaged or truncated: {error}. Fetch it again.") from error
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else open(file, "rb") as opened:
+            raw = opened.read(MAX_IDX + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        size = file.stat().st_size
+        raise DataError(f"{file} ({size} bytes) is damaged or truncated: {error}. Fetch it again.") from error
+    if len(raw) > MAX_IDX:
+        raise DataError(f"{file} has more than {MAX_IDX} bytes, unpacked; wanted MNIST's {name}. Fetch it again.")
     wanted = {files[name]: dataset for dataset, files in DIGIT_FILES.items()}
     md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
     if md5 not in wanted:

@@ -11,9 +11,19 @@ import torch
 from torch import Tensor
 
 from .schedule import NoiseSchedule
-from .validate import check_number
+from .validate import check_fits, check_number, describe, kind
 
-__all__ = ["Combinator", "Cond", "Denoiser", "Guided", "Prediction", "batch_conds", "guided", "predict_together"]
+__all__ = [
+    "Combinator",
+    "Cond",
+    "Denoiser",
+    "Guided",
+    "Prediction",
+    "batch_conds",
+    "check_denoiser",
+    "guided",
+    "predict_together",
+]
 
 Cond = Tensor | tuple  # a tensor (1 or B, …), or a tuple of Conds
 
@@ -56,7 +66,7 @@ class Denoiser(ABC):
 
 
 class Combinator(Denoiser):
-    """A Denoiser made from another one, with the same schedule and pictures."""
+    """A Denoiser made from another one, with the same schedule and images."""
 
     def __init__(self, denoiser: Denoiser):
         self.denoiser = denoiser
@@ -81,6 +91,7 @@ class Guided(Combinator):
         self.gamma = gamma
 
     def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
+        check_fits(x_t, self.image_shape, "x_t")
         u, c = predict_together(self.denoiser, [x_t, x_t], t, [self.unconditional(cond), cond])
         return Prediction(u.eps + self.gamma * (c.eps - u.eps), c.var)
 
@@ -97,6 +108,7 @@ def guided(denoiser: Denoiser, gamma: float) -> Denoiser:
     Source: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", equation 6 (arXiv:2207.12598), which writes
     w = gamma - 1. Raises a ValueError if gamma is not finite.
     """
+    check_denoiser(denoiser)
     check_number(gamma, "gamma")
     return Guided(denoiser, float(gamma))
 
@@ -104,6 +116,22 @@ def guided(denoiser: Denoiser, gamma: float) -> Denoiser:
 def prepare(denoiser: Denoiser, cond: Cond) -> Cond:
     """The condition of a run, prepared; an object that is no Denoiser, but works like one, gets it as it is."""
     return denoiser.prepare(cond) if isinstance(denoiser, Denoiser) else cond
+
+
+def check_denoiser(denoiser) -> None:
+    """A Denoiser, or an object of your own that has its attributes."""
+    if isinstance(denoiser, Denoiser):
+        return
+    if isinstance(denoiser, torch.nn.Module):
+        raise TypeError(
+            f"denoiser is {kind(denoiser)}, a network; wanted a Denoiser, such as model.stage_1, "
+            "or DigitDenoiser(network, schedule)."
+        )
+    if hasattr(denoiser, "stage_1"):
+        raise TypeError(f"denoiser is {kind(denoiser)}; wanted its Denoiser, model.stage_1.")
+    like_one = callable(denoiser) and hasattr(denoiser, "schedule") and hasattr(denoiser, "image_shape")
+    if isinstance(denoiser, type) or not like_one:
+        raise TypeError(f"denoiser is {describe(denoiser)}; wanted a Denoiser, such as model.stage_1.")
 
 
 def predict_together(denoiser: Denoiser, pictures: list[Tensor], t: int, conds: list[Cond]) -> list[Prediction]:

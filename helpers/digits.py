@@ -6,8 +6,9 @@ from torch import Tensor
 from .denoisers import Cond, Denoiser, Prediction, batch_conds, guided
 from .devices import bf16_autocast
 from .sampling import final, sample
-from .schedule import NoiseSchedule, strided_timesteps
+from .schedule import NoiseSchedule, check_schedule, strided_timesteps
 from .unet import CLASSES
+from .validate import check_fits, check_integer, check_network, check_takes, describe
 
 __all__ = ["DigitDenoiser", "sample_classes", "sample_digits"]
 
@@ -26,12 +27,17 @@ class DigitDenoiser(Denoiser):
     image_shape = (1, 28, 28)
 
     def __init__(self, unet: torch.nn.Module, schedule: NoiseSchedule):
+        check_network(unet, "unet")
+        check_schedule(schedule)
         self.unet, self.schedule = unet, schedule
 
     def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
+        check_fits(x_t, self.image_shape, "x_t")
+        check_integer(t, "t", 0, self.schedule.T - 1)
         B, device = len(x_t), next(self.unet.parameters()).device
         t01 = torch.full((B, 1), t / self.schedule.T, device=device)
         classes = [] if isinstance(cond, tuple) and not cond else [self.classes(cond, B).to(device)]
+        check_takes(self.unet, (x_t, t01, *classes))
         # in training mode, BatchNorm would make each image depend on the others in its batch
         was_training = self.unet.training
         self.unet.eval()
@@ -45,7 +51,7 @@ class DigitDenoiser(Denoiser):
     def classes(self, cond: Tensor, batch_size: int) -> Tensor:
         """The condition (1 or B, 10) for each picture: (B, 10)."""
         if not isinstance(cond, Tensor) or cond.ndim != 2 or cond.shape[1] != CLASSES:
-            given = f"of shape {tuple(cond.shape)}" if isinstance(cond, Tensor) else repr(cond)
+            given = f"of shape {tuple(cond.shape)}" if isinstance(cond, Tensor) else describe(cond)
             raise ValueError(f"the condition is {given}; wanted () or one-hot classes (B, {CLASSES}): one_hot(labels).")
         return batch_conds([cond], batch_size).float()
 
@@ -90,5 +96,7 @@ def sample_classes(
 
     Returns: x0 (count, 1, 28, 28), not clamped. Source: Ho & Salimans 2022, algorithm 2 (arXiv:2207.12598).
     """
+    if not isinstance(c, Tensor) or c.ndim == 0:
+        raise TypeError(f"c is {describe(c)}; wanted one-hot classes (count, 10): one_hot(labels) makes them.")
     denoiser, timesteps = guided(DigitDenoiser(network, schedule), gamma), strided_timesteps(schedule.T, schedule.T)
     return final(sample(denoiser, c, timesteps=timesteps, batch_size=len(c), generator=generator), progress=False)

@@ -16,8 +16,8 @@ import traitlets
 from PIL import Image
 from torch import Tensor
 
-from .data import ImageError, load_image
-from .validate import check_image, check_mask
+from .data import MAX_SIZE, ImageError, load_image, read_image
+from .validate import check_image, check_integer, check_mask
 
 __all__ = ["MaskPainter", "SketchPad"]
 
@@ -54,6 +54,7 @@ class SketchPad(Drawing):
     """
 
     def __init__(self, start: Tensor | None = None, size: int = 64):
+        check_integer(size, "size", 1, MAX_SIZE)
         if start is not None:
             size = check_square(start, "start")
         super().__init__(kind="sketch", size=size)
@@ -95,18 +96,20 @@ class MaskPainter(Drawing):
         layer[painted] = (*MASK_COLOUR, 255)
         self.png = data_url(Image.fromarray(layer))
 
-    def decode(self, png: bytes) -> Tensor:
-        with Image.open(io.BytesIO(png)) as layer:
-            painted = np.array(layer.convert("RGBA").getchannel("A")) > 127
+    def decode(self, png: str | PathLike | bytes) -> Tensor:
+        layer = read_image(png, self.check_size, ["PNG"], lambda layer: layer.convert("RGBA"))
+        painted = np.array(layer.getchannel("A")) > 127
         return torch.from_numpy(painted).float()[None, None]  # (1, 1, size, size)
+
+    def check_size(self, layer: Image.Image, name: str) -> None:
+        """A mask has a pixel for each of the image's."""
+        if layer.size != (self.size, self.size):
+            width, height = layer.size
+            raise ImageError(f"{name} is {width}×{height} pixels; wanted {self.size}×{self.size}, the image's.")
 
     def load(self, source: str | PathLike | bytes) -> None:
         """Take a mask that `save` has kept: a file, or its bytes. Raises an ImageError for what is none."""
-        try:
-            mask = self.decode(source if isinstance(source, bytes) else Path(source).read_bytes())
-        except OSError as error:
-            raise ImageError(f"no mask can be read: {error}.") from error
-        self.cover(mask)
+        self.cover(self.decode(source))
 
 
 def check_square(picture, name: str) -> int:

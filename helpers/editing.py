@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from .denoisers import Cond, Denoiser
+from .denoisers import Cond, Denoiser, check_denoiser
 from .sampling import Step, denoise, draw_noise, forward
-from .validate import check_fits, check_image, check_integer, check_mask, check_timesteps
+from .validate import check_axes, check_fits, check_image, check_integer, check_like, check_mask, check_timesteps
 
 __all__ = ["inpaint", "keep_known", "sdedit"]
 
@@ -33,6 +33,7 @@ def sdedit(
 
     Source: Meng et al. 2022, "SDEdit", section 3 (arXiv:2108.01073), with DDPM's steps for the reverse SDE.
     """
+    check_denoiser(denoiser)
     check_image(x_orig, "x_orig")
     check_fits(x_orig, denoiser.image_shape, "x_orig")
     timesteps = check_timesteps(timesteps, denoiser.schedule.T)
@@ -56,9 +57,12 @@ def keep_known(
 
     Args:
         x_s, x_orig: the pictures at timestep s, and the original ones, (B, C, H, W).
-        mask: 1 where the picture is repainted, 0 where it is kept; anything that multiplies (B, C, H, W).
+        mask: 1 where the image is repainted, 0 where it is kept, (H, W) or (1 or B, 1 or C, H, W).
     """
+    check_axes(x_orig, "x_orig")
     known = x_orig if s is None else forward(x_orig, s, alphas_cumprod, generator=generator)[0]
+    check_like(known, x_s, "x_orig", "x_s")
+    check_mask(mask, x_s)
     return torch.where(mask.bool(), x_s, known)  # m x_s + (1 - m) known, to the last bit
 
 
@@ -85,6 +89,7 @@ def inpaint(
 
     Source: Lugmayr et al. 2022, "RePaint", equation 8 and algorithm 1 (its m is 1 where ours is 0; arXiv:2201.09865).
     """
+    check_denoiser(denoiser)
     check_image(x_orig, "x_orig")
     check_fits(x_orig, denoiser.image_shape, "x_orig")
     check_mask(mask, x_orig)

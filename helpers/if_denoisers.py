@@ -6,7 +6,7 @@ from torch import Tensor
 from .denoisers import Denoiser, Prediction, batch_conds
 from .memory import execution_device
 from .schedule import NoiseSchedule
-from .validate import check_batch, check_timestep
+from .validate import check_batch, check_fits, check_floating, check_integer, check_timestep
 
 __all__ = ["TextDenoiser", "UpscaleDenoiser"]
 
@@ -26,6 +26,8 @@ class TextDenoiser(Denoiser):
         self.image_shape = (unet.config.in_channels, size, size)
 
     def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
+        check_fits(x_t, self.image_shape, "x_t")
+        check_integer(t, "t", 0, self.schedule.T - 1)
         self.check_text(cond)
         return self.predict(x_t, t, batch_conds([cond], len(x_t)))
 
@@ -66,6 +68,7 @@ class TextDenoiser(Denoiser):
                 f"the condition has shape {tuple(cond.shape)}; this model wants text states "
                 f"(1 or B, {tokens}, {width}): model.embed(prompt) makes them."
             )
+        check_floating(cond, "the condition")
 
 
 class UpscaleDenoiser(TextDenoiser):
@@ -87,10 +90,12 @@ class UpscaleDenoiser(TextDenoiser):
         self.reads_text = getattr(unet, "reads_text", True)  # if not, guidance would compute the same twice
 
     def __call__(self, x_t: Tensor, t: int, cond: tuple[Tensor, Tensor, Tensor]) -> Prediction:
+        check_fits(x_t, self.image_shape, "x_t")
+        check_integer(t, "t", 0, self.schedule.T - 1)
         self.check_cond(cond)
         text, low, level = batch_conds([cond], len(x_t))
         sample = torch.cat([x_t, low.to(x_t)], dim=1)  # (B, 2C, H, W)
-        return self.predict(sample, t, text, class_labels=level)
+        return self.predict(sample, t, text, class_labels=level.long())
 
     def unconditional(self, cond: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         self.check_cond(cond)

@@ -9,8 +9,8 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur, pad, resize
 from torchvision.transforms.functional import rotate as rotate_by
 
-from .denoisers import Combinator, Denoiser, Prediction, predict_together, prepare
-from .validate import check_integer, check_number
+from .denoisers import Combinator, Denoiser, Prediction, check_denoiser, predict_together, prepare
+from .validate import check_axes, check_fits, check_integer, check_number, check_seed, describe
 
 __all__ = [
     "Anagram",
@@ -65,12 +65,14 @@ def negate(x: Tensor) -> Tensor:
 def permute_patches(patches: int = 4, seed: int = 0) -> View:
     """Cut into patches × patches squares that change places: a jigsaw, the same one for the same seed."""
     check_integer(patches, "patches", 1)
+    check_seed(seed)
     order = torch.randperm(patches**2, generator=torch.Generator().manual_seed(seed))
 
     def rearrange(x: Tensor, order: Tensor) -> Tensor:
+        check_axes(x, "x")
         B, C, H, W = x.shape
         if H % patches or W % patches:
-            raise ValueError(f"a picture of {H}×{W} cannot be cut into {patches}×{patches} equal squares.")
+            raise ValueError(f"an image of {H}×{W} cannot be cut into {patches}×{patches} equal squares.")
         h, w = H // patches, W // patches
         pieces = x.view(B, C, patches, h, patches, w).transpose(3, 4).reshape(B, C, patches**2, h, w)
         pieces = pieces[:, :, order.to(x.device)].view(B, C, patches, patches, h, w)
@@ -111,8 +113,8 @@ def find_view(view: "str | View") -> View:
     """A View as it is, or by its name in `views`."""
     if isinstance(view, View):
         return view
-    if view not in views:
-        raise ValueError(f"view is {view!r}; wanted one of {', '.join(views)}, or a View.")
+    if not isinstance(view, str) or view not in views:
+        raise ValueError(f"view is {describe(view)}; wanted one of {', '.join(views)}, or a View.")
     return views[view]
 
 
@@ -122,6 +124,9 @@ def turned(x: Tensor, view: str, share: float) -> Tensor:
     A rotation turns, a flip tips over, what is nothing that a hand could do fades over.
     """
     check_number(share, "share", 0, 1)
+    if not isinstance(view, str):
+        raise TypeError(f"view is {describe(view)}; wanted one of {', '.join(views)}.")
+    check_axes(x, "x")
     end = find_view(view).view(x)
     if share in (0, 1):
         return x if share == 0 else end
@@ -168,6 +173,7 @@ class Anagram(ManyPrompts):
         self.views, self.n = views, len(views)
 
     def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
+        check_fits(x_t, self.image_shape, "x_t")
         predictions = self.predict_each([view.view(x_t) for view in self.views], t, cond)
         eps = [view.inverse_view(p.eps) for view, p in zip(self.views, predictions)]
         # variance channels are no picture: a negative or a jigsaw of them means nothing, so the untouched view's count
@@ -183,8 +189,9 @@ def anagram(denoiser: Denoiser, views: Sequence["str | View"]) -> Denoiser:
     The condition becomes a tuple, one for each view.
     Source: Geng et al. 2024, "Visual Anagrams", equation 3 (arXiv:2311.17919).
     """
-    if isinstance(views, (str, View)):
-        raise TypeError(f"views is {views!r}; wanted a list of them, such as ['identity', 'flip'].")
+    check_denoiser(denoiser)
+    if isinstance(views, (str, View)) or not isinstance(views, Sequence):
+        raise TypeError(f"views is {describe(views)}; wanted a list of them, such as ['identity', 'flip'].")
     found = [find_view(view) for view in views]
     if not found or found[0].view is not identity:
         raise ValueError(f"views is {list(views)!r}; wanted the first to be 'identity'.")
@@ -200,9 +207,20 @@ def blur(x: Tensor, kernel_size: int, sigma: float) -> Tensor:
         kernel_size: how many pixels wide and high the neighbourhood is; an odd number.
         sigma: the width of the bell, in pixels.
 
-    Returns pictures of the same shape; beyond the edges, the picture is reflected.
+    Returns images of the same shape; beyond the edges, the image is reflected.
     """
+    check_axes(x, "x")
+    check_kernel(kernel_size, sigma, x.shape)
+    kernel_size, sigma = int(kernel_size), float(sigma)  # torchvision takes no tensors
     return gaussian_blur(x, kernel_size, sigma)
+
+
+def check_kernel(kernel_size: int, sigma: float, shape: Sequence[int]) -> None:
+    """A Gaussian kernel for images of a shape (…, H, W), which are reflected at their edges."""
+    check_integer(kernel_size, "kernel_size", 1, 2 * min(shape[-2:]) - 1)
+    if kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size is {kernel_size}; wanted an odd number, so that the filter has a middle.")
+    check_number(sigma, "sigma", 1e-6)
 
 
 class Hybrid(ManyPrompts):
@@ -215,9 +233,10 @@ class Hybrid(ManyPrompts):
         self.kernel_size, self.sigma = kernel_size, sigma
 
     def low_pass(self, x: Tensor) -> Tensor:
-        return blur(x, self.kernel_size, self.sigma)
+        return gaussian_blur(x, self.kernel_size, self.sigma)  # `blur`, whose checks would run twice in every step
 
     def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
+        check_fits(x_t, self.image_shape, "x_t")
         far, near = self.predict_each([x_t, x_t], t, cond)
         high_pass = near.eps - self.low_pass(near.eps)
         return Prediction(self.low_pass(far.eps) + high_pass, far.var)
@@ -232,8 +251,6 @@ def hybrid(denoiser: Denoiser, kernel_size: int = 33, sigma: float = 2.0) -> Den
     The condition becomes a pair (far, near); the variance is far's.
     Source: Geng et al. 2024, "Factorized Diffusion", section 3.2 (arXiv:2404.11615), after Oliva et al. 2006.
     """
-    check_integer(kernel_size, "kernel_size", 1, 2 * min(denoiser.image_shape[1:]) - 1)  # the edges are reflected
-    if kernel_size % 2 == 0:
-        raise ValueError(f"kernel_size is {kernel_size}; wanted an odd number, so that the filter has a middle.")
-    check_number(sigma, "sigma", 1e-6)
+    check_denoiser(denoiser)
+    check_kernel(kernel_size, sigma, denoiser.image_shape)
     return Hybrid(denoiser, kernel_size, float(sigma))

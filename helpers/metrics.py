@@ -15,7 +15,7 @@ from .checkpoints import load_weights, read_tensors
 from .data import DATA, mnist
 from .recipes import Recipe
 from .unet import CLASSES, Conv, DownConv
-from .validate import check_batch, check_integer
+from .validate import check_batch, check_integer, check_tensor, describe
 
 __all__ = [
     "DIGIT_READER",
@@ -105,6 +105,7 @@ def frechet_distance(features: Tensor, others: Tensor) -> float:
     Raises a ValueError for crowds that are too small to have a covariance.
     """
     for crowd in (features, others):
+        check_tensor(crowd, "features")  # NaN ends Python in some builds of LAPACK
         if crowd.ndim != 2 or len(crowd) <= crowd.shape[1] or crowd.shape[1] != features.shape[1]:
             raise ValueError(
                 f"features have shapes {tuple(features.shape)} and {tuple(others.shape)}; "
@@ -137,8 +138,12 @@ def digit_quality(pictures: Tensor, labels: Tensor) -> DigitQuality:
     The distance is to MNIST's training pictures. `real_quality(N)` says what is possible.
     """
     features, read = read_digits(pictures)
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels is {describe(labels)}; wanted a torch.Tensor (N,).")
     if labels.shape != read.shape:
         raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(read)} pictures.")
+    if len(read) <= FEATURES:
+        raise ValueError(f"there are {len(read)} images; wanted more than {FEATURES}, to compare their covariance.")
     return DigitQuality((read == labels.cpu()).double().mean().item(), frechet_distance(features, real_features()))
 
 

@@ -24,7 +24,7 @@ from .schedule import NoiseSchedule, strided_timesteps
 from .stages import WANTED_FILES, WANTED_FILES_2, find_stages, load_stage, plan_for
 from .text_encoders import encode as encode_minilm
 from .text_encoders import nearest_known
-from .validate import check_fits, check_image, check_integer, check_number
+from .validate import check_fits, check_image, check_integer, check_number, describe
 
 __all__ = ["TextToImage", "enlarged", "lanczos", "load_model", "upscale"]
 
@@ -106,6 +106,11 @@ class TextToImage:
         known: tuple[str, ...] = (),
     ):
         self.text_width = unet.config["text_dim" if isinstance(unet, PatchUNet) else "encoder_hid_dim"]
+        for prompt, state in embeddings.items():
+            if state.shape[-1] != self.text_width:
+                raise ModelError(
+                    f"the text states of {prompt!r} are {state.shape[-1]} wide; this network reads {self.text_width}."
+                )
         self.embeddings = embeddings
         self.known = known
         self.encode = encode or functools.partial(encode_minilm, width=self.text_width)
@@ -125,7 +130,7 @@ class TextToImage:
 
     def to(self, device: str | torch.device, plan: Plan = Plan.ALL) -> "TextToImage":
         """Move the model to a device, at the precision that is best there, by a plan for its memory."""
-        device = torch.device(device)
+        device = choose_device(device)
         place_networks(self.networks, device, best_dtype(device), plan)
         return self
 
@@ -136,7 +141,7 @@ class TextToImage:
         Raises a ValueError for a prompt that is blank (but not "") or too long, a ModelError without an encoder.
         """
         if not isinstance(prompts, (str, list, tuple)):
-            raise TypeError(f"prompts is {prompts!r}; wanted text, or a list of texts.")
+            raise TypeError(f"prompts is {describe(prompts)}; wanted text, or a list of texts.")
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not prompts:
             raise ValueError("prompts is an empty list; wanted at least one prompt.")
@@ -155,6 +160,8 @@ class TextToImage:
 
         None if that cannot be said: for a model that does not list what it was shown, or without the text encoder.
         """
+        if not isinstance(prompt, str):
+            raise TypeError(f"prompt is {describe(prompt)}; wanted text.")
         try:
             return nearest_known(prompt, self.known) if self.known else None
         except ModelError:
@@ -183,7 +190,7 @@ class TextToImage:
         """
         check_image(images, "images")
         check_fits(images, self.stage_1.image_shape, "images")
-        check_integer(steps, "steps", 2)
+        check_integer(steps, "steps", 2, self.stage_1.schedule.T)
         check_integer(noise_level, "noise_level", 0, self.stage_1.schedule.T - 1)
         check_number(gamma, "gamma")
         self.stage_1.check_text(embeddings)

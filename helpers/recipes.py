@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from .tasks import ClassConditional, OneStep, TimeConditional
-from .validate import check_integer, check_number
+from .validate import check_integer, check_number, check_seed, describe
 
 __all__ = [
     "RECIPES",
@@ -43,6 +43,8 @@ class Recipe:
     decay: float = 1.0
 
     def __post_init__(self):
+        if isinstance(self.task, type) or not hasattr(self.task, "examples"):
+            raise TypeError(f"task is {describe(self.task)}; wanted a task, such as OneStep(sigma=0.5).")
         for name in ("hidden", "epochs", "batch_size"):
             check_integer(getattr(self, name), name, 1)
         check_number(self.lr, "lr", 0)
@@ -50,6 +52,7 @@ class Recipe:
 
     def new_network(self, seed: int = 0) -> nn.Module:
         """A network of the task's kind, with random weights that depend on the seed only."""
+        check_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             return self.task.network(self.hidden)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .checkpoints import TrainingError, load_weights, read_tensors, write_tensors
 from .data import DATA
 from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet
+from .validate import check_path
 
 __all__ = ["RESULTS", "Result", "load_result", "load_unet", "save_result", "save_unet"]
 
@@ -65,6 +66,7 @@ def load_unet(file: str | os.PathLike) -> nn.Module:
 
     Raises a TrainingError for a file that is missing, damaged, or of another network.
     """
+    check_path(file, "file")
     file = Path(file)
     tensors, about = read_tensors(file)
     if about.get("unet") not in UNETS or not about.get("hidden", "").isdecimal():

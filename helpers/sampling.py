@@ -9,19 +9,24 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .denoisers import Cond, Denoiser, prepare
-from .schedule import NoiseSchedule, abar_at
+from .denoisers import Cond, Denoiser, check_denoiser, prepare
+from .schedule import NoiseSchedule, abar_at, check_schedule
 from .validate import (
+    check_alphas_cumprod,
+    check_axes,
     check_batch,
     check_finite,
     check_fits,
+    check_function,
+    check_generator,
     check_image,
     check_integer,
+    check_like,
     check_number,
     check_same,
-    check_tensor,
     check_timestep,
     check_timesteps,
+    describe,
 )
 
 __all__ = [
@@ -52,6 +57,7 @@ class Step(NamedTuple):
 
 def draw_noise(shape: Sequence[int], generator: torch.Generator | None, device: torch.device) -> Tensor:
     """Standard normal noise. Drawn where the generator lives, so that one CPU seed means the same on every device."""
+    check_generator(generator)
     home = device if generator is None else generator.device
     return torch.randn(tuple(shape), generator=generator, device=home).to(device)
 
@@ -77,7 +83,7 @@ def forward(
     Source: Ho et al. 2020, equation 4 (arXiv:2006.11239).
     """
     check_image(x0, "x0")
-    check_tensor(alphas_cumprod, "alphas_cumprod")
+    check_alphas_cumprod(alphas_cumprod)
     check_timestep(t, len(alphas_cumprod))
     if noise is None:
         eps = draw_noise(x0.shape, generator, x0.device).to(x0.dtype)
@@ -97,7 +103,7 @@ def estimate_x0(x_t: Tensor, t: int | Tensor, eps: Tensor, alphas_cumprod: Tenso
     """
     check_batch(x_t, "x_t")
     check_same(x_t, eps, "x_t", "eps")
-    check_tensor(alphas_cumprod, "alphas_cumprod")
+    check_alphas_cumprod(alphas_cumprod)
     check_timestep(t, len(alphas_cumprod))
     abar_t = abar_at(t, alphas_cumprod, x_t)
     return (x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()
@@ -169,8 +175,7 @@ def check_step(x_t: Tensor, x0_hat: Tensor, t: int, s: int | None, schedule: Noi
     """The arguments that every step takes."""
     check_batch(x_t, "x_t")
     check_same(x_t, x0_hat, "x_t", "x0_hat")
-    if not isinstance(schedule, NoiseSchedule):
-        raise TypeError(f"schedule is a {type(schedule).__name__}; wanted a NoiseSchedule, such as model.schedule.")
+    check_schedule(schedule)
     check_integer(t, "t", 0, schedule.T - 1)
     if s is not None:
         check_integer(s, "s")
@@ -187,6 +192,8 @@ def dynamic_threshold(x0_hat: Tensor, *, ratio: float = 0.95, maximum: float = 1
     Source: Saharia et al. 2022, "Imagen", section 2.3 (arXiv:2205.11487); ratio and maximum as in DeepFloyd IF.
     """
     check_batch(x0_hat, "x0_hat")
+    if x0_hat.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"x0_hat has dtype {x0_hat.dtype}; wanted torch.float32: convert it with x0_hat.float().")
     check_number(ratio, "ratio", 0, 1)
     check_number(maximum, "maximum", 1)
     bound = x0_hat.flatten(1).abs().quantile(ratio, dim=1).clamp(1, maximum).view(-1, 1, 1, 1)
@@ -223,10 +230,17 @@ def denoise(
 
     Raises a ValueError at once for timesteps or pictures that do not fit, and at its step for a NaN.
     """
+    check_denoiser(denoiser)
     check_batch(x_t, "x_t")
     check_fits(x_t, denoiser.image_shape, "x_t")
     timesteps = check_timesteps(timesteps, denoiser.schedule.T)
+    check_function(step, "step", "ddim_step")
+    if threshold is not None:
+        check_function(threshold, "threshold", "dynamic_threshold")
+    if constrain is not None:
+        check_function(constrain, "constrain", "lambda x_s, s: x_s")
     check_integer(resample, "resample", 1)
+    check_generator(generator)
     cond = prepare(denoiser, cond)
     return _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator)
 
@@ -238,6 +252,10 @@ def renoise(x_s: Tensor, s: int, t: int, alphas_cumprod: Tensor, *, generator: t
     If x_s is distributed as noised images at s, the result is so at t.
     Source: Lugmayr et al. 2022, "RePaint", equation 1, over several steps at once (arXiv:2201.09865).
     """
+    check_axes(x_s, "x_s")
+    check_alphas_cumprod(alphas_cumprod)
+    check_integer(t, "t", 1, len(alphas_cumprod) - 1)
+    check_integer(s, "s", 0, t - 1)
     alpha = abar_at(t, alphas_cumprod, x_s) / abar_at(s, alphas_cumprod, x_s)
     return alpha.sqrt() * x_s + (1 - alpha).sqrt() * draw_noise(x_s.shape, generator, x_s.device)
 
@@ -254,8 +272,10 @@ def _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resampl
             if threshold is not None:
                 x0_hat = threshold(x0_hat)
             x_s = step(x_t, x0_hat, t, s, schedule, var=var, generator=generator)
+            check_like(x_t, x_s, "x_t", "x_s, from step,")
             if constrain is not None:
                 x_s = constrain(x_s, s)
+                check_like(x_t, x_s, "x_t", "x_s, from constrain,")
             if again:
                 x_t = renoise(x_s, s, t, schedule.alphas_cumprod, generator=generator)
         yield Step(t, s, x_t, eps, x0_hat, x_s)
@@ -277,6 +297,7 @@ def sample(
     All its pictures are on the CPU, wherever the network computes. The other arguments are denoise's.
     Source: Ho et al. 2020, algorithm 2 (arXiv:2006.11239).
     """
+    check_denoiser(denoiser)
     check_integer(batch_size, "batch_size", 1)
     x_T = draw_noise((batch_size, *denoiser.image_shape), generator, torch.device("cpu"))
     return denoise(denoiser, x_T, timesteps, cond, step=step, threshold=threshold, generator=generator)
@@ -284,10 +305,15 @@ def sample(
 
 def final(steps: Iterable[Step], *, progress: bool = True) -> Tensor:
     """Run denoise, sample, sdedit or inpaint to its end, with a progress bar; returns the last x_s (B, C, H, W)."""
+    wanted = "wanted what sample(…), denoise(…), sdedit(…) or inpaint(…) gives"
+    if isinstance(steps, (Tensor, Step)) or not isinstance(steps, Iterable):
+        raise TypeError(f"steps is {'a Step' if isinstance(steps, Step) else describe(steps)}; {wanted}.")
     steps = iter(steps)
     first = next(steps, None)
     if first is None:
         raise ValueError("no steps were given; wanted a generator such as sample(…), which runs only once.")
+    if not isinstance(first, Step):
+        raise TypeError(f"a step is {describe(first)}; {wanted}.")
     quiet = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar forgets
     look = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     # the bar counts timesteps, since nobody knows how many steps will come

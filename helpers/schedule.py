@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .validate import check_integer, check_number, check_tensor
+from .validate import check_integer, check_number, check_tensor, describe
 
-__all__ = ["NoiseSchedule", "abar_at", "strided_timesteps"]
+__all__ = ["NoiseSchedule", "abar_at", "check_schedule", "strided_timesteps"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,15 @@ class NoiseSchedule:
     @classmethod
     def from_scheduler(cls, scheduler) -> "NoiseSchedule":
         """The same betas as a diffusers scheduler (anything with a `betas` tensor)."""
+        if not isinstance(getattr(scheduler, "betas", None), Tensor):
+            raise TypeError(f"scheduler is {describe(scheduler)}; wanted a diffusers scheduler, which has betas (T,).")
         return cls(scheduler.betas.detach().cpu())
+
+
+def check_schedule(schedule) -> None:
+    """A NoiseSchedule."""
+    if not isinstance(schedule, NoiseSchedule):
+        raise TypeError(f"schedule is {describe(schedule)}; wanted a NoiseSchedule, such as model.stage_1.schedule.")
 
 
 def strided_timesteps(steps: int = 34, T: int = 1000) -> list[int]:
@@ -95,5 +103,5 @@ def abar_at(t: int | Tensor, alphas_cumprod: Tensor, x: Tensor) -> Tensor:
     if isinstance(t, Tensor) and t.ndim == 1:
         if len(t) != len(x):
             raise ValueError(f"t has {len(t)} timesteps for {len(x)} pictures; wanted one for each, or a single t.")
-        return alphas_cumprod.to(x)[t.to(x.device)].view(-1, 1, 1, 1)
+        return alphas_cumprod.to(x)[t.to(x.device).long()].view(-1, 1, 1, 1)
     return alphas_cumprod[int(t)].to(x)

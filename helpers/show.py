@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from .validate import check_finite, check_integer, check_number, describe, kind
+
 __all__ = [
     "DPI",
     "GREY",
@@ -33,6 +35,7 @@ __all__ = [
 
 GREY = "#7a7a7a"
 DPI = 100
+MAX_CELL = 4096  # pixels
 GAP, LINE = 6, 18  # pixels between cells, and for a line of text
 
 
@@ -78,10 +81,13 @@ def to_pixels(image: Tensor, low: float = -1.0, high: float = 1.0) -> np.ndarray
 
     In 40 levels instead of 256: the eye sees no difference, and notebooks full of noise are much smaller.
     """
+    if not isinstance(image, Tensor):
+        raise TypeError(f"an image is {kind(image)}; wanted a torch.Tensor.")
     if image.ndim == 4 and len(image) == 1:
         image = image[0]
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise ValueError(f"a picture has shape {tuple(image.shape)}; wanted (3, H, W) or (1, H, W).")
+        raise ValueError(f"an image has shape {tuple(image.shape)}; wanted (3, H, W) or (1, H, W).")
+    check_finite(image, "an image")
     image = (image.detach().float().cpu() - low) / (high - low)
     pixels = ((image.clamp(0, 1) * 39).round() * (255 / 39)).round().to(torch.uint8)
     return pixels.expand(3, -1, -1).permute(1, 2, 0).numpy()
@@ -107,17 +113,28 @@ def grid(
         cell: width of a picture on the screen in pixels; a multiple of the picture's keeps its pixels square.
         low, high: the values shown as black and white.
     """
-    check_some(pictures)
-    nested = isinstance(pictures[0], (list, tuple))
+    check_some(pictures, "pictures")
+    check_integer(cell, "cell", 1, MAX_CELL)
+    check_range(low, high)
+    if columns is not None:
+        check_integer(columns, "columns", 1)
+    for name, words in (("titles", titles), ("rows", rows)):
+        check_words(words, name)
+    nested = type(pictures[0]) in (list, tuple)  # not a Step, which is no row of images
     titles = [wrap(title, cell) for title in titles] if titles is not None else None
     if nested:
         table = [list(row) for row in pictures]
-        check_some(table[0])
+        for row in table:
+            check_some(row, "a row")
         heads = [titles] + [None] * (len(table) - 1)
     else:
         pictures, n = list(pictures), columns or len(pictures)
+        if titles is not None and len(titles) > len(pictures):
+            raise ValueError(f"titles has {len(titles)} titles; wanted {len(pictures)}, one for each image.")
         table = [pictures[i : i + n] for i in range(0, len(pictures), n)]
         heads = [titles[i : i + n] if titles else None for i in range(0, len(pictures), n)]
+    if rows is not None and len(rows) < len(table):
+        raise ValueError(f"rows has {len(rows)} titles; wanted {len(table)}, one for each row.")
 
     width = max(len(row) for row in table)
     lines = [1 + max(title.count("\n") for title in head) if head else 0 for head in heads]
@@ -155,10 +172,33 @@ def fit_to_cell(pixels: np.ndarray, cell: int) -> np.ndarray:
     return np.asarray(image.resize((round(image.width * scale), round(image.height * scale)), how))
 
 
-def check_some(pictures: Sequence) -> None:
-    """Something to show."""
-    if len(pictures) == 0:
-        raise ValueError("there is nothing to show; wanted at least one picture.")
+def check_some(things: Sequence, name: str) -> None:
+    """A list with something to show."""
+    try:
+        count = None if isinstance(things, str) else len(things)
+    except TypeError:  # a number, a generator, a tensor without axes
+        count = None
+    if count is None:
+        raise TypeError(f"{name} is {describe(things)}; wanted a list.")
+    if count == 0:
+        raise ValueError(f"there is nothing to show, {name} is empty; wanted at least one image.")
+
+
+def check_words(words: Sequence[str] | None, name: str) -> None:
+    """A list of titles, or None."""
+    if isinstance(words, str) or not (words is None or hasattr(words, "__len__")):
+        raise TypeError(f"{name} is {describe(words)}; wanted a list of texts.")
+    for word in words if words is not None else ():
+        if not isinstance(word, str):
+            raise TypeError(f"a title is {describe(word)}; wanted text.")
+
+
+def check_range(low: float, high: float) -> None:
+    """The values that are shown as black and white."""
+    check_number(low, "low")
+    check_number(high, "high")
+    if not low < high:
+        raise ValueError(f"high is {high:g} and low is {low:g}; wanted high above low.")
 
 
 def wrap(title: str, width: int) -> str:
@@ -171,6 +211,13 @@ def curves(
     x: Sequence[float], ys: dict[str, Sequence[float]], *, xlabel: str, ylabel: str = "", marks: Sequence[float] = ()
 ) -> Picture:
     """Curves over a common, rising x, by label; `marks` draws thin vertical lines, with a point on each curve."""
+    if not isinstance(ys, dict):
+        raise TypeError(f"ys is {describe(ys)}; wanted a dictionary, label -> values.")
+    x, ys = numbers(x, "x"), {label: numbers(y, f"the curve {label!r}") for label, y in ys.items()}
+    marks = numbers(marks, "marks")
+    for label, y in ys.items():
+        if len(y) != len(x):
+            raise ValueError(f"the curve {label!r} has {len(y)} values; wanted {len(x)}, one for each x.")
     figure = Figure(figsize=(7.2, 3.0), dpi=DPI)
     axes = figure.add_subplot()
     for label, y in ys.items():
@@ -189,8 +236,9 @@ def curves(
 
 def loss_curve(losses: Sequence[float], steps: int) -> Picture:
     """The loss of each training step, `steps` of them in an epoch: thin as it is, thick the mean of the last few."""
-    check_some(losses)
-    losses = np.asarray(losses, dtype=np.float64)
+    check_some(losses, "losses")
+    losses = numbers(losses, "losses")
+    check_integer(steps, "steps", 1)
     epochs = np.arange(1, len(losses) + 1) / steps
     few = max(len(losses) // 50, 1)
     sums = np.concatenate([[0.0], losses.cumsum()])
@@ -202,6 +250,17 @@ def loss_curve(losses: Sequence[float], steps: int) -> Picture:
     grey_axes(axes)
     figure.tight_layout()
     return finish(figure, f"the loss over {len(losses)} steps, from {losses[0]:.3g} to {losses[-few:].mean():.3g}")
+
+
+def numbers(values: Sequence[float], name: str) -> np.ndarray:
+    """A list of numbers as an array (N,)."""
+    try:
+        array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = None
+    if array is None or array.ndim != 1:
+        raise TypeError(f"{name} is {describe(values)}; wanted a list of numbers.")
+    return array
 
 
 def grey_axes(axes: Axes) -> None:
@@ -216,7 +275,10 @@ def grey_axes(axes: Axes) -> None:
 
 def stack(*pictures: Picture) -> Picture:
     """Finished pictures, one below the other."""
-    check_some(pictures)
+    check_some(pictures, "the list of pictures")
+    for picture in pictures:
+        if not isinstance(picture, Picture):
+            raise TypeError(f"a picture is {describe(picture)}; wanted finished pictures: stack(grid(…), grid(…)).")
     images = [Image.open(io.BytesIO(picture.png)) for picture in pictures]
     whole = Image.new("RGBA", (max(image.width for image in images), sum(image.height for image in images)))
     y = 0
@@ -242,7 +304,10 @@ def animate(
 
     Stored at their own size and enlarged by the browser to `width` pixels, which keeps the notebook small.
     """
-    check_some(frames)
+    check_some(frames, "frames")
+    check_integer(width, "width", 1, MAX_CELL)
+    check_range(low, high)
+    check_integer(fps, "fps", 1, 100)
     images = [Image.fromarray(to_pixels(frame, low, high)) for frame in frames]
     buffer = io.BytesIO()
     durations = [1000 // fps] * (len(images) - 1) + [2000]

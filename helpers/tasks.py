@@ -9,7 +9,7 @@ from torch import Tensor
 from .sampling import draw_noise, forward
 from .schedule import NoiseSchedule
 from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
-from .validate import check_image, check_integer, check_number, check_same
+from .validate import check_axes, check_generator, check_image, check_integer, check_number, check_same, describe
 
 __all__ = ["ClassConditional", "OneStep", "TimeConditional", "add_noise"]
 
@@ -74,6 +74,7 @@ class TimeConditional:
 
     def timesteps(self, count: int, generator: torch.Generator) -> Tensor:
         """Random timesteps 0 … T-1, (count,)."""
+        check_generator(generator)
         if self.emphasis == 0:
             return torch.randint(self.T, (count,), generator=generator)
         weights = self.schedule.alphas_cumprod**-self.emphasis
@@ -84,6 +85,7 @@ class TimeConditional:
 
         t, by `timesteps`, and eps are drawn anew for every image of every batch.
         """
+        check_axes(x0, "x0")
         t = self.timesteps(len(x0), generator)
         x_t, eps = forward(x0, t, self.schedule.alphas_cumprod, generator=generator)
         t01 = (t / self.T)[:, None].to(x0.device)  # (B, 1)
@@ -109,6 +111,10 @@ class ClassConditional(TimeConditional):
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
         """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01, c), and its target, eps."""
         (x_t, t01), eps = super().examples(x0, labels, generator)
+        if not isinstance(labels, Tensor):
+            raise TypeError(f"labels is {describe(labels)}; wanted a torch.Tensor (B,).")
+        if labels.shape[:1] != x0.shape[:1]:
+            raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(x0)} images.")
         keep = torch.rand(len(x0), 1, generator=generator) >= self.p_uncond  # (B, 1)
         c = one_hot(labels) * keep.to(x0.device)  # (B, 10)
         return (x_t, t01, c), eps

@@ -35,7 +35,18 @@ from .processes import SharedBatchNorm, new_accelerator
 from .recipes import RECIPES, Recipe
 from .results import save_unet
 from .unet import one_hot
-from .validate import check_image, check_integer, check_number
+from .validate import (
+    check_floating,
+    check_function,
+    check_image,
+    check_integer,
+    check_network,
+    check_number,
+    check_path,
+    check_seed,
+    check_takes,
+    describe,
+)
 
 __all__ = ["Progress", "loss_history", "train", "training_step"]
 
@@ -67,9 +78,19 @@ def training_step(
 
     Returns: the loss before the step, a tensor without gradient.
     """
+    check_network(network, "network")
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise TypeError(f"optimizer is {describe(optimizer)}; wanted one, such as torch.optim.Adam(…).")
+    if not isinstance(inputs, (tuple, list)):
+        raise TypeError(f"inputs is {describe(inputs)}; wanted a tuple of the network's arguments: (x,) for one.")
+    check_takes(network, tuple(inputs))
+    check_floating(target, "target")
     network.train()
     with bf16_autocast(target.device):
         answer = network(*inputs)
+    check_floating(answer, "the network's answer")
+    if target.shape != answer.shape:
+        raise ValueError(f"target has shape {tuple(target.shape)}; wanted the answer's, {tuple(answer.shape)}.")
     loss = F.mse_loss(answer.float(), target)
     optimizer.zero_grad()
     loss.backward()
@@ -110,7 +131,14 @@ def train(
     or a damaged one, for one that another process trains in, for a loss that is not a number, and when a checkpoint
     cannot be written.
     """
+    check_network(network, "network")
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe is {describe(recipe)}; wanted a Recipe, such as helpers.recipes.one_step.")
     images, labels = check_data(data)
+    check_seed(seed)
+    check_function(learn, "learn", "training_step")
+    if folder is not None:
+        check_path(folder, "folder")
     if recipe.batch_size > len(images):
         raise DataError(
             f"batch_size is {recipe.batch_size}, but there are only {len(images)} pictures; wanted at most that many."
@@ -271,15 +299,16 @@ class TrainingRun:
 def check_data(data: TensorDataset) -> tuple[Tensor, Tensor]:
     """The pictures (N, 1, 28, 28) in [0, 1] and labels (N,) of a data set such as mnist()."""
     if not isinstance(data, TensorDataset) or len(data.tensors) != 2:
-        raise TypeError(f"data is {data!r}; wanted a TensorDataset of pictures and labels, such as mnist().")
+        raise TypeError(f"data is {describe(data)}; wanted a TensorDataset of pictures and labels, such as mnist().")
     images, labels = data.tensors
-    check_image(images, "the pictures", 0, 1)
+    check_image(images, "the images", 0, 1)
     one_hot(labels)  # or its error
     return images.cpu().contiguous(), labels.cpu().contiguous()
 
 
 def loss_history(folder: str | os.PathLike) -> Tensor:
     """The loss of every step that the run in this folder had done when it was last saved, (steps,)."""
+    check_path(folder, "folder")
     return read_tensors(Path(folder) / RESUME)[0]["losses"]
 
 

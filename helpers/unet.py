@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .devices import no_autocast
-from .validate import check_batch, check_integer, check_tensor
+from .validate import check_batch, check_integer, check_tensor, describe
 
 __all__ = [
     "CLASSES",
@@ -197,6 +197,8 @@ def check_arguments(x: Tensor, **signals: tuple[Tensor, int]) -> None:
     check_batch(x, "x")
     if x.shape[1:] != (1, 28, 28):
         raise ValueError(f"x has shape {tuple(x.shape)}; this network wants (B, 1, 28, 28).")
+    if x.dtype != torch.float32:
+        raise TypeError(f"x has dtype {x.dtype}; wanted torch.float32: convert it with x.float().")
     for name, (signal, width) in signals.items():
         check_tensor(signal, name)
         if signal.shape != (len(x), width):
@@ -210,7 +212,10 @@ def check_arguments(x: Tensor, **signals: tuple[Tensor, int]) -> None:
 
 def one_hot(labels: Tensor | list[int]) -> Tensor:
     """Class labels 0 … 9, N of them, as the network's c (N, 10): 1 in the label's place, 0 elsewhere."""
-    labels = torch.as_tensor(labels)
+    try:
+        labels = torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"labels is {describe(labels)}; wanted integers (N,).") from None
     if labels.ndim != 1 or labels.is_floating_point() or labels.dtype == torch.bool:
         raise TypeError(f"labels have dtype {labels.dtype} and shape {tuple(labels.shape)}; wanted integers (N,).")
     if len(labels) and not 0 <= labels.min() <= labels.max() < CLASSES:

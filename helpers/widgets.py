@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import ipywidgets
 import traitlets
@@ -22,6 +22,7 @@ from .prompts import course_prompts
 from .sampling import Step
 from .show import Picture, loss_curve
 from .training import Progress
+from .validate import check_function, describe, kind
 
 __all__ = ["FAR", "Explorer", "Prompt", "kept", "play", "watch"]
 
@@ -50,8 +51,14 @@ def play(draw: Callable[..., Picture | Iterator], **controls: ipywidgets.Widget)
     picture, and the last picture stays. Run headlessly it draws once, at the controls' first values, and leaves the
     last picture in the notebook as a plain one.
     """
+    check_function(draw, "draw", "def draw(seed): return show.grid(…)")
+    for name, control in controls.items():
+        if not isinstance(control, ipywidgets.Widget) or not control.has_trait("value"):
+            raise TypeError(f"{name} is {describe(control)}; wanted a control, such as ipywidgets.IntSlider(…).")
     if headless():
         pictures = [stage for stage in stages(draw, values_of(controls)) if isinstance(stage, Picture)]
+        if not pictures:
+            raise ValueError("draw gave steps, but no picture; wanted at least one, such as show.grid(…).")
         display(pictures[-1])
         return
     explorer = Explorer(draw, controls)
@@ -254,9 +261,13 @@ def watch(steps: Iterator[Progress], *, every: float = 1.0) -> Iterator[Progress
 
     The curve is drawn again every so many seconds. Run headlessly it is drawn once, at the end.
     """
+    if not isinstance(steps, Iterable):
+        raise TypeError(f"steps is {describe(steps)}; wanted what train(…) gives.")
     losses, curve, drawn = [], None, time.monotonic()
     with tqdm(unit="step", disable=headless()) as bar:
         for progress in steps:
+            if not isinstance(progress, Progress):
+                raise TypeError(f"a step is {kind(progress)}; wanted what train(…) gives.")
             losses.append(progress.loss)
             bar.total, bar.desc = progress.epochs * progress.steps, f"epoch {progress.epoch} of {progress.epochs}: "
             bar.update((progress.epoch - 1) * progress.steps + progress.step - bar.n)  # a resumed run begins half-way

@@ -142,7 +142,7 @@ MUTANTS = [
     Mutant("inpaint", "return keep_known(x_s, s,", "return x_s if s is not None else keep_known(x_s, s,", "only at the end"),
     Mutant("inpaint", "return keep_known(x_s, s,", "return x_s if s is None else keep_known(x_s, s,", "not forced at the end"),
     Mutant("inpaint", "constrain=keep, ", "", "never kept"),
-    Mutant("inpaint", "draw_noise(x_orig.shape,", "draw_noise((1, *x_orig.shape[1:]),", "start of another shape"),
+    Mutant("inpaint", "draw_noise(x_orig.shape,", "draw_noise((1, *x_orig.shape[1:]),", "ValueError"),
     Mutant("inpaint", "return denoise(denoiser, x_T,", "return denoise(denoiser, torch.where(mask.bool(), x_T, x_orig),", "the kept part clean at the start"),
     Mutant("inpaint", "return denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options)", "steps = denoise(denoiser, x_T, timesteps, cond, generator=generator, **options)\n    return [step._replace(x_s=keep(step.x_s, step.s)) for step in steps]", "constrained for show only"),
     Mutant("inpaint", "return denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options)", "return list(denoise(denoiser, x_T, timesteps, cond, constrain=keep, generator=generator, **options))[-1:]", "not every Step yielded"),

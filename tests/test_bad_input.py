@@ -76,7 +76,7 @@ def test_t_outside_the_schedule(call, sentence):
 @check(
     {
         "no batch": (lambda: forward(X0[0], 5, ABAR), r"x0 has shape \(3, 16, 16\); wanted \(B, C, H, W\).*x0\[None\]"),
-        "empty": (lambda: forward(X0[:0], 5, ABAR), r"x0 has shape \(0, 3, 16, 16\).*at least one picture"),
+        "empty": (lambda: forward(X0[:0], 5, ABAR), r"x0 has shape \(0, 3, 16, 16\).*at least one image"),
         "flat": (lambda: estimate_x0(X_T.flatten(), 5, X_T, ABAR), r"x_t has shape \(1536,\); wanted \(B, C, H, W\)"),
         "noise": (
             lambda: forward(X0, 5, ABAR, noise=X0[:1]),
@@ -149,7 +149,7 @@ def test_shapes_that_do_not_match(call, sentence):
         ),
         "abar for its schedule": (
             lambda: ddpm_step(X_T, X0, 5, 0, ABAR),
-            r"schedule is a Tensor; wanted a NoiseSchedule",
+            r"schedule is a tensor of shape \(1000,\); wanted a NoiseSchedule",
         ),
     }
 )

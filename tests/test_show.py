@@ -142,7 +142,7 @@ def test_what_is_no_picture_is_refused_with_its_shape(shape):
 
 @pytest.mark.parametrize("nothing", [[], [[]], torch.zeros(0, 3, 8, 8)], ids=["list", "row", "batch"])
 def test_an_empty_grid_is_refused(nothing):
-    with pytest.raises(ValueError, match="wanted at least one picture"):
+    with pytest.raises(ValueError, match="wanted at least one image"):
         show.grid(nothing)
 
 
@@ -202,7 +202,7 @@ def test_an_animation_is_html_that_carries_the_gif_and_says_what_it_shows():
 
 
 def test_an_animation_without_frames_is_refused():
-    with pytest.raises(ValueError, match="wanted at least one picture"):
+    with pytest.raises(ValueError, match="wanted at least one image"):
         show.animate([], alt="nothing")
 
 
