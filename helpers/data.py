@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from .validate import check_integer, check_path, describe, kind
+from .validate import check_integer, check_path, in_words, kind
 
 __all__ = [
     "DATA",
@@ -28,7 +28,7 @@ __all__ = [
     "from_pixels",
     "load_image",
     "mnist",
-    "read_image",
+    "open_image",
     "rectangle_mask",
 ]
 
@@ -75,12 +75,12 @@ def load_image(source: str | os.PathLike | bytes, size: int = 64) -> Tensor:
     Raises an ImageError for what is not a whole, still image of a sensible size in one of these formats.
     """
     check_integer(size, "size", 1, MAX_SIZE)
-    image = read_image(source, check_picture, FORMATS)
+    image = open_image(source, check_picture, FORMATS)
     square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     return from_pixels(torch.from_numpy(np.array(square)))
 
 
-def read_image(
+def open_image(
     source: str | os.PathLike | bytes,
     check: Callable[[Image.Image, str], None],
     formats: Sequence[str],
@@ -162,7 +162,7 @@ def course_image(name: str, size: int = 64) -> Tensor:
     """One of the kit's own test images by name, as (1, 3, size, size) in [-1, 1]; data/images/ has the list."""
     found = {file.stem: file for file in sorted((DATA / "images").iterdir()) if file.suffix in (".png", ".jpg")}
     if not isinstance(name, str) or name not in found:
-        raise ImageError(f"there is no test image {describe(name)}; wanted one of {', '.join(found)}.")
+        raise ImageError(f"there is no test image {in_words(name)}; wanted one of {', '.join(found)}.")
     return load_image(found[name], size)
 
 
@@ -193,7 +193,7 @@ def mnist(train: bool = True, folder: str | os.PathLike | None = None) -> Tensor
     Raises a DataError for a file that is missing, truncated or altered: every load compares checksums.
     """
     if not isinstance(train, bool):
-        raise TypeError(f"train is {describe(train)}; wanted True or False. The folder is named: mnist(folder=…).")
+        raise TypeError(f"train is {in_words(train)}; wanted True or False. The folder is named: mnist(folder=…).")
     if folder is not None:
         check_path(folder, "folder")
     folder = find_digits(DATA / "mnist" if folder is None else Path(folder))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .schedule import NoiseSchedule
-from .validate import check_fits, check_number, describe, kind
+from .validate import check_fits, check_number, in_words, kind
 
 __all__ = [
     "Combinator",
@@ -131,7 +131,7 @@ def check_denoiser(denoiser) -> None:
         raise TypeError(f"denoiser is {kind(denoiser)}; wanted its Denoiser, model.stage_1.")
     like_one = callable(denoiser) and hasattr(denoiser, "schedule") and hasattr(denoiser, "image_shape")
     if isinstance(denoiser, type) or not like_one:
-        raise TypeError(f"denoiser is {describe(denoiser)}; wanted a Denoiser, such as model.stage_1.")
+        raise TypeError(f"denoiser is {in_words(denoiser)}; wanted a Denoiser, such as model.stage_1.")
 
 
 def predict_together(denoiser: Denoiser, pictures: list[Tensor], t: int, conds: list[Cond]) -> list[Prediction]:

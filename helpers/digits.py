@@ -8,7 +8,7 @@ from .devices import bf16_autocast
 from .sampling import final, sample
 from .schedule import NoiseSchedule, check_schedule, strided_timesteps
 from .unet import CLASSES
-from .validate import check_fits, check_integer, check_network, check_takes, describe
+from .validate import check_fits, check_integer, check_network, check_takes, in_words
 
 __all__ = ["DigitDenoiser", "sample_classes", "sample_digits"]
 
@@ -51,7 +51,7 @@ class DigitDenoiser(Denoiser):
     def classes(self, cond: Tensor, batch_size: int) -> Tensor:
         """The condition (1 or B, 10) for each picture: (B, 10)."""
         if not isinstance(cond, Tensor) or cond.ndim != 2 or cond.shape[1] != CLASSES:
-            given = f"of shape {tuple(cond.shape)}" if isinstance(cond, Tensor) else describe(cond)
+            given = f"of shape {tuple(cond.shape)}" if isinstance(cond, Tensor) else in_words(cond)
             raise ValueError(f"the condition is {given}; wanted () or one-hot classes (B, {CLASSES}): one_hot(labels).")
         return batch_conds([cond], batch_size).float()
 
@@ -97,6 +97,6 @@ def sample_classes(
     Returns: x0 (count, 1, 28, 28), not clamped. Source: Ho & Salimans 2022, algorithm 2 (arXiv:2207.12598).
     """
     if not isinstance(c, Tensor) or c.ndim == 0:
-        raise TypeError(f"c is {describe(c)}; wanted one-hot classes (count, 10): one_hot(labels) makes them.")
+        raise TypeError(f"c is {in_words(c)}; wanted one-hot classes (count, 10): one_hot(labels) makes them.")
     denoiser, timesteps = guided(DigitDenoiser(network, schedule), gamma), strided_timesteps(schedule.T, schedule.T)
     return final(sample(denoiser, c, timesteps=timesteps, batch_size=len(c), generator=generator), progress=False)

@@ -16,7 +16,7 @@ import traitlets
 from PIL import Image
 from torch import Tensor
 
-from .data import MAX_SIZE, ImageError, load_image, read_image
+from .data import MAX_SIZE, ImageError, load_image, open_image
 from .validate import check_image, check_integer, check_mask
 
 __all__ = ["MaskPainter", "SketchPad"]
@@ -97,7 +97,7 @@ class MaskPainter(Drawing):
         self.png = data_url(Image.fromarray(layer))
 
     def decode(self, png: str | PathLike | bytes) -> Tensor:
-        layer = read_image(png, self.check_size, ["PNG"], lambda layer: layer.convert("RGBA"))
+        layer = open_image(png, self.check_size, ["PNG"], lambda layer: layer.convert("RGBA"))
         painted = np.array(layer.getchannel("A")) > 127
         return torch.from_numpy(painted).float()[None, None]  # (1, 1, size, size)
 

@@ -10,7 +10,7 @@ from torchvision.transforms.functional import gaussian_blur, pad, resize
 from torchvision.transforms.functional import rotate as rotate_by
 
 from .denoisers import Combinator, Denoiser, Prediction, check_denoiser, predict_together, prepare
-from .validate import check_axes, check_fits, check_integer, check_number, check_seed, describe
+from .validate import check_axes, check_fits, check_integer, check_number, check_seed, in_words
 
 __all__ = [
     "Anagram",
@@ -114,7 +114,7 @@ def find_view(view: "str | View") -> View:
     if isinstance(view, View):
         return view
     if not isinstance(view, str) or view not in views:
-        raise ValueError(f"view is {describe(view)}; wanted one of {', '.join(views)}, or a View.")
+        raise ValueError(f"view is {in_words(view)}; wanted one of {', '.join(views)}, or a View.")
     return views[view]
 
 
@@ -125,7 +125,7 @@ def turned(x: Tensor, view: str, share: float) -> Tensor:
     """
     check_number(share, "share", 0, 1)
     if not isinstance(view, str):
-        raise TypeError(f"view is {describe(view)}; wanted one of {', '.join(views)}.")
+        raise TypeError(f"view is {in_words(view)}; wanted one of {', '.join(views)}.")
     check_axes(x, "x")
     end = find_view(view).view(x)
     if share in (0, 1):
@@ -191,7 +191,7 @@ def anagram(denoiser: Denoiser, views: Sequence["str | View"]) -> Denoiser:
     """
     check_denoiser(denoiser)
     if isinstance(views, (str, View)) or not isinstance(views, Sequence):
-        raise TypeError(f"views is {describe(views)}; wanted a list of them, such as ['identity', 'flip'].")
+        raise TypeError(f"views is {in_words(views)}; wanted a list of them, such as ['identity', 'flip'].")
     found = [find_view(view) for view in views]
     if not found or found[0].view is not identity:
         raise ValueError(f"views is {list(views)!r}; wanted the first to be 'identity'.")

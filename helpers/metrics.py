@@ -15,7 +15,7 @@ from .checkpoints import load_weights, read_tensors
 from .data import DATA, mnist
 from .recipes import Recipe
 from .unet import CLASSES, Conv, DownConv
-from .validate import check_batch, check_integer, check_tensor, describe
+from .validate import check_batch, check_integer, check_tensor, in_words
 
 __all__ = [
     "DIGIT_READER",
@@ -139,7 +139,7 @@ def digit_quality(pictures: Tensor, labels: Tensor) -> DigitQuality:
     """
     features, read = read_digits(pictures)
     if not isinstance(labels, Tensor):
-        raise TypeError(f"labels is {describe(labels)}; wanted a torch.Tensor (N,).")
+        raise TypeError(f"labels is {in_words(labels)}; wanted a torch.Tensor (N,).")
     if labels.shape != read.shape:
         raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(read)} pictures.")
     if len(read) <= FEATURES:

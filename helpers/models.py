@@ -24,7 +24,7 @@ from .schedule import NoiseSchedule, strided_timesteps
 from .stages import WANTED_FILES, WANTED_FILES_2, find_stages, load_stage, plan_for
 from .text_encoders import encode as encode_minilm
 from .text_encoders import nearest_known
-from .validate import check_fits, check_image, check_integer, check_number, describe
+from .validate import check_fits, check_image, check_integer, check_number, in_words
 
 __all__ = ["TextToImage", "enlarged", "lanczos", "load_model", "upscale"]
 
@@ -141,7 +141,7 @@ class TextToImage:
         Raises a ValueError for a prompt that is blank (but not "") or too long, a ModelError without an encoder.
         """
         if not isinstance(prompts, (str, list, tuple)):
-            raise TypeError(f"prompts is {describe(prompts)}; wanted text, or a list of texts.")
+            raise TypeError(f"prompts is {in_words(prompts)}; wanted text, or a list of texts.")
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not prompts:
             raise ValueError("prompts is an empty list; wanted at least one prompt.")
@@ -161,7 +161,7 @@ class TextToImage:
         None if that cannot be said: for a model that does not list what it was shown, or without the text encoder.
         """
         if not isinstance(prompt, str):
-            raise TypeError(f"prompt is {describe(prompt)}; wanted text.")
+            raise TypeError(f"prompt is {in_words(prompt)}; wanted text.")
         try:
             return nearest_known(prompt, self.known) if self.known else None
         except ModelError:

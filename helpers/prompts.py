@@ -44,15 +44,33 @@ def load_embeddings(folder: Path) -> dict[str, Tensor]:
     if not file.is_file():
         return {}
     try:
-        return load(file.read_bytes())  # at once, since another process may replace it
-    except SafetensorError as error:
+        states = load(file.read_bytes())  # at once, since another process may replace it
+    except (SafetensorError, OSError) as error:
         raise ModelError(f"{file} is damaged: {error}. Fetch it again, or make it with `make embeddings`.") from error
+    for prompt, state in states.items():
+        if not state.is_floating_point() or state.ndim != 2 or len(state) != TOKENS or not state.isfinite().all():
+            raise ModelError(
+                f"{file} has {prompt!r} -> {state.dtype} of shape {tuple(state.shape)}; "
+                f"wanted finite floating-point states ({TOKENS}, width)."
+            )
+    widths = {state.shape[1] for state in states.values()}
+    if len(widths) > 1:
+        raise ModelError(f"{file} has states of several widths, {sorted(widths)}; wanted one.")
+    return states
 
 
 def load_known(folder: Path) -> tuple[str, ...]:
     """What a model was shown, in words such as "a panda"; nothing for one that does not say."""
     file = folder / KNOWN
-    return tuple(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else ()
+    if not file.is_file():
+        return ()
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} is damaged: {error}. Fetch it again.") from error
+    if not isinstance(known, list) or not all(isinstance(thing, str) for thing in known):
+        raise ModelError(f"{file} is damaged: it has no list of words. Fetch it again.")
+    return tuple(known)
 
 
 def remembered(name: str) -> Path:
@@ -66,6 +84,12 @@ def remembered(name: str) -> Path:
 
 def remember(states: dict[str, Tensor], folder: Path) -> None:
     """Add text states (77, width) to those that a folder keeps, also while other processes add theirs."""
+    for prompt, state in states.items():
+        if not state.half().isfinite().all():
+            largest = state.abs().max().item()
+            raise ModelError(
+                f"the states of {prompt!r} reach {largest:g}; wanted at most 65504, fp16's largest number."
+            )
     states = {prompt: state.detach().half().cpu().contiguous() for prompt, state in states.items()}
     try:
         with only_writer(folder):

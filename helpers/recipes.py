@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from .tasks import ClassConditional, OneStep, TimeConditional
-from .validate import check_integer, check_number, check_seed, describe
+from .validate import check_integer, check_number, check_seed, in_words
 
 __all__ = [
     "RECIPES",
@@ -44,7 +44,7 @@ class Recipe:
 
     def __post_init__(self):
         if isinstance(self.task, type) or not hasattr(self.task, "examples"):
-            raise TypeError(f"task is {describe(self.task)}; wanted a task, such as OneStep(sigma=0.5).")
+            raise TypeError(f"task is {in_words(self.task)}; wanted a task, such as OneStep(sigma=0.5).")
         for name in ("hidden", "epochs", "batch_size"):
             check_integer(getattr(self, name), name, 1)
         check_number(self.lr, "lr", 0)

@@ -26,7 +26,7 @@ from .validate import (
     check_same,
     check_timestep,
     check_timesteps,
-    describe,
+    in_words,
 )
 
 __all__ = [
@@ -307,13 +307,13 @@ def final(steps: Iterable[Step], *, progress: bool = True) -> Tensor:
     """Run denoise, sample, sdedit or inpaint to its end, with a progress bar; returns the last x_s (B, C, H, W)."""
     wanted = "wanted what sample(…), denoise(…), sdedit(…) or inpaint(…) gives"
     if isinstance(steps, (Tensor, Step)) or not isinstance(steps, Iterable):
-        raise TypeError(f"steps is {'a Step' if isinstance(steps, Step) else describe(steps)}; {wanted}.")
+        raise TypeError(f"steps is {'a Step' if isinstance(steps, Step) else in_words(steps)}; {wanted}.")
     steps = iter(steps)
     first = next(steps, None)
     if first is None:
         raise ValueError("no steps were given; wanted a generator such as sample(…), which runs only once.")
     if not isinstance(first, Step):
-        raise TypeError(f"a step is {describe(first)}; {wanted}.")
+        raise TypeError(f"a step is {in_words(first)}; {wanted}.")
     quiet = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar forgets
     look = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     # the bar counts timesteps, since nobody knows how many steps will come

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .validate import check_integer, check_number, check_tensor, describe
+from .validate import check_integer, check_number, check_tensor, in_words
 
 __all__ = ["NoiseSchedule", "abar_at", "check_schedule", "strided_timesteps"]
 
@@ -71,14 +71,14 @@ class NoiseSchedule:
     def from_scheduler(cls, scheduler) -> "NoiseSchedule":
         """The same betas as a diffusers scheduler (anything with a `betas` tensor)."""
         if not isinstance(getattr(scheduler, "betas", None), Tensor):
-            raise TypeError(f"scheduler is {describe(scheduler)}; wanted a diffusers scheduler, which has betas (T,).")
+            raise TypeError(f"scheduler is {in_words(scheduler)}; wanted a diffusers scheduler, which has betas (T,).")
         return cls(scheduler.betas.detach().cpu())
 
 
 def check_schedule(schedule) -> None:
     """A NoiseSchedule."""
     if not isinstance(schedule, NoiseSchedule):
-        raise TypeError(f"schedule is {describe(schedule)}; wanted a NoiseSchedule, such as model.stage_1.schedule.")
+        raise TypeError(f"schedule is {in_words(schedule)}; wanted a NoiseSchedule, such as model.stage_1.schedule.")
 
 
 def strided_timesteps(steps: int = 34, T: int = 1000) -> list[int]:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from .validate import check_finite, check_integer, check_number, describe, kind
+from .validate import check_finite, check_integer, check_number, in_words, kind
 
 __all__ = [
     "DPI",
@@ -179,7 +179,7 @@ def check_some(things: Sequence, name: str) -> None:
     except TypeError:  # a number, a generator, a tensor without axes
         count = None
     if count is None:
-        raise TypeError(f"{name} is {describe(things)}; wanted a list.")
+        raise TypeError(f"{name} is {in_words(things)}; wanted a list.")
     if count == 0:
         raise ValueError(f"there is nothing to show, {name} is empty; wanted at least one image.")
 
@@ -187,10 +187,10 @@ def check_some(things: Sequence, name: str) -> None:
 def check_words(words: Sequence[str] | None, name: str) -> None:
     """A list of titles, or None."""
     if isinstance(words, str) or not (words is None or hasattr(words, "__len__")):
-        raise TypeError(f"{name} is {describe(words)}; wanted a list of texts.")
+        raise TypeError(f"{name} is {in_words(words)}; wanted a list of texts.")
     for word in words if words is not None else ():
         if not isinstance(word, str):
-            raise TypeError(f"a title is {describe(word)}; wanted text.")
+            raise TypeError(f"a title is {in_words(word)}; wanted text.")
 
 
 def check_range(low: float, high: float) -> None:
@@ -212,7 +212,7 @@ def curves(
 ) -> Picture:
     """Curves over a common, rising x, by label; `marks` draws thin vertical lines, with a point on each curve."""
     if not isinstance(ys, dict):
-        raise TypeError(f"ys is {describe(ys)}; wanted a dictionary, label -> values.")
+        raise TypeError(f"ys is {in_words(ys)}; wanted a dictionary, label -> values.")
     x, ys = numbers(x, "x"), {label: numbers(y, f"the curve {label!r}") for label, y in ys.items()}
     marks = numbers(marks, "marks")
     for label, y in ys.items():
@@ -259,7 +259,7 @@ def numbers(values: Sequence[float], name: str) -> np.ndarray:
     except (TypeError, ValueError):
         array = None
     if array is None or array.ndim != 1:
-        raise TypeError(f"{name} is {describe(values)}; wanted a list of numbers.")
+        raise TypeError(f"{name} is {in_words(values)}; wanted a list of numbers.")
     return array
 
 
@@ -278,7 +278,7 @@ def stack(*pictures: Picture) -> Picture:
     check_some(pictures, "the list of pictures")
     for picture in pictures:
         if not isinstance(picture, Picture):
-            raise TypeError(f"a picture is {describe(picture)}; wanted finished pictures: stack(grid(…), grid(…)).")
+            raise TypeError(f"a picture is {in_words(picture)}; wanted finished pictures: stack(grid(…), grid(…)).")
     images = [Image.open(io.BytesIO(picture.png)) for picture in pictures]
     whole = Image.new("RGBA", (max(image.width for image in images), sum(image.height for image in images)))
     y = 0

@@ -7,6 +7,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
 
+from .checksums import SUMS, damaged
 from .devices import best_dtype, load_in
 from .hub import DEEPFLOYD, ModelError, deepfloyd, fetch_from_hub, is_hub_name
 from .memory import Plan, choose_plan, footprint
@@ -56,9 +57,16 @@ def find_stages(name: str) -> list[Path]:
         )
     folders = [folder for folder in folders if folder.is_dir()]
     for folder, wanted in zip(folders, (WANTED_FILES, WANTED_FILES_2)):
+        wanted = (*wanted, SUMS) if name in BUNDLED else wanted
         missing = [file for file in wanted if not has_file(folder, file)]
         if missing:
             raise ModelError(f"{folder} is incomplete: it has no {', '.join(missing)}. Fetch the folder again.")
+        changed = damaged(folder)
+        if changed:
+            raise ModelError(
+                f"{folder} is damaged: {', '.join(changed)} differs from its checksum in {SUMS}. Fetch the folder "
+                f"again; or, if you have changed it, list it anew with `python -m helpers.checksums {folder}`."
+            )
     if has_file(folders[0], WANTED_FILES_2[-1]):
         raise ModelError(
             f"{name} is a stage II, which enlarges what another network has painted; wanted the name of a stage I, "
@@ -103,6 +111,8 @@ def network_class(folder: Path) -> tuple[type[UNet2DConditionModel], dict]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return NETWORKS[config["_class_name"]], config
+    except OSError as error:
+        raise ModelError(f"{folder / 'config.json'} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder / 'config.json'} is not the config of one of {', '.join(NETWORKS)}.") from error
 

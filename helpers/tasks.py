@@ -9,7 +9,7 @@ from torch import Tensor
 from .sampling import draw_noise, forward
 from .schedule import NoiseSchedule
 from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
-from .validate import check_axes, check_generator, check_image, check_integer, check_number, check_same, describe
+from .validate import check_axes, check_generator, check_image, check_integer, check_number, check_same, in_words
 
 __all__ = ["ClassConditional", "OneStep", "TimeConditional", "add_noise"]
 
@@ -112,7 +112,7 @@ class ClassConditional(TimeConditional):
         """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01, c), and its target, eps."""
         (x_t, t01), eps = super().examples(x0, labels, generator)
         if not isinstance(labels, Tensor):
-            raise TypeError(f"labels is {describe(labels)}; wanted a torch.Tensor (B,).")
+            raise TypeError(f"labels is {in_words(labels)}; wanted a torch.Tensor (B,).")
         if labels.shape[:1] != x0.shape[:1]:
             raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(x0)} images.")
         keep = torch.rand(len(x0), 1, generator=generator) >= self.p_uncond  # (B, 1)

@@ -45,7 +45,7 @@ from .validate import (
     check_path,
     check_seed,
     check_takes,
-    describe,
+    in_words,
 )
 
 __all__ = ["Progress", "loss_history", "train", "training_step"]
@@ -80,9 +80,9 @@ def training_step(
     """
     check_network(network, "network")
     if not isinstance(optimizer, torch.optim.Optimizer):
-        raise TypeError(f"optimizer is {describe(optimizer)}; wanted one, such as torch.optim.Adam(…).")
+        raise TypeError(f"optimizer is {in_words(optimizer)}; wanted one, such as torch.optim.Adam(…).")
     if not isinstance(inputs, (tuple, list)):
-        raise TypeError(f"inputs is {describe(inputs)}; wanted a tuple of the network's arguments: (x,) for one.")
+        raise TypeError(f"inputs is {in_words(inputs)}; wanted a tuple of the network's arguments: (x,) for one.")
     check_takes(network, tuple(inputs))
     check_floating(target, "target")
     network.train()
@@ -133,7 +133,7 @@ def train(
     """
     check_network(network, "network")
     if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe is {describe(recipe)}; wanted a Recipe, such as helpers.recipes.one_step.")
+        raise TypeError(f"recipe is {in_words(recipe)}; wanted a Recipe, such as helpers.recipes.one_step.")
     images, labels = check_data(data)
     check_seed(seed)
     check_function(learn, "learn", "training_step")
@@ -299,7 +299,7 @@ class TrainingRun:
 def check_data(data: TensorDataset) -> tuple[Tensor, Tensor]:
     """The pictures (N, 1, 28, 28) in [0, 1] and labels (N,) of a data set such as mnist()."""
     if not isinstance(data, TensorDataset) or len(data.tensors) != 2:
-        raise TypeError(f"data is {describe(data)}; wanted a TensorDataset of pictures and labels, such as mnist().")
+        raise TypeError(f"data is {in_words(data)}; wanted a TensorDataset of pictures and labels, such as mnist().")
     images, labels = data.tensors
     check_image(images, "the images", 0, 1)
     one_hot(labels)  # or its error

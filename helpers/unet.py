@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .devices import no_autocast
-from .validate import check_batch, check_integer, check_tensor, describe
+from .validate import check_batch, check_integer, check_tensor, in_words
 
 __all__ = [
     "CLASSES",
@@ -215,7 +215,7 @@ def one_hot(labels: Tensor | list[int]) -> Tensor:
     try:
         labels = torch.as_tensor(labels)
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"labels is {describe(labels)}; wanted integers (N,).") from None
+        raise TypeError(f"labels is {in_words(labels)}; wanted integers (N,).") from None
     if labels.ndim != 1 or labels.is_floating_point() or labels.dtype == torch.bool:
         raise TypeError(f"labels have dtype {labels.dtype} and shape {tuple(labels.shape)}; wanted integers (N,).")
     if len(labels) and not 0 <= labels.min() <= labels.max() < CLASSES:

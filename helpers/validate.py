@@ -38,7 +38,7 @@ __all__ = [
     "check_tensor",
     "check_timestep",
     "check_timesteps",
-    "describe",
+    "in_words",
     "kind",
 ]
 
@@ -48,7 +48,7 @@ RANGE_TOLERANCE = 1e-3  # half-precision round-off; an image in [0, 255] or a st
 # ---- words --------------------------------------------------------------------------------------------------------
 
 
-def describe(x) -> str:
+def in_words(x) -> str:
     """What was given, short enough for a sentence."""
     if isinstance(x, type):
         return f"the class {x.__name__}"
@@ -182,7 +182,7 @@ def check_integer(n, name: str, low: float = -math.inf, high: float = math.inf) 
             raise TypeError
         value = operator.index(n)
     except TypeError:
-        raise TypeError(f"{name} is {describe(n)}; wanted an integer.") from None
+        raise TypeError(f"{name} is {in_words(n)}; wanted an integer.") from None
     if not low <= value <= high:
         wanted = f"at least {low}" if high == math.inf else f"{low} to {high}"
         raise ValueError(f"{name} is {value}; wanted {wanted}.")
@@ -195,7 +195,7 @@ def check_number(x, name: str, low: float = -math.inf, high: float = math.inf) -
             raise TypeError
         value = float(x)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{name} is {describe(x)}; wanted a number.") from None
+        raise TypeError(f"{name} is {in_words(x)}; wanted a number.") from None
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value}; wanted a finite number.")
     if not low <= value <= high:
@@ -225,7 +225,7 @@ def check_timesteps(timesteps, T: int) -> list[int]:
         timesteps = timesteps.tolist() if isinstance(timesteps, Tensor) else timesteps
         timesteps = list(timesteps)
     except TypeError:
-        raise TypeError(f"timesteps is {describe(given)}; wanted a list, such as strided_timesteps(34).") from None
+        raise TypeError(f"timesteps is {in_words(given)}; wanted a list, such as strided_timesteps(34).") from None
     if not timesteps:
         raise ValueError("timesteps is empty; wanted at least one timestep.")
     for t in timesteps:
@@ -243,20 +243,20 @@ def check_generator(generator) -> None:
     """A torch.Generator, or None. A seed is not one."""
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(
-            f"generator is {describe(generator)}; wanted a torch.Generator: torch.Generator().manual_seed(0) makes one."
+            f"generator is {in_words(generator)}; wanted a torch.Generator: torch.Generator().manual_seed(0) makes one."
         )
 
 
 def check_function(f, name: str, example: str) -> None:
     """Something that can be called, such as the example."""
     if not callable(f):
-        raise TypeError(f"{name} is {describe(f)}; wanted a function, such as {example}.")
+        raise TypeError(f"{name} is {in_words(f)}; wanted a function, such as {example}.")
 
 
 def check_network(network, name: str) -> None:
     """A network, not its class."""
     if not isinstance(network, nn.Module):
-        raise TypeError(f"{name} is {describe(network)}; wanted a network, a torch.nn.Module.")
+        raise TypeError(f"{name} is {in_words(network)}; wanted a network, a torch.nn.Module.")
 
 
 def check_takes(network: nn.Module, arguments: tuple) -> None:
@@ -281,4 +281,4 @@ def forward_signature(network: type[nn.Module]) -> inspect.Signature:
 def check_path(path, name: str) -> None:
     """The path of a file or folder: text, or a pathlib.Path."""
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"{name} is {describe(path)}; wanted a path.")
+        raise TypeError(f"{name} is {in_words(path)}; wanted a path.")

@@ -22,7 +22,7 @@ from .prompts import course_prompts
 from .sampling import Step
 from .show import Picture, loss_curve
 from .training import Progress
-from .validate import check_function, describe, kind
+from .validate import check_function, in_words, kind
 
 __all__ = ["FAR", "Explorer", "Prompt", "kept", "play", "watch"]
 
@@ -54,7 +54,7 @@ def play(draw: Callable[..., Picture | Iterator], **controls: ipywidgets.Widget)
     check_function(draw, "draw", "def draw(seed): return show.grid(…)")
     for name, control in controls.items():
         if not isinstance(control, ipywidgets.Widget) or not control.has_trait("value"):
-            raise TypeError(f"{name} is {describe(control)}; wanted a control, such as ipywidgets.IntSlider(…).")
+            raise TypeError(f"{name} is {in_words(control)}; wanted a control, such as ipywidgets.IntSlider(…).")
     if headless():
         pictures = [stage for stage in stages(draw, values_of(controls)) if isinstance(stage, Picture)]
         if not pictures:
@@ -262,7 +262,7 @@ def watch(steps: Iterator[Progress], *, every: float = 1.0) -> Iterator[Progress
     The curve is drawn again every so many seconds. Run headlessly it is drawn once, at the end.
     """
     if not isinstance(steps, Iterable):
-        raise TypeError(f"steps is {describe(steps)}; wanted what train(…) gives.")
+        raise TypeError(f"steps is {in_words(steps)}; wanted what train(…) gives.")
     losses, curve, drawn = [], None, time.monotonic()
     with tqdm(unit="step", disable=headless()) as bar:
         for progress in steps:

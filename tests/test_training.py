@@ -11,11 +11,11 @@ from itertools import islice
 import pytest
 import torch
 from processes import launch_two, start
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch.utils.data import TensorDataset
 
 from helpers import processes, results, training
-from helpers.checkpoints import LOCK, RESUME, TrainingError
+from helpers.checkpoints import LOCK, RESUME, TrainingError, write_tensors
 from helpers.data import DataError
 from helpers.devices import bf16_autocast
 from helpers.recipes import RECIPES, Annealed, class_conditional, one_step
@@ -470,7 +470,7 @@ def test_weights_come_back(kind, dtype, tmp_path):
 
 def test_weights_of_another_width_are_refused(tmp_path):
     file = tmp_path / "unet.safetensors"
-    save_file(UnconditionalUNet(3).state_dict(), file, {"unet": "UnconditionalUNet", "hidden": "4"})
+    write_tensors(UnconditionalUNet(3).state_dict(), file, {"unet": "UnconditionalUNet", "hidden": "4"})
     with pytest.raises(
         TrainingError, match=r"of another width: its conv_in.* has shape \(3, 1, 3, 3\); wanted \(4, 1,"
     ):
@@ -479,7 +479,7 @@ def test_weights_of_another_width_are_refused(tmp_path):
 
 def test_weights_of_another_kind_are_refused(tmp_path):
     file = tmp_path / "unet.safetensors"
-    save_file(UnconditionalUNet(3).state_dict(), file, {"unet": "TimeConditionalUNet", "hidden": "3"})
+    write_tensors(UnconditionalUNet(3).state_dict(), file, {"unet": "TimeConditionalUNet", "hidden": "3"})
     with pytest.raises(TrainingError, match=r"another network: 8 weights .*t1\.0\.bias.*wanted those of a TimeCond"):
         load_unet(file)
 
@@ -491,9 +491,9 @@ def test_a_run_goes_on_only_with_the_same_network(tmp_path):
         train(ClassConditionalUNet(3), recipe, digits(), folder=tmp_path)
 
 
-@pytest.mark.parametrize("about", [None, {"unet": "Other", "hidden": "4"}, {"unet": "UnconditionalUNet"}])
+@pytest.mark.parametrize("about", [{}, {"unet": "Other", "hidden": "4"}, {"unet": "UnconditionalUNet"}])
 def test_weights_of_an_unknown_network_are_refused(about, tmp_path):
-    save_file({"weight": torch.zeros(1)}, tmp_path / "unet.safetensors", about)
+    write_tensors({"weight": torch.zeros(1)}, tmp_path / "unet.safetensors", about)
     with pytest.raises(TrainingError, match="wanted weights of one of UnconditionalUNet, "):
         load_unet(tmp_path / "unet.safetensors")
 

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.checkpoints import RESUME, TrainingError, load_adam, load_weights, read_run, read_tensors, write_tensors
+from helpers.checksums import write_sums
 from helpers.command import errors_end
 from helpers.denoisers import guided
 from helpers.devices import bf16_autocast
@@ -39,8 +40,8 @@ from helpers.prompts import course_prompts, load_embeddings
 from helpers.sampling import draw_noise, dynamic_threshold, forward
 from helpers.schedule import NoiseSchedule
 from helpers.show import grid
-from helpers.stages import BUNDLED, load_network
-from helpers.validate import check_integer, check_number
+from helpers.stages import BUNDLED, STAGE_2, load_network
+from helpers.validate import check_integer, check_number, check_seed
 from making.sampling import paint
 
 from .composing import chosen
@@ -78,8 +79,13 @@ class StageRecipe:
     channels: tuple[int, ...] = (64, 96, 192)
 
     network_class = PatchUNet
+    coarsest = 48  # least number of channels at the coarsest level: those of a head of the attention
 
     def __post_init__(self):
+        for width, least in zip(self.channels, [8] * (len(self.channels) - 1) + [self.coarsest]):
+            check_integer(width, "a number of channels", least)
+            if width % 8:  # GroupNorm has 8 groups
+                raise ValueError(f"channels are {tuple(self.channels)}; wanted multiples of 8.")
         for name in ("steps", "batch_size"):
             check_integer(getattr(self, name), name, 1)
         check_integer(self.warmup, "warmup", 0)
@@ -90,6 +96,7 @@ class StageRecipe:
 
     def new_network(self, seed: int = 0) -> VUNet:
         """A network with random weights that depend on the seed only."""
+        check_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             return self.network_class(block_out_channels=self.channels, **self.network_options())
@@ -338,6 +345,8 @@ class StageRun:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(BUNDLED["mini-if"], partial, ignore=shutil.ignore_patterns("*.md", "evaluation.json"))
         self.save_stage(copy.deepcopy(self.average).to(torch.float16, memory_format=torch.contiguous_format), partial)
+        for stage in (partial / STAGE_2, partial):
+            write_sums(stage)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
 
@@ -398,6 +407,9 @@ def run_command(args: argparse.Namespace, run_class: type[StageRun]) -> None:
     recipe = replace(recipe, channels=tuple(recipe.channels))
     unet_folder = None if args.init is None else args.init / run_class.unet_folder
     network = recipe.new_network(args.seed) if unet_folder is None else load_network(unet_folder)
+    if not isinstance(network, recipe.network_class):
+        raise ModelError(f"{unet_folder} has a {type(network).__name__}; wanted a {recipe.network_class.__name__}.")
+    check_integer(args.samples_every, "samples_every", 1)
     run = run_class(network, recipe, Dataset(args.data, run_class.size), args.out, args.seed)
     report = functools.partial(print, flush=True) if run.accelerator.is_main_process else lambda *_: None
     report(f"{recipe}, in {args.out}, from step {run.step}")

@@ -50,6 +50,7 @@ class UpscaleRecipe(StageRecipe):
     crops: int = 4
 
     network_class = UpscaleUNet
+    coarsest = 8  # there is no attention
 
     def __post_init__(self):
         super().__post_init__()
