@@ -262,7 +262,7 @@ def renoise(x_s: Tensor, s: int, t: int, alphas_cumprod: Tensor, *, generator: t
 
 @torch.no_grad()
 def _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resample, generator):
-    # apart from denoise(), because a generator's checks would wait for the first step
+    # apart from denoise(): a generator's body runs only at the first next(), and bad arguments should fail at the call
     schedule = denoiser.schedule
     for t, s in zip(timesteps, [*timesteps[1:], None]):
         for again in reversed(range(1 if s is None else resample)):
