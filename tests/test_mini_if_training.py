@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -249,6 +251,20 @@ def test_a_finished_run_that_lost_its_model_writes_it_again(command, tmp_path):
     (tmp_path / "model.partial").mkdir()
     command()
     assert (tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes() == written
+
+
+def test_a_second_training_in_a_folder_is_told_that_it_is_in_use(command, tmp_path, capsys):
+    script = "from pathlib import Path; from helpers.checkpoints import claim; import sys, time\n"
+    script += "with claim(Path(sys.argv[1])): print('claimed', flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout.readline().strip() == b"claimed"
+        with pytest.raises(SystemExit) as stopped:
+            command()
+    finally:
+        other.kill()
+        other.wait()
+    assert stopped.value.code == 1 and "another process is writing to" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_a_sentence_and_loses_nothing(command, tmp_path, monkeypatch, capsys):

@@ -20,6 +20,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from helpers.checkpoints import RESUME, TrainingError, load_adam, load_weights, read_run, read_tensors, write_tensors
+from helpers.checkpoints import (
+    RESUME,
+    TrainingError,
+    claim,
+    load_adam,
+    load_weights,
+    read_run,
+    read_tensors,
+    write_tensors,
+)
 from helpers.checksums import write_sums
 from helpers.command import errors_end
 from helpers.denoisers import guided
@@ -415,18 +425,19 @@ def run_command(args: argparse.Namespace, run_class: type[StageRun]) -> None:
     report(f"{recipe}, in {args.out}, from step {run.step}")
     if unet_folder is None and isinstance(network, PatchUNet):
         report("No --init: the drafts will mean nothing. Let python -m making.mini_if.drafts teach the drafter first.")
-    began, done = time.monotonic(), run.step
-    for progress in run.train():
-        if progress.step % REPORT == 0:
-            speed = (progress.step - done) * recipe.batch_size / (time.monotonic() - began)
-            levels = " ".join(f"{loss:.3f}" for loss in run.history[-1][1:])
-            report(f"step {progress.step}/{recipe.steps}  {speed:.0f} images/s  loss by noise level {levels}")
-            began, done = time.monotonic(), progress.step
-        if progress.step % args.samples_every == 0 and progress.step < recipe.steps:
-            run.save_results()
-    # also when there was nothing left to train: an earlier run may have been killed before it came to this
-    run.save_results()
-    report(f"done: {args.out / 'model'}")
+    with claim(args.out) if run.accelerator.is_main_process else nullcontext():
+        began, done = time.monotonic(), run.step
+        for progress in run.train():
+            if progress.step % REPORT == 0:
+                speed = (progress.step - done) * recipe.batch_size / (time.monotonic() - began)
+                levels = " ".join(f"{loss:.3f}" for loss in run.history[-1][1:])
+                report(f"step {progress.step}/{recipe.steps}  {speed:.0f} images/s  loss by noise level {levels}")
+                began, done = time.monotonic(), progress.step
+            if progress.step % args.samples_every == 0 and progress.step < recipe.steps:
+                run.save_results()
+        # also when there was nothing left to train: an earlier run may have been killed before it came to this
+        run.save_results()
+        report(f"done: {args.out / 'model'}")
 
 
 if __name__ == "__main__":
