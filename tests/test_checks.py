@@ -31,6 +31,7 @@ from right_solutions import SOLUTIONS
 from ci.student import TAG, exercises_in, stub_cell, student_notebook
 from helpers import checks
 from helpers.checks import EXERCISES, check
+from helpers.checks import exercise as exercise_module
 from helpers.checks.exercise import edited, judge, known
 from helpers.checks.measured import Measured, difference
 from helpers.sampling import draw_noise, forward
@@ -212,6 +213,13 @@ def test_a_strangers_mistake_gets_the_name_that_is_true_for_it(begins, mistake):
 def test_each_piece_that_a_mistake_replaces_occurs_once_in_the_reference(name):
     for mistake in EXERCISES[name].mistakes:
         assert callable(EXERCISES[name].wrong(mistake)), mistake.name  # a ValueError if it does not
+
+
+def test_a_check_goes_on_where_the_references_were_edited_since_they_were_imported(monkeypatch):
+    monkeypatch.setattr(exercise_module, "edited", edited.__wrapped__)
+    monkeypatch.setattr(exercise_module.inspect, "getsource", lambda part: "def forward(): pass")
+    verdict = judge(FORWARD, lambda *args, **kwargs: (torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64)))
+    assert (verdict.status, verdict.mistake) == ("wrong", None)
 
 
 def test_a_piece_that_occurs_twice_or_never_is_refused():

@@ -164,9 +164,8 @@ def probe_digits(student, classes=False):
     yield from of_chance(x0, draw(case), draw(case, seed=112))
 
 
-# What stands in both references: the mean of a step, and what the step adds to it.
+# What stands in both references: the mean of a step.
 MEAN = "(x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt()"
-Z = "draw(x.shape, generator=generator)"
 
 DIGIT_MISTAKES = (
     Mistake("BatchNorm in training mode", "network.eval()", "pass",
