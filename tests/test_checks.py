@@ -561,8 +561,11 @@ def test_a_check_leaves_everything_as_it_was(tmp_path):
         )
 
     before = state()
+    known.cache_clear()
     assert judge(FORWARD, unruly).status == "wrong"
     assert state() == before
+    verdict = judge(FORWARD, FORWARD.wrong(FORWARD.mistakes[0]))  # what it is compared with was not touched either
+    assert verdict.mistake == FORWARD.mistakes[0].name, verdict.say
 
 
 def test_a_function_that_is_given_up_does_not_wind_the_random_numbers_back_later():

@@ -144,6 +144,7 @@ def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> V
         return Verdict("wrong", "no function", say, 0)
     with usual_state():
         found = measured_within(seconds, exercise.probe, function)
+    with usual_state():  # anew, since the function may have changed it
         try:
             return within(None, lambda: compare(exercise, found))
         except BaseException:  # interrupted, perhaps half-way through a reference's measurements
