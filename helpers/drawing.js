@@ -213,7 +213,7 @@ function render({ model, el }) {
       });
       status.textContent = HELP;
     } catch {
-      status.textContent = `${file.name} is not a picture that this browser can read; wanted PNG, JPEG or the like.`;
+      status.textContent = `${file.name} is not an image that this browser can read; wanted PNG, JPEG or the like.`;
     }
   }
 

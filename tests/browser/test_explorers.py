@@ -413,4 +413,4 @@ def test_a_picture_can_be_uploaded_and_what_is_none_is_said(notebook, pad):
     files.set_input_files({"name": "green.png", "mimeType": "image/png", "buffer": picture.getvalue()})
     notebook.wait_for("[round(c.item(), 1) for c in pad.value[0].mean(dim=(1, 2))]", "[-1.0, 0.0, -1.0]")
     files.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
-    explorer.box.get_by_text("notes.txt is not an image that can be read").wait_for()
+    explorer.box.get_by_text("notes.txt is not an image that this browser can read").wait_for()
