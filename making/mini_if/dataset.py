@@ -29,7 +29,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.checkpoints import write_tensors
+from helpers.checkpoints import write_tensors, write_whole
 from helpers.command import errors_end
 from helpers.hub import ModelError
 from helpers.text_encoders import ENCODER_WIDTH, encode
@@ -186,7 +186,7 @@ def build(entries: Iterator[tuple[Entry, np.ndarray]], folder: Path = CACHE, enc
     states = torch.cat([encode(texts[i : i + 64], ENCODER_WIDTH) for i in parts])
     write_tensors({"states": states}, folder / "texts.safetensors", {})
     about = {"texts": texts, "pictures": [asdict(entry) for entry in index]}
-    (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    write_whole(json.dumps(about, indent=1).encode(), folder / "index.json")  # last: with it, the cache is complete
 
 
 # ---- using it -----------------------------------------------------------------------------------------------------
