@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from helpers.checkpoints import (
     RESUME,
@@ -253,7 +254,7 @@ class StageRun:
         """The next batch's losses, (B,) each: v's mean squared error and the variance's; and its timesteps t."""
         x0, eps, t, *cond = self.batch()
         x_t, _ = forward(x0, t, self.schedule.alphas_cumprod, noise=eps)
-        with bf16_autocast(self.device):
+        with bf16_autocast(self.device), sdpa_kernel(SDPBackend.MATH):  # (the fused attention is slow on a CPU)
             v_hat, var = model(x_t, t, *cond)
         abar_t = self.schedule.abar(t, x_t)
         x0_hat = abar_t.sqrt() * x_t - (1 - abar_t).sqrt() * v_hat.float()
