@@ -267,7 +267,7 @@ class StageRun:
         model = self.accelerator.prepare_model(VNetwork(self.network))  # with several processes, averages gradients
         saved_at = time.monotonic()
         while self.step < self.recipe.steps:
-            self.network.train()
+            self.network.eval()  # nothing drops out, and in training mode diffusers' ResNets copy their inputs
             mse, variance, t = self.losses(model)
             loss = mse.mean() + self.recipe.variance_weight * variance.mean()
             mean_loss = self.accelerator.reduce(loss.detach(), "mean").item()
