@@ -4,6 +4,7 @@ From the ground floor up; a module imports only from those above it in this list
 
     validate       what was given and what is wanted: the checks behind every clear error
     command        an expected error ends a command with a sentence
+    files          files that are complete at every moment
     checksums      whether a file still holds what was written into it
     devices        the device, its precision, and the number of threads
     hub            models from the Hugging Face hub, and what to do when it refuses

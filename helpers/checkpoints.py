@@ -1,9 +1,7 @@
 """Files of tensors that are complete at every moment, and clear errors for files that are not."""
 
 import json
-import os
 import re
-import uuid
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from .checksums import is_listed, places, renew, tensors_sum
+from .files import PARTIAL, write_whole
 
 __all__ = [
     "RESUME",
@@ -25,13 +24,11 @@ __all__ = [
     "read_run",
     "read_tensors",
     "write_tensors",
-    "write_whole",
 ]
 
 CHECKSUM = "sha256"  # a file's own, in its metadata
 RESUME = "resume.safetensors"  # in a run's folder: everything that the next step depends on
 LOCK = ".lock"  # in a folder: the process that holds it may write there
-PARTIAL = ".partial"  # ends the name of a file that is not complete yet
 
 
 class TrainingError(RuntimeError):
@@ -54,20 +51,6 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], file: Path) -> 
                 f"wanted {tuple(value.shape)}."
             )
     network.load_state_dict(weights)
-
-
-def write_whole(content: bytes, file: Path) -> None:
-    """Write a file. At every moment, it is either the old one or the new one, and complete. Raises an OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{uuid.uuid4().hex}{PARTIAL}")  # of this call alone
-    try:
-        with open(partial, "xb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())  # on the disk, before the name points to it
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def only_writer(folder: Path, timeout: float = 60.0) -> AbstractContextManager:

@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .files import write_whole
+
 __all__ = ["SUMS", "damaged", "is_listed", "places", "renew", "tensors_sum", "write_sums"]
 
 SUMS = "SHA256SUMS"
@@ -62,7 +64,7 @@ def write_sums(folder: Path) -> list[str]:
 def save_sums(sums: dict[str, str], folder: Path) -> None:
     """Write a folder's list."""
     lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
-    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    write_whole("".join(lines).encode(), folder / SUMS)
 
 
 def damaged(folder: Path) -> list[str]:

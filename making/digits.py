@@ -18,11 +18,12 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from helpers.checkpoints import RESUME, only_writer, read_tensors, write_whole
+from helpers.checkpoints import RESUME, only_writer, read_tensors
 from helpers.data import mnist
 from helpers.denoisers import guided
 from helpers.devices import bf16_autocast
 from helpers.digits import DigitDenoiser
+from helpers.files import write_whole
 from helpers.metrics import DIGIT_READER, digit_quality, reading, real_quality
 from helpers.recipes import RECIPES
 from helpers.results import RESULTS, Result, load_unet, save_result, save_unet

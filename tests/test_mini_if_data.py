@@ -31,6 +31,7 @@ from making.mini_if.art import (
     picture,
     reader,
 )
+from making.mini_if.canvas import PALETTES, PHOTOGRAPHS, Canvas, SceneError, paper
 from making.mini_if.captions import GENERIC, captions
 from making.mini_if.composing import backgrounds, mirror, place, tint
 from making.mini_if.concepts import (
@@ -45,7 +46,7 @@ from making.mini_if.concepts import (
 )
 from making.mini_if.dataset import EMPTY, KINDS, P_GENERIC, SCENE_VARIANTS, SHARES, Dataset, DatasetError
 from making.mini_if.photographs import read_photographs
-from making.mini_if.scenes import PALETTES, PHOTOGRAPHS, SCENERY, SCENES, Canvas, SceneError, paper
+from making.mini_if.scenes import SCENERY, SCENES
 from making.mini_if.sheets import concept_sheets, example_sheet
 
 SEED_PROMPTS = [

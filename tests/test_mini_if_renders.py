@@ -9,27 +9,13 @@ import pytest
 from PIL import Image
 
 from helpers.data import DATA
-from making.mini_if import renders
+from making.mini_if import meshes, renders
 from making.mini_if.art import MARGIN, SIZE
 from making.mini_if.concepts import CONCEPTS, read_held_out
+from making.mini_if.meshes import Catalogues, Mesh, read_mtl, read_obj
 from making.mini_if.packages import SWEETHOME3D, PackageError
-from making.mini_if.renders import (
-    VIEWS,
-    Catalogues,
-    Mesh,
-    Model,
-    RenderError,
-    Side,
-    check,
-    contact_sheets,
-    main,
-    missing,
-    read_models,
-    read_mtl,
-    read_obj,
-    rotation,
-    words,
-)
+from making.mini_if.renders import check, contact_sheets, main, missing, rotation
+from making.mini_if.views import VIEWS, Model, RenderError, Side, read_models, words
 
 MODELS = read_models()
 LICENCES = {
@@ -87,7 +73,7 @@ def catalogues(monkeypatch, tmp_path):
     files = {"cube.obj": CUBE.encode(), "cube.mtl": MATERIALS.encode(), "my WOOD.jpg": wood.getvalue()}
     toys = archive({f"toys/cube/{name}": content for name, content in files.items()})
     found = [("usr/share/doc/copyright", b"..."), ("usr/share/furniture/Toys.sh3f", toys)]
-    monkeypatch.setattr(renders, "members", lambda file: iter(found))
+    monkeypatch.setattr(meshes, "members", lambda file: iter(found))
     return Catalogues(tmp_path / "package.deb")
 
 
@@ -258,7 +244,7 @@ def test_a_cube_is_rendered(catalogues, tmp_path):
     given = model(shown="around")
     renders.render_all((given,), catalogues, tmp_path)
     images = {view.azimuth: np.array(Image.open(tmp_path / given.file(view))) for view in given.views}
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("*.partial"))
     front = images[0]
     assert front.shape == (SIZE, SIZE, 4) and front[..., 3].max() == 255
     rows, columns = np.nonzero(front[..., 3] > 16)

@@ -18,7 +18,8 @@ from helpers.sampling import forward
 from helpers.schedule import abar_at
 from making.mini_if import training
 from making.mini_if.dataset import Examples
-from making.mini_if.training import LEVELS, StageRecipe, StageRun, stage_history, v_target, variance_loss
+from making.mini_if.recipe import StageRecipe
+from making.mini_if.training import LEVELS, StageRun, stage_history, v_target, variance_loss
 
 SMALL = StageRecipe(steps=6, batch_size=4, warmup=2, channels=(8, 16, 48))
 

@@ -10,7 +10,7 @@ from helpers.checkpoints import TrainingError
 from helpers.models import enlarged, load_model
 from making.mini_if import upscaling
 from making.mini_if.dataset import Examples
-from making.mini_if.training import StageRecipe
+from making.mini_if.recipe import StageRecipe
 from making.mini_if.upscaling import UpscaleRecipe, UpscaleRun, shrunk, softened
 
 SMALL = UpscaleRecipe(steps=4, batch_size=4, warmup=2, channels=(8, 16), crop=32, crops=2)

@@ -24,9 +24,10 @@ from helpers.illusions import anagram, hybrid, turned
 from helpers.models import TextToImage, load_model
 from helpers.recipes import class_conditional
 from helpers.results import load_result
-from helpers.sampling import ddim_step, dynamic_threshold, final, forward, sample
+from helpers.sampling import ddim_step, dynamic_threshold, final, forward
 from helpers.schedule import strided_timesteps
 from helpers.unet import one_hot
+from making.sampling import paint
 
 GAP = 4  # pixels between pictures side by side
 PHONE, DESKTOP, LARGEST = 330, 560, 4  # how wide a strip may become, in pixels, and how many times its own size
@@ -69,11 +70,11 @@ def insisted(*, model, seed, steps, known_prompt, **_) -> list[Exhibit]:
     gammas = [0, 1, 2, 3, 5, 7, 10, 15]
     cond = text_to_image(model).embed(known_prompt)
 
-    def paint(gamma, threshold):
+    def painted(gamma, threshold):
         denoiser = guided(text_to_image(model).stage_1, float(gamma))
-        return final(sample(denoiser, cond, **usual(steps, seed, threshold)), progress=False)
+        return paint(denoiser, cond, 1, steps=steps, threshold=threshold, generator=seeded(seed))
 
-    frames = [side_by_side([paint(gamma, None), paint(gamma, dynamic_threshold)]) for gamma in gammas]
+    frames = [side_by_side([painted(gamma, None), painted(gamma, dynamic_threshold)]) for gamma in gammas]
     labels = [f"γ = {gamma}" for gamma in gammas]
     caption = f"“{known_prompt}” under growing guidance, plain and with dynamic thresholding"
     return [Strip(frames, labels, 4, f"{known_prompt}, twice, with the guidance of the slider", caption)]
@@ -127,17 +128,17 @@ def repainted(*, model, seed, steps, gamma, tasks, **_) -> list[Exhibit]:
 
 
 def two_views(*, model, seed, steps, gamma, known_pairs, course_pairs, other_views, other_pair, **_) -> list[Exhibit]:
-    def paint(pair, view):
+    def painted(pair, view):
         denoiser = guided(anagram(text_to_image(model).stage_1, ["identity", view]), gamma)
         return paint_pair(model, denoiser, pair, steps, seed)
 
     exhibits = []
     for first, second in [*known_pairs, *course_pairs]:
         states = [first, f"upside down: {second}"]
-        exhibits.append(Look("turn", [pixels(paint((first, second), "flip"))], states))
+        exhibits.append(Look("turn", [pixels(painted((first, second), "flip"))], states))
     shares = [i / 10 for i in range(11)]
     for view in other_views:
-        x = paint(other_pair, view)
+        x = painted(other_pair, view)
         frames = [pixels(turned(x, view, share)) for share in shares]
         labels = [f"{share:.0%} of the way" for share in shares]
         caption = f"{view.replace('_', ' ')}: {other_pair[0]}, and {other_pair[1]}"
@@ -157,12 +158,12 @@ def two_distances(*, model, seed, steps, gamma, kernel_size, sigma, known_pairs,
 def paint_pair(model, denoiser, pair: tuple[str, str], steps: int, seed: int) -> Tensor:
     """An illusion (1, 3, 64, 64) of two prompts."""
     cond = tuple(text_to_image(model).embed(prompt) for prompt in pair)
-    return final(sample(denoiser, cond, **usual(steps, seed)), progress=False)
+    return paint(denoiser, cond, 1, steps=steps, threshold=dynamic_threshold, generator=seeded(seed))
 
 
-def usual(steps: int, seed: int, threshold=dynamic_threshold) -> dict:
-    """What Part A's notebooks hand to a sampler."""
-    return {"timesteps": strided_timesteps(steps), "threshold": threshold, "generator": seeded(seed)}
+def usual(steps: int, seed: int) -> dict:
+    """What Part A's notebooks hand to sdedit and inpaint."""
+    return {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
 
 
 # ---- Part B ----------------------------------------------------------------------------------------------------------
@@ -185,12 +186,12 @@ def digits_insisted(*, seed, **_) -> list[Exhibit]:
     gammas, labels = [0, 1, 2, 5, 10], [*range(10)] * 2
     bundled = DigitDenoiser(load_result("class-conditional").network, class_conditional.task.schedule)
 
-    def draw(gamma):
-        options = {"timesteps": strided_timesteps(20, bundled.schedule.T), "step": ddim_step, "batch_size": len(labels)}
-        steps = sample(guided(bundled, float(gamma)), one_hot(labels), **options, generator=seeded(seed))
-        return final(steps, progress=False)
-
-    frames = [digits(draw(gamma)) for gamma in gammas]
+    options = {"steps": 20, "step": ddim_step}
+    drawn = [
+        paint(guided(bundled, float(gamma)), one_hot(labels), len(labels), **options, generator=seeded(seed))
+        for gamma in gammas
+    ]
+    frames = [digits(x0) for x0 in drawn]
     alt = "the digits 0 to 9, twice, drawn with the guidance of the slider"
     under = Strip(frames, [f"γ = {gamma}" for gamma in gammas], 3, alt, "The same noise under growing guidance")
     return [epochs("class-conditional"), under]

@@ -18,12 +18,16 @@ Its floors, ground floor first:
     packages    where the images come from: packages of npm and Debian
     art         icon sets, as images
     photographs photographs and paintings, what they show, and which are held out
-    renders     3-D models, as images from several sides
+    views       which 3-D models are rendered, and from where
+    meshes      3-D models, read
+    renders     3-D models, as images
     captions    what an image is called
+    canvas      what scenes are painted on
     scenes      images composed of several drawings
     composing   images placed, tinted and put on a background
     dataset     training examples
     sheets      contact sheets
+    recipe      how long and how fast the stages learn
     training    stage I, learning
     drafts      its drafter, which learns first
     upscaling   stage II, learning

@@ -29,19 +29,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.checkpoints import write_tensors, write_whole
+from helpers.checkpoints import write_tensors
 from helpers.command import errors_end
+from helpers.files import replacing, write_whole
 from helpers.hub import ModelError
 from helpers.text_encoders import ENCODER_WIDTH, encode
 from helpers.validate import check_integer
 
 from .art import ART, ArtError, brush_strokes, picture, premultiplied
+from .canvas import SceneError
 from .captions import GENERIC, captions
 from .composing import backgrounds, chosen, mirror, out_of_focus, place, tint
 from .concepts import CONCEPTS, MAIN_STYLES, STYLES, read_held_out
 from .photographs import read_photographs, squares
-from .renders import read_models
-from .scenes import SCENES, SceneError
+from .scenes import SCENES
+from .views import read_models
 
 CACHE = Path(__file__).resolve().parents[2] / "runs" / "mini-if-data"
 SIZES = {64: 128, 256: 256}  # of an example, and of the cached image that it is made from
@@ -159,11 +161,9 @@ def batched(items: Iterator, n: int) -> Iterator[list]:
 
 
 def write_large(pictures: Tensor, file: Path) -> None:
-    """Write gigabytes without a second copy of them in memory; the file has its name once it is whole."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(file.name + ".partial")
-    save_file({"pictures": pictures}, partial)
-    partial.replace(file)
+    """Write gigabytes without a second copy of them in memory."""
+    with replacing(file) as partial:
+        save_file({"pictures": pictures}, partial)
 
 
 def build(entries: Iterator[tuple[Entry, np.ndarray]], folder: Path = CACHE, encode=encode) -> None:

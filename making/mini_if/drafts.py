@@ -25,7 +25,7 @@ from helpers.validate import check_integer
 
 from .composing import chosen
 from .dataset import CACHE, EMPTY, Dataset, DatasetError
-from .training import StageRecipe
+from .recipe import StageRecipe
 
 STEPS = 4000
 BATCH = 128

@@ -75,13 +75,18 @@ def real_pictures(dataset: Dataset, rows: Tensor, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     same_pair = (dataset.pair[rows, None] == dataset.pair) & (dataset.split[rows, None] == dataset.split)  # (N, images)
     rows = torch.multinomial(same_pair * dataset.weight, 1, generator=generator)[:, 0]
-    return torch.cat([dataset.compose(part, generator).pictures for part in rows.split(256)])
+    return composed(dataset, rows, generator)
 
 
 def generic_pictures(dataset: Dataset, which: Tensor, n: int = 500, seed: int = 5) -> Tensor:
     """n real images that could be called generic, of those in `which` (N,): (n, 3, 64, 64)."""
     generator = torch.Generator().manual_seed(seed)
     rows = dataset.draw(n, generator, which=which * dataset.generic_chance)
+    return composed(dataset, rows, generator)
+
+
+def composed(dataset: Dataset, rows: Tensor, generator: torch.Generator) -> Tensor:
+    """An example of each of some cached images, (N,) indices, a few at a time: (N, 3, 64, 64)."""
     return torch.cat([dataset.compose(part, generator).pictures for part in rows.split(256)])
 
 

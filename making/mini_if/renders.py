@@ -3,31 +3,27 @@
     python -m making.mini_if.renders
 
 leaves runs/art/renders/<model>-<azimuth>-<elevation>.png, 256×256 with a transparent background, and contact sheets in
-runs/art/renders/sheets/. Images that are there already are not rendered again. renders.json says which models of the
-package are used, what they show, from where, and which of them are held out. It needs VTK: pip install -e ".[art]".
+runs/art/renders/sheets/. Images that exist already are not rendered again. It needs VTK: pip install -e ".[art]".
 """
 
 import argparse
-import io
-import json
 import math
-import os
-import zipfile
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from helpers.command import errors_end
+from helpers.files import replacing
 
 from .art import ART, SIZE, fitted
-from .concepts import FOLDER, read_held_out
+from .concepts import read_held_out
+from .meshes import Catalogues, Material, Mesh
 from .packages import FOLDER as PACKAGES
-from .packages import SWEETHOME3D, PackageError, fetch, members
+from .packages import SWEETHOME3D, PackageError, fetch
+from .views import Model, RenderError, Side, read_models
 
 PIXELS = 384  # side of a rendering, before it is cropped and shrunk
 ANGLE = 28  # field of view of the camera, in degrees
@@ -38,238 +34,6 @@ LIGHTS = (((-1.0, 1.2, 1.0), 0.8), ((1.2, 0.2, 0.8), 0.25), ((0.0, 0.0, 1.0), 0.
 AMBIENT = 0.15
 PIECE = 12 * 64, 64  # a model's part of a contact sheet: twelve views, as large as the model is trained on
 ROWS = 24  # of a contact sheet
-
-
-class RenderError(RuntimeError):
-    """A model that cannot be rendered, and what to do about it."""
-
-
-# ---- what is rendered ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Side:
-    """Where the camera stands.
-
-    Args:
-        azimuth: in degrees, 0 in front of the model, 90 at its left-hand side (the viewer's right).
-        elevation: in degrees above the ground.
-        words: what a caption may say about it, such as "from the side"; empty if there is nothing to say.
-    """
-
-    azimuth: int
-    elevation: int
-    words: str = ""
-
-    @property
-    def name(self) -> str:
-        """Such as "030-20", used in the names of files."""
-        return f"{self.azimuth % 360:03d}-{self.elevation:02d}"
-
-
-def words(azimuth: int, elevation: int) -> str:
-    """What a caption may say about a view of something that has a front.
-
-    >>> words(180, 15), words(270, 15), words(40, 20)
-    ('from behind', 'from the side', '')
-    """
-    from_front = abs((azimuth + 180) % 360 - 180)
-    if elevation >= 50:
-        return "from above"
-    if from_front <= 10:
-        return "from the front"
-    if abs(from_front - 90) <= 10:
-        return "from the side"
-    return "from behind" if from_front >= 170 else ""
-
-
-ROUND = [(0, 12), (30, 20), (60, 10), (90, 15), (120, 25), (150, 15)]
-ROUND += [(180, 15), (210, 25), (240, 10), (270, 15), (300, 20), (330, 28)]
-FRONT = [(-65, 15), (-40, 22), (-20, 12), (0, 15), (20, 25), (40, 12), (65, 20)]
-VIEWS = {
-    # things with a front, from all sides
-    "around": tuple(Side(*angles, words(*angles)) for angles in ROUND),
-    # things whose sides all look as well, or have no names
-    "any side": tuple(Side(*angles) for angles in ROUND),
-    # things whose back says nothing
-    "front": tuple(Side(*angles, words(*angles)) for angles in FRONT),
-    # things that have no front
-    "turned": tuple(Side(60 * i, elevation) for i, elevation in enumerate((12, 20, 28, 15, 24, 10))),
-    # flat things, such as a plate of food
-    "plate": tuple(Side(60 * i, elevation) for i, elevation in enumerate((30, 40, 50, 35, 60, 45))),
-    # things that lie on their back and are recognised from above
-    "lying": (Side(0, 89), Side(0, 70), Side(20, 75), Side(-20, 75), Side(35, 60), Side(-35, 60)),
-}
-
-
-@dataclass(frozen=True)
-class Model:
-    """A 3-D model of the package, as renders.json lists it.
-
-    Args:
-        id: names its files.
-        catalogue, name, path: the package's catalogue, and name and path of the model in it.
-        creator, licence: for attribution; the licence is an SPDX identifier.
-        concept: what it shows; usually one of concepts.json.
-        called: what captions call it, articles included.
-        shown: from where; a key of VIEWS.
-        split: "train" or "held out".
-        turn: degrees by which the model is turned about the vertical first, so that its front is in front.
-        rotation: a 3×3 matrix (nine numbers, by rows) that sets the model upright first; empty if it stands already.
-        without: names of views that do not show what it is.
-    """
-
-    id: str
-    catalogue: str
-    name: str
-    path: str
-    creator: str
-    licence: str
-    concept: str
-    called: tuple[str, ...]
-    shown: str
-    split: str
-    turn: float = 0
-    rotation: tuple[float, ...] = ()
-    without: tuple[str, ...] = ()
-
-    @property
-    def views(self) -> tuple[Side, ...]:
-        """Those that are rendered."""
-        return tuple(view for view in VIEWS[self.shown] if view.name not in self.without)
-
-    def file(self, view: Side) -> str:
-        """Name of the image of a view."""
-        return f"{self.id}-{view.name}.png"
-
-
-def read_models(file: Path = FOLDER / "renders.json") -> tuple[Model, ...]:
-    """The models that are rendered."""
-    entries = json.loads(file.read_text(encoding="utf-8"))
-    lists = [{key: tuple(value) for key, value in entry.items() if isinstance(value, list)} for entry in entries]
-    return tuple(Model(**entry | tuples) for entry, tuples in zip(entries, lists))
-
-
-# ---- reading a model ----------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Material:
-    """What a surface looks like: its colour (RGB in [0, 1]), opacity, highlights in [0, 1], and its texture's file."""
-
-    colour: tuple[float, ...] = (0.8, 0.8, 0.8)
-    opacity: float = 1.0
-    highlights: float = 0.0
-    texture: str = ""
-
-
-@dataclass
-class Mesh:
-    """Triangles.
-
-    points (P, 3), uv (U, 2) texture coordinates; triangles and corners: material -> (T, 3) indices into the two, an
-    index of -1 for corners without texture coordinates; materials: name of the file that describes them.
-    """
-
-    points: np.ndarray
-    uv: np.ndarray
-    triangles: dict[str, np.ndarray] = field(default_factory=dict)
-    corners: dict[str, np.ndarray] = field(default_factory=dict)
-    materials: str = ""
-
-
-def read_obj(text: str) -> Mesh:
-    """A mesh in Wavefront's OBJ format. Polygons are split into fans of triangles; lines and normals are left out.
-
-    Source: the format's appendix B1, https://www.martinreddy.net/gfx/3d/OBJ.spec
-    """
-    points, uv, materials, material = [], [], "", ""
-    fans: dict[str, list] = defaultdict(list)  # material -> triangles, three (point, uv) each
-
-    def index(number: str, count: int) -> int:
-        return int(number) - 1 if int(number) > 0 else count + int(number)
-
-    for line in text.splitlines():
-        kind, _, rest = line.strip().partition(" ")
-        if kind == "v":
-            points.append([float(x) for x in rest.split()[:3]])
-        elif kind == "vt":
-            uv.append([float(x) for x in rest.split()[:2]])
-        elif kind == "usemtl":
-            material = rest.strip()
-        elif kind == "mtllib":
-            materials = rest.strip()
-        elif kind == "f":
-            corners = []
-            for corner in rest.split():
-                point, *others = corner.split("/")
-                corners.append((index(point, len(points)), index(others[0], len(uv)) if others and others[0] else -1))
-            fans[material] += [[corners[0], *corners[i : i + 2]] for i in range(1, len(corners) - 1)]
-    if not fans:
-        raise RenderError("a model has no faces; wanted some.")
-    mesh = Mesh(np.array(points), np.array(uv).reshape(-1, 2), materials=materials)
-    for material, triangles in fans.items():
-        indices = np.array(triangles)  # (T, 3, 2)
-        mesh.triangles[material], mesh.corners[material] = indices[..., 0], indices[..., 1]
-    return mesh
-
-
-def read_mtl(text: str) -> dict[str, Material]:
-    """The materials of a mesh, by name, in the format that belongs to OBJ."""
-    materials = {}
-    material = Material()
-    for line in text.splitlines():
-        kind, *rest = line.split(maxsplit=1)[:2] or [""]
-        rest = rest[0].strip() if rest else ""
-        if kind == "newmtl":
-            material = materials[rest] = Material()
-        elif kind == "Kd":
-            material.colour = tuple(float(x) for x in rest.split()[:3])
-        elif kind == "Ks":
-            material.highlights = min(1.0, max(float(x) for x in rest.split()[:3]))
-        elif kind == "d":
-            material.opacity = float(rest.split()[-1])
-        elif kind == "map_Kd":
-            material.texture = PurePosixPath(rest.replace("\\", "/")).name
-    return materials
-
-
-class Catalogues:
-    """The package's catalogues: zip archives (.sh3f) with models and their textures."""
-
-    def __init__(self, package: Path):
-        self.archives = {
-            PurePosixPath(name).stem: zipfile.ZipFile(io.BytesIO(data))
-            for name, data in members(package)
-            if name.endswith(".sh3f")
-        }
-
-    def read(self, model: Model) -> tuple[Mesh, dict[str, Material], dict[str, Image.Image]]:
-        """Mesh, materials and textures of a model, the last two by name."""
-        archive = self.archives.get(model.catalogue)
-        if archive is None:
-            raise RenderError(f"{model.id}: the package has no catalogue {model.catalogue}; it has {[*self.archives]}.")
-        folder = str(PurePosixPath(model.path).parent)
-        # the case of a texture's name differs at times from that of its file
-        files = {name.lower(): name for name in archive.namelist() if str(PurePosixPath(name).parent) == folder}
-
-        def content(name: str) -> bytes:
-            if f"{folder}/{name}".lower() not in files:
-                raise RenderError(f"{model.id}: the catalogue {model.catalogue} has no {folder}/{name}.")
-            return archive.read(files[f"{folder}/{name}".lower()])
-
-        mesh = read_obj(content(PurePosixPath(model.path).name).decode(errors="replace"))
-        materials = read_mtl(content(mesh.materials).decode(errors="replace")) if mesh.materials else {}
-        textures = {
-            material.texture: Image.open(io.BytesIO(content(material.texture)))
-            for name, material in materials.items()
-            # some are missing in the package; the curated models look right in their materials' plain colours
-            if name in mesh.triangles and f"{folder}/{material.texture}".lower() in files
-        }
-        return mesh, materials, textures
-
-
-# ---- rendering ----------------------------------------------------------------------------------------------------
 
 
 class Renderer:
@@ -433,10 +197,8 @@ def render_all(models: tuple[Model, ...], catalogues: Catalogues, folder: Path) 
     for model, views in tqdm(list(missing(models, folder)), desc="models rendered", unit="model"):
         renderer.load(*catalogues.read(model), rotation(model))
         for view in views:
-            file = folder / model.file(view)
-            part = file.with_suffix(".part")  # what breaks off here is not taken for an image later
-            fitted(renderer.render(view)).save(part, format="PNG", compress_level=1)
-            os.replace(part, file)
+            with replacing(folder / model.file(view)) as partial:
+                fitted(renderer.render(view)).save(partial, format="PNG", compress_level=1)
 
 
 def contact_sheets(models: tuple[Model, ...], folder: Path) -> list[Image.Image]:

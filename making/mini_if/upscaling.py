@@ -25,7 +25,8 @@ from helpers.upscale_unet import UpscaleUNet, aligned
 from helpers.validate import check_integer
 
 from .dataset import EMPTY
-from .training import StageRecipe, StageRun
+from .recipe import StageRecipe
+from .training import StageRun
 from .training import main as train_stage
 
 SIZE = 256  # of the pictures
