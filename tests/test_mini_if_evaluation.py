@@ -3,21 +3,25 @@
 import itertools
 import json
 import math
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from small_training_set import others
 from test_mini_if_data import encoded, made_up
 from toys import Toy, seeded
 
 from helpers.checkpoints import TrainingError, write_tensors
+from helpers.illusions import views
 from helpers.models import load_model
 from making.mini_if import dataset as dataset_module
 from making.mini_if import evaluation as module
 from making.mini_if import judge as judge_module
 from making.mini_if import painting as painting_module
+from making.mini_if import pairs as pairs_module
 from making.mini_if import reader as reader_module
 from making.mini_if.art import SIZE
 from making.mini_if.asked import ILLUSIONS, Illusion, asked, chance, row_of, usual_captions
@@ -30,6 +34,7 @@ from making.mini_if.judge import Judge, diversity, in_top, nearest
 from making.mini_if.painting import Sampler, batches, real_pictures, sheet_prompts
 from making.mini_if.reader import ArtReader, load_reader, look, soften, train_reader
 from making.mini_if.scenes import SCENES
+from making.mini_if.training import StageRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -472,3 +477,61 @@ def test_a_model_is_judged_by_its_own_text_states(small, monkeypatch):
     row = row_of(small, "a photo of an apple")
     Sampler().samples(model, small, torch.tensor([row]))
     assert torch.equal(given[0], encoded(["a photo of an apple"], 384).float())
+
+
+# ---- the search for pairs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["flip", "rotate_90"])
+def test_drafts_agree_that_have_one_outline_in_two_views(kind):
+    drafts = torch.randn(6, 3, 8, 8, generator=seeded())
+    drafts[4] = views[kind].view(drafts[1:2])[0]
+    (score, *two), _ = pairs_module.agreeing(drafts, kind, n=2)
+    assert set(two) == {1, 4} and score > 0.7
+    assert kind == "flip" or two == [1, 4]  # a quarter turn back is another turn
+
+
+def test_the_shortlist_repeats_no_pair_and_no_concept_too_often(small):
+    drafter = StageRecipe(channels=(8, 8, 48)).new_network().drafter
+    for kind, wanted in (("flip", frozenset), ("hybrid", tuple)):
+        pairs = pairs_module.shortlist(small, drafter, kind, n=50)
+        labels = [wanted(pair.labels) for pair in pairs]
+        assert len(labels) == len(set(labels)) > 3
+        assert max(Counter(label for pair in pairs for label in pair.labels).values()) == pairs_module.PER_CONCEPT
+        held_out = {text for name, style in read_held_out() for text in captions(CONCEPTS[name].called, style)}
+        assert not held_out & {prompt for pair in pairs for prompt in pair.illusion.prompts}
+
+
+def test_a_pair_is_as_good_as_its_worse_view(monkeypatch):
+    def told(reader, images):  # bright images show concept 0, dark ones concept 1
+        shown = 10 * images.mean(dim=(1, 2, 3))
+        return SimpleNamespace(labels=torch.stack([shown, -shown], dim=1))
+
+    monkeypatch.setattr(pairs_module, "look", told)
+    bright, dark = torch.ones(1, 3, 64, 64), -torch.ones(1, 3, 64, 64)
+    negative = pairs_module.Pair(Illusion("negate", ("day", "night")), (None, None), (0, 1))
+    same = pairs_module.Pair(Illusion("flip", ("day", "night")), (None, None), (0, 1))
+    images = torch.cat([bright, dark])
+    torch.testing.assert_close(pairs_module.scores(None, negative, images).round(), torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(pairs_module.scores(None, same, images).round(), torch.tensor([0.0, 0.0]))
+
+
+@pytest.mark.parametrize("kind", ["flip", "hybrid"])
+def test_the_search_prints_pairs_that_can_be_painted_again(kind, folder, reader, tmp_path, monkeypatch, capsys):
+    model = load_model("mini-if")
+    monkeypatch.setattr(pairs_module, "load_reader", lambda dataset, file: reader)
+    monkeypatch.setattr(pairs_module, "load_model", lambda folder: model)
+    for name, few in {"SHORTLIST": 4, "FEW_SEEDS": 2, "FEW_STEPS": 2, "FINALISTS": 2, "SEEDS": 2, "STEPS": 2}.items():
+        monkeypatch.setattr(pairs_module, name, few)
+    pairs_module.main([kind, "--data", str(folder), "--out", str(tmp_path)])
+    *printed, look_at = capsys.readouterr().out.splitlines()
+    assert len(printed) == 2 and str(tmp_path / f"pairs-{kind}.png") in look_at
+    assert printed == sorted(printed, reverse=True)
+    with Image.open(tmp_path / f"pairs-{kind}.png") as sheet:
+        assert sheet.width > 4 * 192 > sheet.height
+
+
+def test_a_kind_of_illusion_that_does_not_exist(capsys):
+    with pytest.raises(SystemExit):
+        pairs_module.main(["mirror"])
+    assert "invalid choice: 'mirror'" in capsys.readouterr().err
