@@ -17,6 +17,7 @@ From the ground floor up; a module imports only from those above it in this list
     denoisers      the seam between the maths and a network, and guidance
     if_denoisers   the adapter for networks that read text, such as Mini-IF's and DeepFloyd IF's
     sampling       the forward process, one step, and the loop
+    flow           flow matching: coordinates, velocities, and solvers
     editing        SDEdit and inpainting
     illusions      anagrams and hybrids
     digits         the adapter for Part B's networks, and sampling digits

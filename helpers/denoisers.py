@@ -4,24 +4,29 @@ A Denoiser predicts the noise in x_t. Samplers, editors and illusions know nothi
 runs Mini-IF, DeepFloyd IF, the digit networks of Part B, and your own Denoisers.
 """
 
+import operator
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .schedule import NoiseSchedule
-from .validate import check_fits, check_number, in_words, kind
+from .validate import check_fits, check_integer, check_number, in_words, kind
 
 __all__ = [
     "Combinator",
     "Cond",
     "Denoiser",
+    "FlowPrediction",
     "Guided",
+    "GuidedInInterval",
     "Prediction",
     "batch_conds",
     "check_denoiser",
     "guided",
+    "mixed",
     "predict_together",
 ]
 
@@ -38,6 +43,22 @@ class Prediction(NamedTuple):
 
     eps: Tensor
     var: Tensor | None
+
+    x0 = None  # not a field: a prediction unpacks into eps and var
+
+
+class FlowPrediction(Prediction):
+    """A prediction that also carries x0 (B, C, H, W), the predicted clean images. It unpacks into eps and var.
+
+    A flow network needs this where x_t is pure noise: there eps is x_t itself, and x0 does not follow from it.
+    """
+
+    x0: Tensor
+
+    def __new__(cls, eps: Tensor, var: Tensor | None, x0: Tensor) -> "FlowPrediction":
+        self = super().__new__(cls, eps, var)
+        self.x0 = x0
+        return self
 
 
 class Denoiser(ABC):
@@ -93,24 +114,56 @@ class Guided(Combinator):
     def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
         check_fits(x_t, self.image_shape, "x_t")
         u, c = predict_together(self.denoiser, [x_t, x_t], t, [self.unconditional(cond), cond])
-        return Prediction(u.eps + self.gamma * (c.eps - u.eps), c.var)
+        return mixed(lambda eps_u, eps_c: eps_u + self.gamma * (eps_c - eps_u), [u, c], c.var)
 
     def prepare(self, cond: Cond) -> Cond:
         return prepare(self.denoiser, cond)
 
 
-def guided(denoiser: Denoiser, gamma: float) -> Denoiser:
+class GuidedInInterval(Guided):
+    """Guided at the timesteps low <= t <= high, the plain conditional prediction at all others. See `guided`."""
+
+    def __init__(self, denoiser: Denoiser, gamma: float, interval: tuple[int, int]):
+        super().__init__(denoiser, gamma)
+        self.low, self.high = interval
+
+    def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
+        return super().__call__(x_t, t, cond) if self.low <= t <= self.high else self.denoiser(x_t, t, cond)
+
+
+def guided(denoiser: Denoiser, gamma: float, interval: tuple[int, int] | None = None) -> Denoiser:
     """Classifier-free guidance: eps = eps_u + gamma (eps_c - eps_u), both halves in one batched call.
 
     gamma 0 ignores the condition, 1 is the plain conditional prediction, more than 1 exaggerates what the condition
     adds. The variance is the conditional half's, as extrapolating a variance makes no sense.
 
+    Args:
+        interval: the timesteps (low, high), ends included, at which to guide. Outside, only the conditional half is
+            computed, which takes half the work. Guidance at the noisiest timesteps costs variety, and at the least
+            noisy ones it changes little. By default it is applied at every timestep.
+
     Source: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", equation 6 (arXiv:2207.12598), which writes
-    w = gamma - 1. Raises a ValueError if gamma is not finite.
+    w = gamma - 1. The interval: Kynkäänniemi et al. 2024, "Applying Guidance in a Limited Interval"
+    (arXiv:2404.07724), who give it in noise levels.
+    Raises a ValueError if gamma is not finite or the interval is not two timesteps with low <= high.
     """
     check_denoiser(denoiser)
     check_number(gamma, "gamma")
-    return Guided(denoiser, float(gamma))
+    if interval is None:
+        return Guided(denoiser, float(gamma))
+    return GuidedInInterval(denoiser, float(gamma), check_interval(interval, denoiser.schedule.T))
+
+
+def check_interval(interval, T: int) -> tuple[int, int]:
+    """A pair of timesteps (low, high) in 0 … T-1 with low <= high, returned as plain integers."""
+    if not isinstance(interval, (tuple, list)) or len(interval) != 2:
+        raise TypeError(f"interval is {in_words(interval)}; wanted two timesteps, such as (200, 800).")
+    low, high = interval
+    check_integer(low, "the interval's low end", 0, T - 1)
+    check_integer(high, "the interval's high end", 0, T - 1)
+    if low > high:
+        raise ValueError(f"interval is {interval}; wanted (low, high) with low <= high, such as (200, 800).")
+    return operator.index(low), operator.index(high)
 
 
 def prepare(denoiser: Denoiser, cond: Cond) -> Cond:
@@ -140,9 +193,28 @@ def predict_together(denoiser: Denoiser, pictures: list[Tensor], t: int, conds: 
     One call on a larger batch is faster than several on small ones, and stacked combinators stay one call.
     """
     n, B = len(pictures), len(pictures[0])
-    eps, var = denoiser(torch.cat(pictures), t, batch_conds(conds, B))  # (n · B, C, H, W)
+    prediction = denoiser(torch.cat(pictures), t, batch_conds(conds, B))  # of (n · B, C, H, W)
+    eps, var = prediction
+    x0 = getattr(prediction, "x0", None)  # a Denoiser of your own may return a plain pair
     variances = [None] * n if var is None else var.chunk(n)
-    return [Prediction(*prediction) for prediction in zip(eps.chunk(n), variances)]
+    if x0 is None:
+        return [Prediction(*each) for each in zip(eps.chunk(n), variances)]
+    return [FlowPrediction(*each) for each in zip(eps.chunk(n), variances, x0.chunk(n))]
+
+
+def mixed(mix: Callable[..., Tensor], predictions: list[Prediction], var: Tensor | None) -> Prediction:
+    """Combine predictions by a linear map mix(eps_1, eps_2, …), which also maps the x0 of those that carry it.
+
+    The same map serves both if it takes n times x_t to x_t, because x_t = √abar x0 + √(1 - abar) eps in each of them.
+
+    Args:
+        predictions: of n networks or conditions, for the same x_t (B, C, H, W), or for views of it that mix undoes.
+        var: the variance channels of the result.
+    """
+    eps = mix(*(prediction.eps for prediction in predictions))
+    if any(prediction.x0 is None for prediction in predictions):
+        return Prediction(eps, var)
+    return FlowPrediction(eps, var, mix(*(prediction.x0 for prediction in predictions)))
 
 
 def batch_conds(conds: list[Cond], batch_size: int) -> Cond:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur, pad, resize
 from torchvision.transforms.functional import rotate as rotate_by
 
-from .denoisers import Combinator, Denoiser, Prediction, check_denoiser, predict_together, prepare
+from .denoisers import Combinator, Denoiser, Prediction, check_denoiser, mixed, predict_together, prepare
 from .validate import check_axes, check_fits, check_integer, check_number, check_seed, in_words
 
 __all__ = [
@@ -175,9 +175,13 @@ class Anagram(ManyPrompts):
     def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
         check_fits(x_t, self.image_shape, "x_t")
         predictions = self.predict_each([view.view(x_t) for view in self.views], t, cond)
-        eps = [view.inverse_view(p.eps) for view, p in zip(self.views, predictions)]
-        # variance channels are no picture: a negative or a jigsaw of them means nothing, so the untouched view's count
-        return Prediction(torch.stack(eps).mean(dim=0), predictions[0].var)
+
+        def mean(*seen: Tensor) -> Tensor:
+            eps = [view.inverse_view(x) for view, x in zip(self.views, seen)]
+            return torch.stack(eps).mean(dim=0)
+
+        # variance channels are not an image: their negative or jigsaw means nothing, so take the unchanged view's
+        return mixed(mean, predictions, predictions[0].var)
 
 
 def anagram(denoiser: Denoiser, views: Sequence["str | View"]) -> Denoiser:
@@ -238,8 +242,12 @@ class Hybrid(ManyPrompts):
     def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
         check_fits(x_t, self.image_shape, "x_t")
         far, near = self.predict_each([x_t, x_t], t, cond)
-        high_pass = near.eps - self.low_pass(near.eps)
-        return Prediction(self.low_pass(far.eps) + high_pass, far.var)
+
+        def low_and_high(far: Tensor, near: Tensor) -> Tensor:
+            high_pass = near - self.low_pass(near)
+            return self.low_pass(far) + high_pass
+
+        return mixed(low_and_high, [far, near], far.var)
 
 
 def hybrid(denoiser: Denoiser, kernel_size: int = 33, sigma: float = 2.0) -> Denoiser:

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from .checkpoints import TrainingError, load_weights, read_tensors, write_tensors
 from .data import DATA
-from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet
+from .unet import ClassConditionalUNet, TimeConditionalUNet, TimeScaledUNet, UnconditionalUNet
 from .validate import check_path
 
 __all__ = ["RESULTS", "Result", "load_result", "load_unet", "save_result", "save_unet"]
 
 RESULTS = DATA / "models" / "digits"  # what ships with the kit
-UNETS = {unet.__name__: unet for unet in (UnconditionalUNet, TimeConditionalUNet, ClassConditionalUNet)}
+NETWORKS = (UnconditionalUNet, TimeConditionalUNet, TimeScaledUNet, ClassConditionalUNet)
+UNETS = {unet.__name__: unet for unet in NETWORKS}
 
 
 class Result(NamedTuple):

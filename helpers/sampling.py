@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .denoisers import Cond, Denoiser, check_denoiser, prepare
+from .denoisers import Cond, Denoiser, Prediction, check_denoiser, prepare
 from .schedule import NoiseSchedule, abar_at, check_schedule
 from .validate import (
     check_alphas_cumprod,
@@ -39,6 +39,7 @@ __all__ = [
     "estimate_x0",
     "final",
     "forward",
+    "predicted_x0",
     "renoise",
     "sample",
 ]
@@ -99,6 +100,7 @@ def estimate_x0(x_t: Tensor, t: int | Tensor, eps: Tensor, alphas_cumprod: Tenso
     """The forward process solved for the clean picture: x0_hat = (x_t - √(1 - abar_t) eps) / √abar_t.
 
     x_t and eps are (B, C, H, W); t is a timestep, or (B,) of them. The result is not clamped to [-1, 1].
+    Raises a ValueError at abar_t = 0, where x_t is pure noise and eps says nothing about x0.
     Source: Ho et al. 2020, equation 15 (arXiv:2006.11239).
     """
     check_batch(x_t, "x_t")
@@ -106,7 +108,18 @@ def estimate_x0(x_t: Tensor, t: int | Tensor, eps: Tensor, alphas_cumprod: Tenso
     check_alphas_cumprod(alphas_cumprod)
     check_timestep(t, len(alphas_cumprod))
     abar_t = abar_at(t, alphas_cumprod, x_t)
+    if not abar_t.all():
+        raise ValueError(
+            f"t is {in_words(t)}, where abar is 0: x_t is pure noise, and its eps says nothing about x0. Wanted an "
+            "earlier t, or a network that predicts x0 as well, such as a FlowDigitDenoiser's."
+        )
     return (x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()
+
+
+def predicted_x0(prediction: Prediction, x_t: Tensor, t: int, alphas_cumprod: Tensor) -> Tensor:
+    """The clean images (B, C, H, W) that a prediction for x_t implies: its x0 if it carries one, else estimate_x0."""
+    x0 = getattr(prediction, "x0", None)  # a Denoiser of your own may return a plain pair
+    return estimate_x0(x_t, t, prediction[0], alphas_cumprod) if x0 is None else x0
 
 
 def ddpm_step(
@@ -266,9 +279,10 @@ def _denoise(denoiser, x_t, timesteps, cond, step, threshold, constrain, resampl
     schedule = denoiser.schedule
     for t, s in zip(timesteps, [*timesteps[1:], None]):
         for again in reversed(range(1 if s is None else resample)):
-            eps, var = denoiser(x_t, t, cond)
+            prediction = denoiser(x_t, t, cond)
+            eps, var = prediction
             check_finite(eps, f"the noise predicted at t = {t}")
-            x0_hat = estimate_x0(x_t, t, eps, schedule.alphas_cumprod)
+            x0_hat = predicted_x0(prediction, x_t, t, schedule.alphas_cumprod)
             if threshold is not None:
                 x0_hat = threshold(x0_hat)
             x_s = step(x_t, x0_hat, t, s, schedule, var=var, generator=generator)

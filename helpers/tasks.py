@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .flow import interpolate
 from .sampling import draw_noise, forward
 from .schedule import NoiseSchedule
-from .unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
+from .unet import ClassConditionalUNet, TimeConditionalUNet, TimeScaledUNet, UnconditionalUNet, one_hot
 from .validate import check_axes, check_generator, check_image, check_integer, check_number, check_same, in_words
 
-__all__ = ["ClassConditional", "OneStep", "TimeConditional", "add_noise"]
+__all__ = ["ClassConditional", "FlowClass", "FlowTime", "OneStep", "TimeConditional", "add_noise"]
 
 
 def add_noise(
@@ -111,10 +112,60 @@ class ClassConditional(TimeConditional):
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
         """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01, c), and its target, eps."""
         (x_t, t01), eps = super().examples(x0, labels, generator)
-        if not isinstance(labels, Tensor):
-            raise TypeError(f"labels is {in_words(labels)}; wanted a torch.Tensor (B,).")
-        if labels.shape[:1] != x0.shape[:1]:
-            raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(x0)} images.")
+        check_labels(labels, x0)
         keep = torch.rand(len(x0), 1, generator=generator) >= self.p_uncond  # (B, 1)
         c = one_hot(labels) * keep.to(x0.device)  # (B, 10)
         return (x_t, t01, c), eps
+
+
+@dataclass(frozen=True)
+class FlowTime:
+    """Predict the velocity of flow matching at any flow time: given z and u, predict x0 - eps.
+
+    z = u x0 + (1 - u) eps, with u drawn evenly from [0, 1]: 0 is noise, 1 is the image.
+    Source: Lipman et al. 2023, equation 23 with sigma_min = 0 (arXiv:2210.02747).
+    """
+
+    network = TimeScaledUNet
+
+    def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (z, u01), and its target, x0 - eps.
+
+        u and eps are drawn anew for every image of every batch.
+        """
+        check_axes(x0, "x0")
+        check_generator(generator)
+        u = torch.rand(len(x0), generator=generator).to(x0)  # (B,)
+        z, eps = interpolate(x0, u, generator=generator)
+        return (z, u[:, None]), x0 - eps
+
+
+@dataclass(frozen=True)
+class FlowClass(FlowTime):
+    """Predict the velocity for an image of a given class: given z, u and one-hot c, predict x0 - eps.
+
+    With probability p_uncond an image's c is all zeros, as in ClassConditional.
+    """
+
+    p_uncond: float = 0.1
+
+    network = ClassConditionalUNet
+
+    def __post_init__(self):
+        check_number(self.p_uncond, "p_uncond", 0, 1)
+
+    def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (z, u01, c), and its target, x0 - eps."""
+        (z, u01), v = super().examples(x0, labels, generator)
+        check_labels(labels, x0)
+        keep = torch.rand(len(x0), 1, generator=generator) >= self.p_uncond  # (B, 1)
+        c = one_hot(labels) * keep.to(x0.device)  # (B, 10)
+        return (z, u01, c), v
+
+
+def check_labels(labels, x0: Tensor) -> None:
+    """Labels, one for each of the images x0 (B, C, H, W)."""
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels is {in_words(labels)}; wanted a torch.Tensor (B,).")
+    if labels.shape[:1] != x0.shape[:1]:
+        raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(x0)} images.")

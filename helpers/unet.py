@@ -19,6 +19,7 @@ __all__ = [
     "FCBlock",
     "Flatten",
     "TimeConditionalUNet",
+    "TimeScaledUNet",
     "UnconditionalUNet",
     "Unflatten",
     "UpBlock",
@@ -177,6 +178,17 @@ class TimeConditionalUNet(UnconditionalUNet):
     def forward(self, x: Tensor, t01: Tensor) -> Tensor:
         check_arguments(x, t01=(t01, 1))
         return self.wire(x, t1=self.t1(t01), t2=self.t2(t01))
+
+
+class TimeScaledUNet(TimeConditionalUNet):
+    """The flow matching UNet of the course's Fall 2025 edition: as TimeConditionalUNet, but the time scales the way up.
+
+    (z, u01) -> (B, 1, 28, 28), where u01 (B, 1) is the flow time in [0, 1].
+    """
+
+    def forward(self, z: Tensor, u01: Tensor) -> Tensor:
+        check_arguments(z, u01=(u01, 1))
+        return self.wire(z, c1=self.t1(u01), c2=self.t2(u01))
 
 
 class ClassConditionalUNet(TimeConditionalUNet):

@@ -24,18 +24,26 @@ from toys import TinyIF, seeded, tiny
 from helpers import show
 from helpers.data import course_image, from_pixels, load_image, mnist, rectangle_mask
 from helpers.denoisers import guided
-from helpers.digits import DigitDenoiser, sample_classes, sample_digits
+from helpers.digits import (
+    DigitDenoiser,
+    FlowDigitDenoiser,
+    sample_classes,
+    sample_digits,
+    sample_flow,
+    sample_flow_classes,
+)
 from helpers.drawing import MaskPainter, SketchPad
 from helpers.editing import inpaint, keep_known, sdedit
+from helpers.flow import dpm_solver_2m, euler_sample, euler_step, from_flow, heun, interpolate, to_flow, velocity
 from helpers.if_denoisers import TextDenoiser
 from helpers.illusions import anagram, blur, hybrid, inner_circle, permute_patches, rotate, turned
 from helpers.metrics import frechet_distance
 from helpers.recipes import Recipe
 from helpers.sampling import ddim_step, ddpm_step, denoise, dynamic_threshold, estimate_x0, final, forward, sample
-from helpers.schedule import NoiseSchedule, strided_timesteps
-from helpers.tasks import ClassConditional, OneStep, TimeConditional, add_noise
+from helpers.schedule import NoiseSchedule, flow_timesteps, strided_timesteps
+from helpers.tasks import ClassConditional, FlowClass, FlowTime, OneStep, TimeConditional, add_noise
 from helpers.training import train, training_step
-from helpers.unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
+from helpers.unet import ClassConditionalUNet, TimeConditionalUNet, TimeScaledUNet, UnconditionalUNet, one_hot
 
 TOY = tiny(TinyIF())  # the kit's TextDenoiser, around a network of one line
 ABAR = TOY.schedule.alphas_cumprod
@@ -45,8 +53,9 @@ COND = torch.randn(1, 5, 4, generator=seeded(2))
 MASK = (torch.arange(8) > 3).float().expand(8, 8)
 DIGITS, LABELS = torch.rand(2, 1, 28, 28, generator=seeded(3)), torch.tensor([3, 1])
 T01, C = torch.rand(2, 1, generator=seeded(4)), one_hot([3, 1])
-LINEAR = NoiseSchedule.linear(3)
+LINEAR, FLOW = NoiseSchedule.linear(3), NoiseSchedule.flow(3)
 PLAIN, TIME, CLASSES = UnconditionalUNet(1), TimeConditionalUNet(1), ClassConditionalUNet(1)
+SCALED = TimeScaledUNet(1)
 DATA = TensorDataset(DIGITS, LABELS)
 SMALL = Recipe(TimeConditional(3), hidden=1, epochs=1, batch_size=2, lr=1e-3)
 
@@ -58,7 +67,7 @@ CALLS: list[tuple[Callable, dict]] = [
     (guided(TOY, 7.0), {"x_t": Z, "t": 500, "cond": COND}),
     (anagram(TOY, ["identity", "flip"]), {"x_t": Z, "t": 500, "cond": (COND, COND)}),
     (hybrid(TOY, 5), {"x_t": Z, "t": 500, "cond": (COND, COND)}),
-    (guided, {"denoiser": TOY, "gamma": 7.0}),
+    (guided, {"denoiser": TOY, "gamma": 7.0, "interval": (100, 900)}),
     (anagram, {"denoiser": TOY, "views": ["identity", "flip"]}),
     (hybrid, {"denoiser": TOY, "kernel_size": 5, "sigma": 2.0}),
     (sdedit, {"denoiser": TOY, "x_orig": X, "cond": COND, "timesteps": [9, 5, 0], "i_start": 1}),
@@ -69,7 +78,18 @@ CALLS: list[tuple[Callable, dict]] = [
     (ddpm_step, {"x_t": Z, "x0_hat": X, "t": 9, "s": 5, "schedule": TOY.schedule, "var": Z, "generator": seeded()}),
     (ddim_step, {"x_t": Z, "x0_hat": X, "t": 9, "s": 5, "schedule": TOY.schedule}),
     (dynamic_threshold, {"x0_hat": 3 * X, "ratio": 0.9, "maximum": 1.5}),
+    (interpolate, {"x0": X, "u": 0.3, "noise": Z, "generator": seeded()}),
+    (to_flow, {"x_t": Z, "t": 500, "schedule": TOY.schedule}),
+    (from_flow, {"z": Z, "t": 500, "schedule": TOY.schedule}),
+    (velocity, {"x_t": Z, "x0_hat": X, "t": 500, "schedule": TOY.schedule}),
+    (euler_step, {"x_t": Z, "x0_hat": X, "t": 9, "s": 5, "schedule": TOY.schedule, "var": Z, "generator": seeded()}),
+    (dpm_solver_2m(), {"x_t": Z, "x0_hat": X, "t": 9, "s": 5, "schedule": TOY.schedule}),
+    (heun, {"denoiser": TOY, "cond": COND, "threshold": dynamic_threshold}),
+    (heun(TOY, COND), {"x_t": Z, "x0_hat": X, "t": 9, "s": 5, "schedule": TOY.schedule}),
+    (euler_sample, {"velocity": lambda z, u: -z, "z": Z, "u_start": 0.5, "h": 0.25}),
     (strided_timesteps, {"steps": 34, "T": 1000}),
+    (flow_timesteps, {"schedule": TOY.schedule, "steps": 10, "start": 900}),
+    (NoiseSchedule.flow, {"T": 10}),
     (NoiseSchedule, {"betas": LINEAR.betas}),
     (NoiseSchedule.linear, {"T": 10, "beta_start": 1e-4, "beta_end": 0.02}),
     (NoiseSchedule.cosine, {"T": 10}),
@@ -83,6 +103,14 @@ CALLS: list[tuple[Callable, dict]] = [
     (PLAIN, {"x": DIGITS}),
     (TIME, {"x": DIGITS, "t01": T01}),
     (CLASSES, {"x": DIGITS, "t01": T01, "c": C}),
+    (SCALED, {"z": DIGITS, "u01": T01}),
+    (FlowDigitDenoiser, {"unet": SCALED, "schedule": FLOW}),
+    (FlowDigitDenoiser(CLASSES, FLOW), {"x_t": DIGITS, "t": 2, "cond": C}),
+    (sample_flow, {"network": SCALED, "count": 2, "steps": 2, "generator": seeded()}),
+    (sample_flow_classes, {"network": CLASSES, "c": C, "gamma": 5.0, "steps": 2, "generator": seeded()}),
+    (FlowTime().examples, {"x0": DIGITS, "labels": LABELS, "generator": seeded()}),
+    (FlowClass, {"p_uncond": 0.1}),
+    (FlowClass().examples, {"x0": DIGITS, "labels": LABELS, "generator": seeded()}),
     (DigitDenoiser, {"unet": TIME, "schedule": LINEAR}),
     (DigitDenoiser(TIME, LINEAR), {"x_t": DIGITS, "t": 2, "cond": ()}),
     (DigitDenoiser(CLASSES, LINEAR), {"x_t": DIGITS, "t": 2, "cond": C}),

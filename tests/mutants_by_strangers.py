@@ -261,8 +261,8 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     ),
     (
         "guided",
-        "u.eps + self.gamma * (c.eps - u.eps)",
-        "u.eps + self.gamma * c.eps",
+        "eps_u + self.gamma * (eps_c - eps_u)",
+        "eps_u + self.gamma * eps_c",
         "γ times the whole conditional prediction is added, instead of γ times its difference from the unconditional one: the noise gets 1 + γ times too strong.",
     ),
     (
@@ -358,21 +358,25 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     (
         "anagram",
         """predictions = self.predict_each([view.view(x_t) for view in self.views], t, cond)
-        eps = [view.inverse_view(p.eps) for view, p in zip(self.views, predictions)]""",
+
+        def mean(*seen: Tensor) -> Tensor:
+            eps = [view.inverse_view(x) for view, x in zip(self.views, seen)]""",
         """predictions = self.predict_each([view.inverse_view(x_t) for view in self.views], t, cond)
-        eps = [view.view(p.eps) for view, p in zip(self.views, predictions)]""",
+
+        def mean(*seen: Tensor) -> Tensor:
+            eps = [view.view(x) for view, x in zip(self.views, seen)]""",
         "View and way back are exchanged. With a flip nobody notices; a quarter turn goes the other way round.",
     ),
     (
         "hybrid",
-        "near.eps - self.low_pass(near.eps)",
-        "near.eps - self.low_pass(far.eps)",
+        "near - self.low_pass(near)",
+        "near - self.low_pass(far)",
         "The near prompt's high-pass part has the far prompt's low-pass part taken off, not its own, and in the sum the far one cancels out.",
     ),
     (
         "hybrid",
-        "self.low_pass(far.eps) + high_pass",
-        "(self.low_pass(far.eps) + high_pass) / 2",
+        "self.low_pass(far) + high_pass",
+        "(self.low_pass(far) + high_pass) / 2",
         "Halved as in the anagram; but low and high pass are two parts of one noise, to be added and not averaged.",
     ),
     # ---- Part B ---------------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ DENOISER = Exercise(
     "one.",
     probe=probe_digit_denoiser,
     right=DigitDenoiser,
-    blank=("__call__",),
+    blank=("__call__", "ask"),
     mistakes=(
         Mistake("t instead of t/T", "t / self.schedule.T)", "float(t))",
                 "The network is told t. It wants t/T, a number in [0, 1]."),
