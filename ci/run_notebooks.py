@@ -267,7 +267,7 @@ def save(name: str) -> None:
     notebook = nbformat.read(BUILD / f"{name}.ipynb", as_version=4)
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
     for cell in notebook.cells:
-        cell.metadata = {key: cell.metadata[key] for key in ("tags", "caption") if cell.metadata.get(key)}
+        cell.metadata = {key: cell.metadata[key] for key in ("tags", "caption", "jupyter") if cell.metadata.get(key)}
     path = NOTEBOOKS / f"{name}.ipynb"
     nbformat.write(notebook, path)
     if path.stat().st_size > MAX_BYTES:

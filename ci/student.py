@@ -206,11 +206,19 @@ def write(folder: Path) -> None:
     for name in ("LICENSE", "requirements.txt"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "docs").mkdir()
-    shutil.copy(ROOT / "docs" / "glossary.md", folder / "docs" / "glossary.md")
+    for file in ["docs/glossary.md", *images_in(folder / "notebooks")]:
+        shutil.copy(ROOT / file, folder / file)
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lines = [line for line in project.splitlines() if "package-data" not in line]
     (folder / "pyproject.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(README, encoding="utf-8")
+
+
+def images_in(notebooks: Path) -> list[str]:
+    """The images in docs/ that the notebooks' texts show, as paths from the root."""
+    cells = [cell for file in notebooks.glob("*.ipynb") for cell in nbformat.read(file, as_version=4).cells]
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    return sorted({image for text in texts for image in re.findall(r"!\[[^\]]*\]\(\.\./(docs/[\w-]+\.png)\)", text)})
 
 
 def main() -> int:

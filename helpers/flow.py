@@ -30,6 +30,7 @@ __all__ = [
     "dpm_solver_2m",
     "euler_sample",
     "euler_step",
+    "flow_target",
     "from_flow",
     "heun",
     "interpolate",
@@ -62,6 +63,17 @@ def interpolate(
         check_same(x0, noise, "x0", "noise")
         eps = noise
     return u * x0 + (1 - u) * eps, eps
+
+
+def flow_target(x0: Tensor, eps: Tensor) -> Tensor:
+    """What a flow network is trained to predict at a point of the line from eps to x0: the velocity dz/du = x0 - eps.
+
+    x0 and eps are (B, C, H, W), and so is the result. It is the same at every flow time u.
+    Source: Liu et al. 2023, "Flow Straight and Fast", equation 1 (arXiv:2209.03003).
+    """
+    check_batch(x0, "x0")
+    check_same(x0, eps, "x0", "eps")
+    return x0 - eps
 
 
 def flow_time(u: float | Tensor, x: Tensor) -> float | Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .flow import interpolate
+from .flow import flow_target, interpolate
 from .sampling import draw_noise, forward
 from .schedule import NoiseSchedule
 from .unet import ClassConditionalUNet, TimeConditionalUNet, TimeScaledUNet, UnconditionalUNet, one_hot
@@ -137,7 +137,7 @@ class FlowTime:
         check_generator(generator)
         u = torch.rand(len(x0), generator=generator).to(x0)  # (B,)
         z, eps = interpolate(x0, u, generator=generator)
-        return (z, u[:, None]), x0 - eps
+        return (z, u[:, None]), flow_target(x0, eps)
 
 
 @dataclass(frozen=True)

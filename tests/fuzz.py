@@ -34,7 +34,17 @@ from helpers.digits import (
 )
 from helpers.drawing import MaskPainter, SketchPad
 from helpers.editing import inpaint, keep_known, sdedit
-from helpers.flow import dpm_solver_2m, euler_sample, euler_step, from_flow, heun, interpolate, to_flow, velocity
+from helpers.flow import (
+    dpm_solver_2m,
+    euler_sample,
+    euler_step,
+    flow_target,
+    from_flow,
+    heun,
+    interpolate,
+    to_flow,
+    velocity,
+)
 from helpers.if_denoisers import TextDenoiser
 from helpers.illusions import anagram, blur, hybrid, inner_circle, permute_patches, rotate, turned
 from helpers.metrics import frechet_distance
@@ -79,6 +89,7 @@ CALLS: list[tuple[Callable, dict]] = [
     (ddim_step, {"x_t": Z, "x0_hat": X, "t": 9, "s": 5, "schedule": TOY.schedule}),
     (dynamic_threshold, {"x0_hat": 3 * X, "ratio": 0.9, "maximum": 1.5}),
     (interpolate, {"x0": X, "u": 0.3, "noise": Z, "generator": seeded()}),
+    (flow_target, {"x0": X, "eps": Z}),
     (to_flow, {"x_t": Z, "t": 500, "schedule": TOY.schedule}),
     (from_flow, {"z": Z, "t": 500, "schedule": TOY.schedule}),
     (velocity, {"x_t": Z, "x0_hat": X, "t": 500, "schedule": TOY.schedule}),

@@ -4,7 +4,9 @@ import shutil
 import subprocess
 import zipfile
 
+import nbformat
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ci import student
 
@@ -40,6 +42,15 @@ def test_only_the_courses_own_files_go_out(clone, tmp_path):
     own = {"LICENSE", "README.md", "requirements.txt", "pyproject.toml", "docs/glossary.md"}
     assert files.keys() == own | {"helpers/a.py", "data/model.json"}
     assert not any(b"secret" in content for content in files.values())
+
+
+def test_an_image_that_a_notebook_shows_goes_out_with_it(clone, tmp_path):
+    (clone / "docs" / "paths.png").write_text("an image")
+    (clone / "docs" / "other.png").write_text("an image for the README")
+    title = new_markdown_cell("# A title\n\n![Two paths](../docs/paths.png)")
+    nbformat.write(new_notebook(cells=[title]), clone / "notebooks" / "c1.ipynb")
+    student.write(tmp_path / "student")
+    assert sorted(file.name for file in (tmp_path / "student" / "docs").iterdir()) == ["glossary.md", "paths.png"]
 
 
 def test_without_git_it_says_what_is_wanted(clone, tmp_path):

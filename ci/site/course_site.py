@@ -33,7 +33,11 @@ EXTRA = "extra"  # a folder of the source that Sphinx copies as it is
 # texts that become pages, where they exist
 TEXTS = ["README.md", "CONTRIBUTING.md", "docs/glossary.md", "docs/instructors.md", "data/SOURCES.md"]
 TEXTS += ["data/models/mini-if/README.md", "data/models/digits/README.md"]
-PARTS = {"a": "Part A: a text-to-image model", "b": "Part B: from scratch, on digits"}
+PARTS = {
+    "a": "Part A: a text-to-image model",
+    "b": "Part B: from scratch, on digits",
+    "c": "Part C: flow matching",
+}
 QUICK = {"steps": 4, "i_starts": [1, 2]}  # instead of the notebooks' parameters
 RESULTS = "## What you should see"
 
@@ -56,7 +60,7 @@ class Lesson(NamedTuple):
 
     @property
     def results(self) -> str:
-        """What the notebook says of its own pictures."""
+        """What the notebook says of all its images in one place. Part C's say it below each image instead."""
         texts = "\n\n".join(cell.source for cell in self.notebook.cells if cell.cell_type == "markdown")
         return elsewhere(texts.partition(RESULTS)[2].partition("\n## ")[0].strip())
 

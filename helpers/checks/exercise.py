@@ -77,9 +77,9 @@ class Exercise:
 
     @property
     def section(self) -> str:
-        """As the notebook's title has it: "1.7.2", or "B 2.1"."""
-        number = self.notebook[1:].replace("_", ".")
-        return f"B {number}" if self.notebook.startswith("b") else number
+        """As the notebook's title has it: "1.7.2", "B 2.1" or "C 1"."""
+        part, number = self.notebook[0], self.notebook[1:].replace("_", ".")
+        return number if part == "a" else f"{part.upper()} {number}"
 
     def kits_own(self) -> Callable:
         """The function of the kit itself."""
