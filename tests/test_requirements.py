@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -62,13 +63,8 @@ def test_pyproject_reads_requirements_and_adds_nothing(pyproject):
     project = pyproject["project"]
     assert "dependencies" not in project and project["dynamic"] == ["dependencies"]
     assert pyproject["tool"]["setuptools"]["dynamic"] == {"dependencies": {"file": ["requirements.txt"]}}
-    assert set(project.get("optional-dependencies", {})) <= {
-        "images",
-        "art",
-        "deepfloyd",
-        "browser",
-        "site",
-    }  # what few need
+    few_need = {"images", "art", "deepfloyd", "browser", "lint", "site"}
+    assert set(project.get("optional-dependencies", {})) <= few_need
     assert "dependency-groups" not in pyproject
 
 
@@ -123,6 +119,18 @@ def test_every_package_that_is_imported_is_required(pyproject):
     assert missing == []
 
 
+def test_every_requirement_is_imported_or_says_what_it_is_for():
+    imported = {
+        DISTRIBUTIONS.get(module, canonicalize_name(module)) for _, code in sources() for module in imports(code)
+    }
+    unused = [
+        entry
+        for entry, comment in lines("requirements.txt")
+        if canonicalize_name(Requirement(entry).name) not in imported and not comment
+    ]
+    assert unused == []
+
+
 @pytest.mark.parametrize(
     "code, wanted",
     [
@@ -146,6 +154,49 @@ def test_what_a_notebook_imports_is_installed_on_colab_and_kaggle(pyproject):
     }
     assert {"torch", "diffusers", "ipywidgets"} <= imported <= there
     assert not {"pytest", "papermill", "jupyterlab"} & there
+
+
+# The tested versions, with which a course can be pinned
+
+CONSTRAINTS = [entry for entry, _ in lines("constraints.txt")]
+TESTED = dict(entry.split("==") for entry in CONSTRAINTS)
+
+
+def test_a_constraint_is_a_name_and_a_released_version():
+    """No address, no local version such as 2.13.0+cpu, which only one index has."""
+    odd = [entry for entry in CONSTRAINTS if not re.fullmatch(r"[\w.-]+==\d+(\.\w+)*", entry)]
+    assert odd == []
+    names = [canonicalize_name(name) for name in TESTED]
+    assert len(set(names)) == len(CONSTRAINTS)
+
+
+def test_every_requirement_has_a_tested_version_in_its_range():
+    tested = {canonicalize_name(name): version for name, version in TESTED.items()}
+    assert REQUIREMENTS.keys() <= tested.keys()
+    for name, requirement in REQUIREMENTS.items():
+        assert requirement.specifier.contains(tested[name]), f"{requirement}, but constraints.txt has {tested[name]}"
+
+
+def test_the_tested_versions_agree_with_each_other():
+    """Each installed package that has its tested version wants nothing of the others that they are not."""
+    tested = {canonicalize_name(name): version for name, version in TESTED.items()}
+    disagreeing, looked_at = [], 0
+    for package in metadata.distributions():
+        if tested.get(canonicalize_name(package.name)) != package.version:
+            continue
+        looked_at += 1
+        for wanted in map(Requirement, package.requires or []):
+            version = tested.get(canonicalize_name(wanted.name))
+            applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+            if version and applies and not wanted.specifier.contains(version, prereleases=True):
+                disagreeing.append(f"{package.name} wants {wanted}, not {version}")
+    assert looked_at > 5 and disagreeing == []
+
+
+def test_pre_commit_runs_the_tested_ruff():
+    config = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    versions = set(re.findall(r"ruff==([\w.]+)", config))
+    assert versions == {TESTED["ruff"]}
 
 
 # The lowest versions, for the matrix of CI
