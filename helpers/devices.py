@@ -93,7 +93,7 @@ def no_autocast(device: torch.device) -> AbstractContextManager:
 def cpu_has_bf16() -> bool:
     """Whether the processor has bf16 arithmetic. Linux tells; elsewhere the answer is a safe no."""
     cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if cpuinfo.is_file() else []
+    flags = cpuinfo.read_text(encoding="utf-8").split() if cpuinfo.is_file() else []
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
