@@ -328,6 +328,24 @@ MUTANTS = [
     Mutant("class_conditional", "one_hot(labels) * keep.to(x0.device)", "one_hot(labels) * keep - 1.0 * (~keep)", "-1 for no class"),
     Mutant("class_conditional", "one_hot(labels) * keep.to(x0.device)", "(one_hot(labels) * keep)[:, None, None]", "shape of c"),
     Mutant("class_conditional", "one_hot(labels) * keep", "nn.functional.one_hot(labels.int(), 10) * keep", "labels of another kind"),
+    # C 1 · points, velocities and paths of a flow
+    Mutant("interpolate", "return u * x0 + (1 - u) * eps, eps", "return (1 - u) * x0 + u * eps, eps", "ends exchanged"),
+    Mutant("interpolate", "(1 - u) * eps, eps", "(1 - u**2) ** 0.5 * eps, eps", "square roots"),
+    Mutant("interpolate", "(1 - u) * eps, eps", "eps, eps", "noise at full strength"),
+    Mutant("interpolate", "u = flow_time(u, x0)", "u = float(torch.as_tensor(u).flatten()[0])", "one u for the whole batch"),
+    Mutant("interpolate", "(1 - u) * eps, eps", "(1 - u) * eps, x0 - eps", "the velocity beside z"),
+    Mutant("interpolate", "draw_noise(x0.shape, generator,", "draw_noise(x0.shape, None,", "generator ignored"),
+    Mutant("flow_target", "return x0 - eps", "return eps - x0", "sign"),
+    Mutant("flow_target", "return x0 - eps", "return 1.0 * eps", "the noise as the target"),
+    Mutant("flow_target", "return x0 - eps", "return x0.add(eps)", "sum instead of difference"),
+    Mutant("euler_sample", "v = velocity(z, u)", "v = velocity(*reversed(path[0]))", "v not asked anew"),
+    Mutant("euler_sample", "v = velocity(z, u)", "v = velocity(z, u_start)", "the start's time"),
+    Mutant("euler_sample", "v = velocity(z, u)", "v = velocity(z, u_next)", "the time of the next point"),
+    Mutant("euler_sample", "for i in range(steps)), 1.0]", "for i in range(steps + 1))]", "last step not shortened"),
+    Mutant("euler_sample", "z + (u_next - u) * v", "z - (u_next - u) * v", "sign"),
+    Mutant("euler_sample", "z + (u_next - u) * v", "z + v", "step length forgotten"),
+    Mutant("euler_sample", "path = [(times[0], z)]", "path = []", "the start missing"),
+    Mutant("euler_sample", "@torch.no_grad()\n", "", "gradients kept"),
 ]  # fmt: skip
 
 # Wrong, and like none of the mistakes that a check knows: to be told so, without a name that is not true.

@@ -812,3 +812,53 @@ def one_call_for_both(network, schedule, c, gamma, *, generator=None):
         if t:
             x = x + betas[t].sqrt() * torch.randn(x.shape, generator=generator)
     return x
+
+
+# ---- flow matching: C 1 --------------------------------------------------------------------------------------------
+
+
+@solves("interpolate")
+def by_lerp(x0, u, *, noise=None, generator=None):
+    eps = torch.randn(x0.shape, generator=generator) if noise is None else noise
+    u = u[:, None, None, None] if isinstance(u, torch.Tensor) else u
+    return torch.lerp(eps, x0, u), eps
+
+
+@solves("interpolate")
+def from_the_noise_towards_the_image(x0, u, *, noise=None, generator=None):
+    if noise is None:
+        noise = torch.empty_like(x0).normal_(generator=generator)
+    u = torch.as_tensor(u).expand(len(x0))
+    return noise + torch.einsum("b,bchw->bchw", u, x0 - noise), noise
+
+
+@solves("flow_target")
+def by_subtraction(x0, eps):
+    return torch.sub(x0, eps)
+
+
+@solves("flow_target")
+def as_a_difference_of_points(x0, eps):
+    u, v = 0.25, 0.75
+    return ((v * x0 + (1 - v) * eps) - (u * x0 + (1 - u) * eps)) / (v - u)
+
+
+@solves("euler_sample")
+def step_by_step(velocity, z, u_start=0.0, h=0.02):
+    u, path = u_start, [(u_start, z)]
+    with torch.no_grad():
+        while u < 1:
+            shorter = min(h, 1 - u)
+            z, u = z + shorter * velocity(z, u), u + shorter
+            path.append((u, z))
+    return path
+
+
+@solves("euler_sample")
+@torch.no_grad()
+def along_a_list_of_times(velocity, z, u_start=0.0, h=0.02):
+    times = torch.arange(u_start, 1 - h / 1000, h, dtype=torch.float64).tolist()
+    path = [[times[0], z.clone()]]
+    for u, v in itertools.pairwise([*times, 1.0]):
+        path.append([v, path[-1][1] + (v - u) * velocity(path[-1][1], u)])
+    return path

@@ -1,4 +1,4 @@
-"""Copy the README's pictures out of the committed notebooks: `make pictures`, after `make notebooks`."""
+"""Copy the images of the README and of Part C's titles out of the committed notebooks: `make pictures`."""
 
 import base64
 from pathlib import Path
@@ -15,6 +15,7 @@ PICTURES = [
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
     ("digits.png", "b2_5", 2),
+    ("flow-paths.png", "c1", 2),
 ]
 
 (ROOT / "docs").mkdir(exist_ok=True)
