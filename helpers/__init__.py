@@ -33,6 +33,7 @@ From the ground floor up; a module imports only from those above it in this list
     training       Part B's training loop
     metrics        how good sampled digits are
     show           grids, curves, animations
+    diagrams       Part B's networks, drawn
     drawing        a sketch pad, and a mask painter
     widgets        controls to play with
     checks         what students write, checked

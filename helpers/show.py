@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 from torch import Tensor
 
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 GREY = "#7a7a7a"
+RED = "#d62728"
 DPI = 100
 MAX_CELL = 4096  # pixels
 GAP, LINE = 6, 18  # pixels between cells, and for a line of text
@@ -99,6 +101,7 @@ def grid(
     *,
     rows: Sequence[str] | None = None,
     columns: int | None = None,
+    framed: Sequence | None = None,
     cell: int = 128,
     low: float = -1.0,
     high: float = 1.0,
@@ -110,6 +113,7 @@ def grid(
         titles: one above each column (in a plain list broken by `columns`: above each picture).
         rows: one beside each row.
         columns: break a plain list after so many.
+        framed: for each image whether it gets a red frame; arranged as the images are.
         cell: width of a picture on the screen in pixels; a multiple of the picture's keeps its pixels square.
         low, high: the values shown as black and white.
     """
@@ -133,6 +137,7 @@ def grid(
             raise ValueError(f"titles has {len(titles)} titles; wanted {len(pictures)}, one for each image.")
         table = [pictures[i : i + n] for i in range(0, len(pictures), n)]
         heads = [titles[i : i + n] if titles else None for i in range(0, len(pictures), n)]
+    frames = iter(flags(framed, table, nested))
     if rows is not None and len(rows) < len(table):
         raise ValueError(f"rows has {len(rows)} titles; wanted {len(table)}, one for each row.")
 
@@ -153,6 +158,9 @@ def grid(
                 h, w, _ = pixels.shape
                 # not on axes, which would take more than twice as long
                 figure.figimage(pixels, x + (cell - w) // 2, bottom - y - (cell + h) // 2)
+            if next(frames):
+                corner = ((x - 1) / right, 1 - (y + cell + 1) / bottom)
+                figure.add_artist(Rectangle(corner, (cell + 2) / right, (cell + 2) / bottom, fill=False, ec=RED, lw=2))
             if head and j < len(head):
                 figure.text((x + cell / 2) / right, 1 - (y - 4) / bottom, head[j], fontsize=9, color=GREY, ha="center")
             if rows and j == 0:
@@ -162,6 +170,18 @@ def grid(
     words = [word for word in [*(rows or []), *(titles or [])] if word]
     shown = sum(picture is not None for row in table for picture in row)
     return finish(figure, f"{shown} pictures" + (f": {', '.join(words)}" if words else ""))
+
+
+def flags(framed: Sequence | None, table: list[list], nested: bool) -> list[bool]:
+    """Whether each cell of a table gets a frame, row by row."""
+    count = sum(len(row) for row in table)
+    if framed is None:
+        return [False] * count
+    check_some(framed, "framed")
+    flat = [bool(flag) for row in framed for flag in row] if nested else [bool(flag) for flag in framed]
+    if len(flat) != count:
+        raise ValueError(f"framed has {len(flat)} values; wanted {count}, one for each image.")
+    return flat
 
 
 def fit_to_cell(pixels: np.ndarray, cell: int) -> np.ndarray:

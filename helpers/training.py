@@ -14,6 +14,7 @@ import argparse
 import functools
 import math
 import os
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -48,7 +49,7 @@ from .validate import (
     in_words,
 )
 
-__all__ = ["Progress", "loss_history", "train", "training_step"]
+__all__ = ["Progress", "loss_history", "train", "training_folder", "training_step"]
 
 
 class Progress(NamedTuple):
@@ -188,7 +189,7 @@ class TrainingRun:
         if processes > 1:
             for module in self.batch_norms:
                 module.__class__ = SharedBatchNorm
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr)
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr, fused=True)  # one call for all weights
         self.generator = torch.Generator().manual_seed(seed)
         self.epoch, self.step = 0, 0  # how many are done: epochs, and steps of the next one
         self.order = torch.arange(len(images))
@@ -304,6 +305,29 @@ def check_data(data: TensorDataset) -> tuple[Tensor, Tensor]:
     check_image(images, "the images", 0, 1)
     one_hot(labels)  # or its error
     return images.cpu().contiguous(), labels.cpu().contiguous()
+
+
+def training_folder(folder: str | os.PathLike, recipe: Recipe, data: TensorDataset, *, seed: int = 0) -> Path:
+    """The folder for a training that several notebooks share: `folder`, folder-2, … or folder-9.
+
+        folder = training_folder("runs/digits", recipe, mnist())
+        for progress in train(recipe.new_network(), recipe, mnist(), folder=folder):
+            ...  # no step is left if the folder has the finished training
+
+    It is the first that is empty or has a training by the same recipe, data and seed, which `train` resumes. A folder
+    that is damaged, in use or of another training is reported and left as it is. If none can be used, or if nothing can
+    be written there, it is a temporary folder.
+    """
+    check_path(folder, "folder")
+    images, labels = check_data(data)
+    for number in range(1, 10):
+        candidate = Path(folder if number == 1 else f"{folder}-{number}")
+        try:
+            TrainingRun(recipe.new_network(seed), recipe, images, labels, seed, candidate)  # reads what is there
+            return candidate
+        except TrainingError as error:
+            print(f"{candidate} is not used: {error}")
+    return Path(tempfile.mkdtemp(prefix="training-"))
 
 
 def loss_history(folder: str | os.PathLike) -> Tensor:

@@ -99,6 +99,34 @@ def test_every_row_of_a_broken_list_has_its_own_titles():
     assert len(twice) - len(plain) == 2 * (len(once) - len(plain)) > 0
 
 
+def reddish(picture: show.Picture) -> np.ndarray:
+    """Where a picture is red (H, W)."""
+    r, g, b, a = np.moveaxis(decode(picture), -1, 0)
+    return (r > 150) & (g < 100) & (b < 100) & (a > 150)
+
+
+@pytest.mark.parametrize(
+    "pictures, framed, options",
+    [
+        ([WHITE, WHITE, WHITE, WHITE], [False, True, False, False], {"columns": 2}),
+        ([[WHITE, WHITE], [WHITE, WHITE]], [[False, True], [False, False]], {}),
+    ],
+)
+def test_a_red_frame_surrounds_the_image_that_is_to_be_marked(pictures, framed, options):
+    plain, marked = (show.grid(pictures, cell=32, framed=f, **options) for f in (None, torch.tensor(framed)))
+    assert not reddish(plain).any()
+    rows, columns = np.nonzero(reddish(marked))
+    middle_x, middle_y = marked.width / 2, decode(marked).shape[0] / 2
+    assert columns.min() > middle_x - 8 and rows.max() < middle_y + 8  # around the upper right image
+    assert np.ptp(columns) >= 32 and np.ptp(rows) >= 32
+    assert (decode(marked) == 255).all(axis=-1).sum() > 0.85 * 4 * 32**2  # the images are still there
+
+
+def test_frames_have_to_be_as_many_as_images():
+    with pytest.raises(ValueError, match="framed has 1 values; wanted 2, one for each image"):
+        show.grid([WHITE, BLACK], framed=[True])
+
+
 def test_a_grid_says_in_words_what_it_shows():
     picture = show.grid([[BLACK, RED]], ["$t = 0$", "noisy\npicture"], rows=["a"])
     assert picture.alt == "2 pictures: a, t = 0, noisy picture"

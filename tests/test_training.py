@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 from torch.utils.data import TensorDataset
 
 from helpers import processes, results, training
-from helpers.checkpoints import LOCK, RESUME, TrainingError, write_tensors
+from helpers.checkpoints import LOCK, RESUME, TrainingError, read_tensors, write_tensors
 from helpers.data import DataError
 from helpers.devices import bf16_autocast
 from helpers.recipes import RECIPES, Annealed, class_conditional, one_step
 from helpers.results import Result, load_result, load_unet, save_result, save_unet
 from helpers.schedule import NoiseSchedule
 from helpers.tasks import ClassConditional, OneStep, TimeConditional, add_noise
-from helpers.training import loss_history, train
+from helpers.training import loss_history, train, training_folder
 from helpers.unet import ClassConditionalUNet, TimeConditionalUNet, UnconditionalUNet, one_hot
 
 COURSE = ["one-step", "time-conditional", "class-conditional"]
@@ -274,6 +274,76 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(unet.state_dict().values(), again.state_dict().values()))
 
 
+def test_notebooks_share_a_training(tmp_path, capsys):
+    recipe = replace(class_conditional, **SMALL)
+    folder = training_folder(tmp_path / "run", recipe, digits(), seed=1)
+    assert folder == tmp_path / "run"
+    half = islice(train(recipe.new_network(), recipe, digits(), folder=folder, seed=1, save_every=0), 6)
+    assert len(list(half)) == 6
+    assert training_folder(tmp_path / "run", recipe, digits(), seed=1) == folder  # to be resumed
+    assert len(list(train(recipe.new_network(), recipe, digits(), folder=folder, seed=1))) == 6
+    assert training_folder(tmp_path / "run", recipe, digits(), seed=1) == folder  # finished
+    assert list(train(recipe.new_network(), recipe, digits(), folder=folder, seed=1)) == []
+    assert capsys.readouterr().out == ""
+
+
+def other_recipe(folder):
+    return {"recipe": replace(class_conditional, **SMALL, lr=0.5)}, "its recipe is"
+
+
+def other_seed(folder):
+    return {"seed": 2}, "its seed is 0; wanted 2"
+
+
+def other_data(folder):
+    return {"data": digits(36)}, "its data is 35"
+
+
+def cut_off(folder):
+    (folder / RESUME).write_bytes((folder / RESUME).read_bytes()[:1000])
+    return {}, "damaged or half written"
+
+
+def a_flipped_byte(folder):
+    content = bytearray((folder / RESUME).read_bytes())
+    content[-1] ^= 1
+    (folder / RESUME).write_bytes(content)
+    return {}, "differs from its checksum"
+
+
+def of_an_older_kit(folder):
+    tensors, about = read_tensors(folder / RESUME)
+    del tensors["counters"]
+    write_tensors(tensors, folder / RESUME, about)
+    return {}, "does not fit"
+
+
+@pytest.mark.parametrize(
+    "change", [other_recipe, other_seed, other_data, cut_off, a_flipped_byte, of_an_older_kit], ids=lambda f: f.__name__
+)
+def test_a_training_that_cannot_be_shared_is_reported_and_kept(change, tmp_path, capsys):
+    asked = {"recipe": replace(class_conditional, **SMALL), "data": digits(), "seed": 0}
+    first = tmp_path / "run"
+    list(train(asked["recipe"].new_network(), asked["recipe"], asked["data"], folder=first))
+    changes, message = change(first)
+    asked |= changes
+    content = (first / RESUME).read_bytes()
+    folder = training_folder(first, **asked)
+    printed = capsys.readouterr().out
+    assert folder == tmp_path / "run-2" and message in printed and str(first) in printed
+    assert len(list(train(asked["recipe"].new_network(), folder=folder, **asked))) >= 12  # trained anew
+    assert training_folder(first, **asked) == folder  # and the next notebook takes that
+    assert (first / RESUME).read_bytes() == content
+
+
+def test_without_a_folder_to_write_to_there_is_a_temporary_one(tmp_path, capsys):
+    recipe = replace(class_conditional, **SMALL)
+    (tmp_path / "file").write_text("no folder")
+    folder = training_folder(tmp_path / "file" / "run", recipe, digits())
+    assert folder.is_dir() and tmp_path not in folder.parents
+    assert "cannot be made" in capsys.readouterr().out
+
+
 LONG = replace(class_conditional, hidden=4, epochs=4, batch_size=16)
 
 
@@ -304,6 +374,16 @@ def test_killed_three_times_it_ends_with_the_same_bits(tmp_path):
     for epoch in range(1, 5):
         a, b = (load_file(f / f"epoch-{epoch:02d}.safetensors") for f in (tmp_path / "whole", killed))
         assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_training_in_use_by_another_process_is_not_waited_for(tmp_path, capsys):
+    process = start(train_in_a_process, tmp_path / "run")
+    while not (tmp_path / "run" / RESUME).exists():
+        time.sleep(0.005)
+    assert training_folder(tmp_path / "run", LONG, digits(160)) == tmp_path / "run-2"
+    assert "another process" in capsys.readouterr().out
+    process.kill()
+    process.join()
 
 
 # ---- several processes

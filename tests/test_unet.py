@@ -172,6 +172,26 @@ def test_the_unets_are_the_figure(signals, hidden):
     torch.testing.assert_close(out, figure(unet.state_dict(), x, *given), atol=1e-4, rtol=1e-4)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("hidden", [2, 5])
+def test_a_network_can_start_by_copying_its_input(hidden):
+    torch.manual_seed(0)
+    unet = ClassConditionalUNet(hidden)  # in training mode: BatchNorm scales by this batch
+    x, t01, c = torch.randn(8, 1, 28, 28), torch.rand(8, 1), one_hot(range(8))
+
+    def correlation():
+        return torch.corrcoef(torch.stack([unet(x, t01, c).flatten(), x.flatten()]))[0, 1].item()
+
+    assert abs(correlation()) < 0.9
+    unet.copy_input()
+    assert correlation() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_network_too_narrow_to_copy_is_refused():
+    with pytest.raises(ValueError, match="hidden is 1; wanted at least 2"):
+        UnconditionalUNet(1).copy_input()
+
+
 def test_the_number_of_weights():
     """D = 64, counted from the tables."""
 
