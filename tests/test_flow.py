@@ -21,6 +21,7 @@ from helpers.flow import (
     velocity,
 )
 from helpers.illusions import anagram, hybrid
+from helpers.models import load_model
 from helpers.sampling import ddim_step, ddpm_step, denoise, dynamic_threshold, estimate_x0, final, forward, sample
 from helpers.schedule import NoiseSchedule, flow_timesteps, strided_timesteps
 
@@ -556,3 +557,20 @@ BAD = {
 def test_bad_input_is_refused_in_a_sentence(call, sentence):
     with pytest.raises((ValueError, TypeError), match=sentence):
         call()
+
+
+# ---- the bundled model
+
+
+def test_minis_euler_steps_are_its_ddim_steps():
+    """Guided and thresholded, from one real prediction after the other."""
+    model = load_model("mini-if", device="cpu")
+    schedule = model.stage_1.schedule
+    options = {"timesteps": flow_timesteps(schedule, 5), "step": ddim_step, "threshold": dynamic_threshold}
+    for step in sample(guided(model.stage_1, 7), model.embed("a rocket ship"), generator=seeded(), **options):
+        euler = euler_step(step.x_t, step.x0_hat, step.t, step.s, schedule)
+        close(euler, step.x_s, 2e-6)
+        if step.s is not None:
+            z, u = to_flow(step.x_t, step.t, schedule)
+            by_hand = z + (schedule.u[step.s] - u) * (step.x0_hat - z) / (1 - u)
+            close(to_flow(step.x_s, step.s, schedule)[0], by_hand, 2e-6)
