@@ -346,6 +346,22 @@ MUTANTS = [
     Mutant("euler_sample", "z + (u_next - u) * v", "z + v", "step length forgotten"),
     Mutant("euler_sample", "path = [(times[0], z)]", "path = []", "the start missing"),
     Mutant("euler_sample", "@torch.no_grad()\n", "", "gradients kept"),
+    # C 2 · a diffusion model as a flow
+    Mutant("to_flow", "x_t / (a + b), a", "x_t, a", "a + b forgotten"),
+    Mutant("to_flow", "x_t / (a + b), a", "x_t / a, a", "divided by a"),
+    Mutant("to_flow", ", a / (a + b)", ", b / (a + b)", "u reversed"),
+    Mutant("to_flow", "return x_t / (a + b)", "a, b = a**2, b**2\n    return x_t / (a + b)", "ᾱ for a"),
+    Mutant("velocity", "return (x0_hat - z) / (1 - u)", "return x0_hat - z", "not divided by 1 − u"),
+    Mutant("velocity", "return (x0_hat - z) / (1 - u)", "return (x0_hat - x_t) / (1 - u)", "x_t for z"),
+    Mutant("velocity", "return (x0_hat - z) / (1 - u)", "return (z - x0_hat) / (1 - u)", "sign"),
+    Mutant("velocity", "return (x0_hat - z) / (1 - u)", "return (x0_hat - z) / u", "divided by u"),
+    Mutant("euler_step", "return from_flow(z_s, s, schedule)", "return z_s", "z returned"),
+    Mutant("euler_step", "from_flow(z_s, s,", "from_flow(z_s, t,", "changed back with the weights of t"),
+    Mutant("euler_step", "(schedule.u[s] - u)", "(u - schedule.u[s])", "sign"),
+    Mutant("euler_step", "(schedule.u[s] - u)", "((t - s) / schedule.T)", "length from the timesteps"),
+    Mutant("euler_step", "if s is None", "if not s", "s = 0 taken for the last step"),
+    Mutant("euler_step", "return x0_hat  # u = 1: z + (1 - u) v", "return x_t", "the last step returns x_t"),
+    Mutant("euler_step", "return from_flow(z_s, s, schedule)", "return from_flow(z_s, s, schedule) + draw_noise(x_t.shape, generator, x_t.device)", "noise added"),
 ]  # fmt: skip
 
 # Wrong, and like none of the mistakes that a check knows: to be told so, without a name that is not true.

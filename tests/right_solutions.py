@@ -862,3 +862,50 @@ def along_a_list_of_times(velocity, z, u_start=0.0, h=0.02):
     for u, v in itertools.pairwise([*times, 1.0]):
         path.append([v, path[-1][1] + (v - u) * velocity(path[-1][1], u)])
     return path
+
+
+# ---- flow matching: C 2 --------------------------------------------------------------------------------------------
+
+
+@solves("to_flow")
+def by_the_ratio_of_the_weights(x_t, t, schedule):
+    abar_t = schedule.abar(t, x_t)
+    u = 1 / (1 + ((1 - abar_t) / abar_t).sqrt())
+    return x_t / (abar_t.sqrt() + (1 - abar_t).sqrt()), u
+
+
+@solves("to_flow")
+def on_the_chord_of_the_circle(x_t, t, schedule):
+    u = schedule.u[t] if isinstance(t, int) else schedule.u[t][:, None, None, None]
+    return x_t * torch.hypot(u, 1 - u), u
+
+
+@solves("velocity")
+def image_minus_noise(x_t, x0_hat, t, schedule):
+    abar_t = schedule.abar(t, x_t)
+    eps_hat = (x_t - abar_t.sqrt() * x0_hat) / (1 - abar_t).sqrt()
+    return x0_hat - eps_hat
+
+
+@solves("velocity")
+def way_over_time(x_t, x0_hat, t, schedule):
+    a, b = schedule.abar(t, x_t).sqrt(), (1 - schedule.abar(t, x_t)).sqrt()
+    return ((a + b) * x0_hat - x_t) / b
+
+
+@solves("euler_step")
+def as_a_ddim_step(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+    if s is None:
+        return x0_hat.clone()
+    abar_t, abar_s = schedule.alphas_cumprod[t], schedule.alphas_cumprod[s]
+    eps = (x_t - abar_t.sqrt() * x0_hat) / (1 - abar_t).sqrt()
+    return abar_s.sqrt() * x0_hat + (1 - abar_s).sqrt() * eps
+
+
+@solves("euler_step")
+def as_a_mean_of_z_and_the_estimate(x_t, x0_hat, t, s, schedule, **unused):
+    if s is None:
+        return x0_hat
+    u, u_s = schedule.u[[t, s]].tolist()
+    z = x_t * math.hypot(u, 1 - u)
+    return torch.lerp(z, x0_hat, (u_s - u) / (1 - u)) / math.hypot(u_s, 1 - u_s)

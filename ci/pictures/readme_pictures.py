@@ -16,6 +16,7 @@ PICTURES = [
     ("hybrids.png", "a1_9", 1),
     ("digits.png", "b2_5", 2),
     ("flow-paths.png", "c1", 2),
+    ("flow-velocity.png", "c2", 1),
 ]
 
 (ROOT / "docs").mkdir(exist_ok=True)
