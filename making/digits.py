@@ -1,12 +1,12 @@
-"""The digit models that ship with the kit, from trainings in runs/: what they draw, and how good it is.
+"""The digit models that ship with the kit, from training runs in runs/: their samples and their quality.
 
-    python -m making.digits reader                                    train the network that judges, in two minutes
-    python -m making.digits ship class-conditional runs/reference     weights, losses and drawings into data/
-    python -m making.digits judge reference runs/reference            the quality of each epoch, into data/
-    python -m making.digits table                                     the quality of all that was judged
+    python -m making.digits reader                                    train the classifier, in two minutes
+    python -m making.digits ship class-conditional runs/reference     copy weights, losses and samples to data/
+    python -m making.digits judge reference runs/reference            evaluate each epoch, into data/
+    python -m making.digits table                                     print all evaluations
 
-A training itself is `python -m helpers.training class-conditional --out runs/reference`. Judging an epoch takes two to
-four minutes of two cores; what has been judged is not judged again.
+The training is `python -m helpers.training class-conditional --out runs/reference`. Evaluating an epoch takes two to
+four minutes on two cores; epochs that have been evaluated are skipped.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from helpers.unet import one_hot
 from making.sampling import paint
 
 QUALITY = RESULTS / "quality.json"
-COUNT = 2000  # digits of each judgement
+COUNT = 2000  # digits of each evaluation
 COURSE_EPOCHS = (1, 5, 10, 15, 20)
 BATCH = 100
 SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step, "euler": euler_step}
@@ -50,10 +50,10 @@ def main(arguments: list[str] | None = None) -> None:
     ship_parser.add_argument("name", choices=SHOWN)
     ship_parser.add_argument("run", type=Path)
     judge_parser = commands.add_parser("judge")
-    judge_parser.add_argument("name", help="what to call the recipe, such as reference or faster")
+    judge_parser.add_argument("name", help="a name for the recipe, such as reference or faster")
     judge_parser.add_argument("run", type=Path)
     judge_parser.add_argument("--gamma", type=float, default=1.0)
-    judge_parser.add_argument("--steps", type=int, default=50, help="300 are the course's")
+    judge_parser.add_argument("--steps", type=int, default=50, help="the course takes 300")
     judge_parser.add_argument("--sampler", choices=SAMPLERS, default="ddpm")
     judge_parser.add_argument("--last", action="store_true", help="only the last epoch")
     commands.add_parser("table")
@@ -62,13 +62,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def make_reader() -> None:
-    """Train the judge, on real digits only."""
+    """Train the classifier, on real digits only."""
     network = reading.new_network()
     for progress in train(network, reading, mnist(), learn=reading_step):
         if progress.epoch_done:
             print(f"epoch {progress.epoch}: loss {progress.loss:.4f}", flush=True)
     save_unet(network.half(), DIGIT_READER)
-    print(f"reads {real_quality(10_000).accuracy:.2%} of MNIST's test pictures correctly")
+    print(f"reads {real_quality(10_000).accuracy:.2%} of MNIST's test images correctly")
 
 
 def reading_step(
@@ -86,12 +86,12 @@ def reading_step(
 
 
 def checkpoints(run: Path) -> dict[int, Path]:
-    """The weights that a run left, by epoch."""
+    """A run's weights, by epoch."""
     return {int(file.stem.removeprefix("epoch-")): file for file in sorted(run.glob("epoch-*.safetensors"))}
 
 
 def shown_epochs(files: dict[int, Path]) -> list[int]:
-    """The course's epochs, as far as the run has them, and the last one; all of a run that is shorter."""
+    """The course's epochs, as far as the run has them, and the last one; all epochs of a shorter run."""
     return sorted(files) if max(files) <= 5 else sorted({max(files), *COURSE_EPOCHS} & set(files))
 
 
@@ -99,7 +99,7 @@ def shown_epochs(files: dict[int, Path]) -> list[int]:
 
 
 def ship(name: str, run: Path) -> None:
-    """The last weights of a run, its losses, and what it drew after the course's epochs."""
+    """Copy a run's last weights, its losses, and samples after the course's epochs."""
     files = checkpoints(run)
     losses, last = loss_history(run), max(files)
     recipe = describe(name, run)
@@ -107,17 +107,17 @@ def ship(name: str, run: Path) -> None:
     for epoch in shown_epochs(files):
         network = load_unet(files[epoch])
         samples[epoch] = SHOWN[name](network)
-        print(f"{name}: drew after epoch {epoch}", flush=True)
+        print(f"{name}: sampled after epoch {epoch}", flush=True)
     save_result(Result(network, recipe, losses, len(losses) // last, samples), name)
 
 
 def describe(name: str, run: Path) -> str:
-    """Which recipe a run followed, in words."""
+    """A run's recipe, in words."""
     _, identity = read_tensors(run / RESUME)
     for recipe, words in ((RECIPES[name], "the course's recipe"), (RECIPES[f"{name}-faster"], "the faster recipe")):
         if identity["recipe"] == repr(recipe):
-            pictures = int(identity["data"].split()[0])
-            part = "" if pictures == 60_000 else f" of {pictures:,} pictures"
+            images = int(identity["data"].split()[0])
+            part = "" if images == 60_000 else f" of {images:,} images"
             return f"{words}: D = {recipe.hidden}, {recipe.epochs} epochs{part}"
     raise SystemExit(f"{run} followed {identity['recipe']}; wanted one of the two recipes for {name}.")
 
@@ -130,12 +130,12 @@ def denoised(network: torch.nn.Module) -> torch.Tensor:
 
 
 def unconditional_digits(network: torch.nn.Module) -> torch.Tensor:
-    """Forty digits, whichever come: (40, 1, 28, 28)."""
+    """Forty random digits: (40, 1, 28, 28)."""
     return paint(DigitDenoiser(network, RECIPES["time-conditional"].task.schedule), (), 40, steps=300)
 
 
 def guided_digits(network: torch.nn.Module) -> torch.Tensor:
-    """Every digit four times, with guidance 5, row by row: (40, 1, 28, 28)."""
+    """Four samples of every digit with guidance 5, row by row: (40, 1, 28, 28)."""
     denoiser = guided(DigitDenoiser(network, RECIPES["class-conditional"].task.schedule), 5.0)
     return paint(denoiser, one_hot(torch.arange(10).repeat(4)), 40, steps=300)
 
@@ -184,7 +184,9 @@ def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bo
         accuracy, distance = digit_quality(torch.cat(images), labels)
         judgement = {**key, "images": epoch * images_each, "accuracy": accuracy, "distance": round(distance, 2)}
         with only_writer(QUALITY.parent):
-            lines = [f"  {json.dumps(each)}" for each in [*read_judgements(), judgement]]  # others may have judged
+            lines = [
+                f"  {json.dumps(each)}" for each in [*read_judgements(), judgement]
+            ]  # another process may have added some
             write_whole(("[\n" + ",\n".join(lines) + "\n]\n").encode(), QUALITY)
         print(judgement, flush=True)
 
@@ -197,13 +199,13 @@ def denoiser_of(recipe: str, network: torch.nn.Module, steps: int) -> DigitDenoi
 
 
 def read_judgements() -> list[dict]:
-    """All that was judged so far."""
+    """All evaluations so far."""
     return json.loads(QUALITY.read_text()) if QUALITY.exists() else []
 
 
 def table() -> None:
-    """Print the quality of everything judged, and of real digits."""
-    print("| recipe | epoch | pictures seen | sampler | γ | accuracy | Fréchet distance |")
+    """Print all evaluations, and the quality of real digits."""
+    print("| recipe | epoch | images seen | sampler | γ | accuracy | Fréchet distance |")
     print("|---|---|---|---|---|---|---|")
     for j in sorted(read_judgements(), key=lambda j: [j[k] for k in ("gamma", "sampler", "steps", "recipe", "epoch")]):
         sampler = f"{j['sampler'].upper()}, {j['steps']} steps"

@@ -1,4 +1,4 @@
-"""Sampling as both models' making does it: from noise to images, in strided timesteps."""
+"""Sampling from noise in strided timesteps, as used for both models and the site."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def paint(
     threshold: Callable[[Tensor], Tensor] | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Images (count, C, H, W), not clamped, on the CPU. Without a generator, the noise is always that of seed 0.
+    """Images (count, C, H, W), not clamped, on the CPU. The default generator has seed 0.
 
     The other arguments are those of helpers.sampling.sample; `steps` is their number.
     """

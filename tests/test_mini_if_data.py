@@ -25,10 +25,10 @@ from making.mini_if.art import (
     brush_strokes,
     draw_glyph,
     draw_lines,
+    drawing,
     fitted,
     icon,
     kuwahara,
-    picture,
     reader,
 )
 from making.mini_if.canvas import PALETTES, PHOTOGRAPHS, Canvas, SceneError, paper
@@ -148,7 +148,7 @@ def test_no_scene_shows_a_held_out_pair():
 
     for scene in SCENES:
         for variant in range(SCENE_VARIANTS):
-            scene.picture(art, "noto", variant)
+            scene.painted(art, "noto", variant)
     assert shown <= SCENERY <= set(CONCEPTS)
     assert not SCENERY & {concept for concept, _ in read_held_out()}
 
@@ -174,12 +174,12 @@ def package(folder, files: dict[str, bytes]) -> Path:
     return folder / "tiny-icons-1.0.0.tgz"
 
 
-def test_3d_pictures_are_found_by_code_point(tmp_path):
+def test_3d_images_are_found_by_code_point(tmp_path):
     webp = io.BytesIO()
     Image.new("RGBA", (8, 8), (200, 30, 30, 255)).save(webp, "webp", lossless=True)
     draw = reader("tiny", package(tmp_path, {"assets/1f575-fe0f-200d-2642-fe0f.webp": webp.getvalue()}))
     assert draw(Concept("detective", "1f575-200d-2642", ("a detective",))).getpixel((4, 4)) == (200, 30, 30, 255)
-    with pytest.raises(ArtError, match="no picture 1f436 for 'dog'"):
+    with pytest.raises(ArtError, match="no image 1f436 for 'dog'"):
         draw(CONCEPTS["dog"])
 
 
@@ -244,7 +244,7 @@ def test_a_glyph_is_black_ink_in_the_middle():
     assert glyph.getchannel("A").getextrema() == (0, 255)
 
 
-def test_art_fills_its_picture_up_to_the_margin():
+def test_art_fills_its_image_up_to_the_margin():
     image = Image.new("RGBA", (100, 100))
     image.paste((9, 99, 9, 255), (10, 60, 30, 70))  # small and off the middle, twice as wide as high
     left, top, right, bottom = fitted(image).getbbox()
@@ -262,7 +262,7 @@ def test_shrinking_keeps_the_colour_at_the_edge():
 
 def test_art_that_was_not_drawn_yet(tmp_path):
     with pytest.raises(ArtError, match=r"python -m making\.mini_if\.art"):
-        picture("noto", "dog", tmp_path)
+        drawing("noto", "dog", tmp_path)
 
 
 def test_kuwahara_smooths_but_keeps_edges():
@@ -289,9 +289,9 @@ def test_brush_strokes_change_the_inside_and_not_the_outline():
 @pytest.mark.parametrize("icons", [icons for name in MAIN_STYLES for icons in STYLES[name].sets])
 @pytest.mark.parametrize("scene", SCENES[:6], ids=lambda scene: scene.called[0])
 def test_the_courses_scenes_can_be_painted_in_every_set(scene, icons):
-    image, full = scene.picture(made_up, icons, 0)
-    again, _ = scene.picture(made_up, icons, 0)
-    other, _ = scene.picture(made_up, icons, 1)
+    image, full = scene.painted(made_up, icons, 0)
+    again, _ = scene.painted(made_up, icons, 0)
+    other, _ = scene.painted(made_up, icons, 1)
     assert image.shape == (SIZE, SIZE, 4) and (image == again).all()
     assert (image != other).any(), "two variants are the same"
     assert full == bool(image[-1, :, 3].any())
@@ -300,7 +300,7 @@ def test_the_courses_scenes_can_be_painted_in_every_set(scene, icons):
 def test_a_set_that_lacks_something_does_not_paint_the_scene():
     assert "sketch" in STYLES and "streamline-lines" in CONCEPTS["top hat"].without
     with pytest.raises(SceneError, match="the set streamline-lines has no top hat"):
-        SCENES[1].picture(made_up, "streamline-lines", 0)
+        SCENES[1].painted(made_up, "streamline-lines", 0)
 
 
 def test_every_icon_set_has_a_palette_of_all_colours():
@@ -318,7 +318,7 @@ def test_landscapes_contain_photographs_in_photos_and_oil_only(scene, icons):
         sets.add(icons)
         return made_up(icons, name)
 
-    scene.picture(art, icons, 0)
+    scene.painted(art, icons, 0)
     photographic = icons in STYLES["photo"].sets + STYLES["oil painting"].sets
     assert ("photographs" in sets) == photographic
     assert sets <= {"photographs", icons.removesuffix("-oil")}
@@ -336,11 +336,11 @@ def test_a_shape_shows_its_part_of_the_photograph():
 
 def test_a_photograph_that_is_missing(tmp_path):
     def art(icons: str, name: str) -> np.ndarray:
-        return picture(icons, name, tmp_path) if icons == "photographs" else made_up(icons, name)
+        return drawing(icons, name, tmp_path) if icons == "photographs" else made_up(icons, name)
 
     with pytest.raises(ArtError, match=r"no photograph land-.*python -m making\.mini_if\.photographs"):
-        SCENES[3].picture(art, "fluent-3d", 0)
-    SCENES[3].picture(art, "noto", 0)  # needs none
+        SCENES[3].painted(art, "fluent-3d", 0)
+    SCENES[3].painted(art, "noto", 0)  # needs none
 
 
 def test_scenes_contain_no_photograph_that_is_held_out():
@@ -357,7 +357,7 @@ def test_sets_that_lack_concepts_show_the_scenes_without_them(icons):
     shown = []
     for scene in SCENES:
         with contextlib.suppress(SceneError):
-            shown.append(scene.picture(art, icons, 0))
+            shown.append(scene.painted(art, icons, 0))
     assert len(shown) >= (9 if icons == "streamline-lines" else 30)  # the line drawings have no trees and no hat
 
 
@@ -386,19 +386,19 @@ def test_examples_repeat_with_the_generator_and_only_then(small):
     one, same, other = (small.examples(8, seeded(seed)) for seed in (1, 1, 2))
     for a, b in zip(one, same):
         assert torch.equal(a, b)
-    assert not torch.equal(one.pictures, other.pictures)
-    assert one.pictures.shape == (8, 3, 64, 64) and one.pictures.dtype == torch.float32
-    assert -1 <= one.pictures.min() < -0.2 and 0.2 < one.pictures.max() <= 1
+    assert not torch.equal(one.images, other.images)
+    assert one.images.shape == (8, 3, 64, 64) and one.images.dtype == torch.float32
+    assert -1 <= one.images.min() < -0.2 and 0.2 < one.images.max() <= 1
 
 
 def test_examples_for_stage_2(folder):
-    assert Dataset(folder, size=256).examples(3, seeded()).pictures.shape == (3, 3, 256, 256)
+    assert Dataset(folder, size=256).examples(3, seeded()).images.shape == (3, 3, 256, 256)
 
 
 def test_both_sizes_show_the_same(small, folder):
     large = Dataset(folder, size=256).examples(4, seeded(5))
-    shrunk = torch.nn.functional.avg_pool2d(large.pictures, 4)
-    assert (shrunk - small.examples(4, seeded(5)).pictures).abs().mean() < 0.03
+    shrunk = torch.nn.functional.avg_pool2d(large.images, 4)
+    assert (shrunk - small.examples(4, seeded(5)).images).abs().mean() < 0.03
 
 
 def test_every_caption_says_what_is_shown(small):
@@ -558,7 +558,7 @@ def test_a_training_set_that_is_damaged(folder, tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     damaged = tmp_path / "pictures-128.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:1000])
-    with pytest.raises(DatasetError, match="no whole training set"):
+    with pytest.raises(DatasetError, match="no complete training set"):
         Dataset(tmp_path)
 
 

@@ -20,7 +20,7 @@ def data(small):  # noqa: F811
     """The shapes, under captions that point in directions of their own."""
     data = copy.copy(small)
     data.states = torch.randn(len(small.texts), 1, 384, generator=seeded()).expand(-1, 77, -1).half()
-    data.pictures = small.pictures.clone()
+    data.images = small.images.clone()
     return data
 
 
@@ -30,10 +30,10 @@ def new_drafter(hidden: int = 64) -> Drafter:
 
 
 def test_targets_are_means_of_pixels():
-    pictures = torch.zeros(1, 4, 128, 128, dtype=torch.uint8)
-    pictures[:, :, :2, :4] = 255
-    pictures[:, 3] = 255
-    x = targets(pictures, 32)
+    images = torch.zeros(1, 4, 128, 128, dtype=torch.uint8)
+    images[:, :, :2, :4] = 255
+    images[:, 3] = 255
+    x = targets(images, 32)
     assert x.shape == (1, 4, 32, 32)
     assert x[0, 0, 0, 0] == 0 and x[0, 0, 1:].eq(-1).all() and x[0, 3].eq(1).all()
 
@@ -61,8 +61,8 @@ def test_it_learns_what_captions_show(data):
     assert len(losses) == 400 and losses[-1] < 0.6 * losses[0]
     assert not any(weights.requires_grad for weights in drafter.parameters())
 
-    rows = (data.trained & (data.style == 0) & (data.kind == 0)).nonzero()[:, 0]  # a picture of each label in one style
-    x = targets(data.pictures[rows], 32).flatten(1)
+    rows = (data.trained & (data.style == 0) & (data.kind == 0)).nonzero()[:, 0]  # an image of each label in one style
+    x = targets(data.images[rows], 32).flatten(1)
     nearest = torch.cdist(drafter(data.states[data.caption[rows, 0]].float()).flatten(1), x).argmin(dim=1)
     assert torch.equal(nearest, torch.arange(len(rows)))
 
@@ -70,7 +70,7 @@ def test_it_learns_what_captions_show(data):
 def test_held_out_pairs_teach_it_nothing(data):
     learned = []
     for value in (0, 255):
-        data.pictures[data.held_out] = value
+        data.images[data.held_out] = value
         drafter = new_drafter()
         learn(drafter, data, steps=3, progress=False)
         learned.append(drafter.layers[0].weight)

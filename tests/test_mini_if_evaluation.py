@@ -31,7 +31,7 @@ from making.mini_if.dataset import Dataset
 from making.mini_if.evaluation import REAL, keep, number, table
 from making.mini_if.evaluation import WANTED as WANTED_FIGURES
 from making.mini_if.judge import Judge, diversity, in_top, nearest
-from making.mini_if.painting import Sampler, batches, real_pictures, sheet_prompts
+from making.mini_if.painting import Sampler, batches, real_images, sheet_prompts
 from making.mini_if.reader import ArtReader, load_reader, look, soften, train_reader
 from making.mini_if.scenes import SCENES
 from making.mini_if.training import StageRecipe
@@ -91,10 +91,10 @@ def less(monkeypatch):
 
 def test_the_reader_learns(small, judge):
     rows = small.draw(200, seeded(5))
-    recognition = judge.recognition(real_pictures(small, rows, seed=6), rows)
+    recognition = judge.recognition(real_images(small, rows, seed=6), rows)
     assert recognition["top 1"] > 0.7 and recognition["style"] > 0.7
     others = rows.roll(1)
-    assert judge.recognition(real_pictures(small, rows, seed=6), others)["top 1"] < 0.4
+    assert judge.recognition(real_images(small, rows, seed=6), others)["top 1"] < 0.4
 
 
 def test_the_reader_is_never_shown_what_is_held_out(small, monkeypatch):
@@ -112,20 +112,20 @@ def test_the_same_seed_gives_the_same_reader(small):
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
 
 
-def test_softened_pictures_are_blurred_or_sharp_and_noisy(small):
-    pictures = small.examples(8, seeded()).pictures.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-    soft = soften(pictures, seeded(1))
-    assert torch.equal(soft, soften(pictures, seeded(1)))
+def test_softened_images_are_blurred_or_sharp_and_noisy(small):
+    images = small.examples(8, seeded()).images.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+    soft = soften(images, seeded(1))
+    assert torch.equal(soft, soften(images, seeded(1)))
 
     def detail(x) -> torch.Tensor:
         """Large steps between neighbours: edges, not noise."""
         return (x.diff(dim=-1).abs() > 0.6).float().sum()
 
-    assert detail(soft[4:]) < 0.7 * detail(pictures[4:]) and detail(soft[:4]) > 0.8 * detail(pictures[:4])
-    assert 0 < (soft - pictures)[:4].std() < 0.1
+    assert detail(soft[4:]) < 0.7 * detail(images[4:]) and detail(soft[:4]) > 0.8 * detail(images[:4])
+    assert 0 < (soft - images)[:4].std() < 0.1
 
 
-def test_some_softened_pictures_are_grey():
+def test_some_softened_images_are_grey():
     red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand(300, 3, 16, 16)
     means = soften(red, seeded()).mean(dim=(2, 3))  # (300, 3)
     grey = (means + 1 / 3).abs().amax(dim=1) < 0.1
@@ -133,9 +133,9 @@ def test_some_softened_pictures_are_grey():
     assert ((means - red[:, :, 0, 0]).abs().amax(dim=1) < 0.1)[~grey].all()
 
 
-def test_pictures_are_read_as_they_are_shown(reader, small):
-    pictures = small.examples(4, seeded()).pictures
-    loud = 5 * pictures
+def test_images_are_read_as_they_are_shown(reader, small):
+    images = small.examples(4, seeded()).images
+    loud = 5 * images
     assert torch.equal(look(reader, loud).labels, look(reader, loud.clamp(-1, 1)).labels)
     with pytest.raises(ValueError, match=r"wanted \(N, 3, 64, 64\)"):
         look(reader, torch.zeros(2, 3, 32, 32))
@@ -157,7 +157,7 @@ def test_a_reader_is_made_once(small, tmp_path, monkeypatch):
 def test_another_data_sets_reader_is_refused(small, tmp_path):
     file = tmp_path / "reader.safetensors"
     write_tensors({"w": torch.zeros(1)}, file, {"data": "something else"})
-    with pytest.raises(TrainingError, match=r"learned something else; wanted .* Delete it"):
+    with pytest.raises(TrainingError, match=r"was trained on something else; wanted .* Delete it"):
         load_reader(small, file)
 
 
@@ -177,10 +177,10 @@ def test_pairs_of_concepts_are_asked_for_each_once(small):
     assert len(set(some.tolist())) == 9 and torch.equal(some, asked(small, held_out=False, n=9))
 
 
-def test_a_prompt_finds_its_picture(small):
+def test_a_prompt_finds_its_image(small):
     entry = small.entries[row_of(small, "an icon of a red apple")]
     assert (entry.label, entry.style) == ("apple", "flat illustration")
-    with pytest.raises(ValueError, match="no picture of the training set is called 'a photo of a xylophone'"):
+    with pytest.raises(ValueError, match="no image of the training set is called 'a photo of a xylophone'"):
         row_of(small, "a photo of a xylophone")
 
 
@@ -204,23 +204,23 @@ def test_the_sheet_shows_every_prompt_of_the_course():
     assert {"a pencil", "a man wearing a hat", "a photo of the amalfi cost"} <= set(prompts)
 
 
-# ---- pictures -----------------------------------------------------------------------------------------------------
+# ---- images -----------------------------------------------------------------------------------------------------
 
 
-def test_real_pictures_show_their_pairs_from_any_of_its_sets(small, monkeypatch):
+def test_real_images_show_their_pairs_from_any_of_its_sets(small, monkeypatch):
     rows = torch.tensor([row_of(small, "a flat illustration of a dog"), row_of(small, "a photo of an apple")] * 40)
     drawn = []
     compose = small.compose
     monkeypatch.setattr(small, "compose", lambda rows, g: drawn.extend(rows.tolist()) or compose(rows, g))
-    pictures = real_pictures(small, rows, seed=0)
-    assert pictures.shape == (80, 3, 64, 64)
+    images = real_images(small, rows, seed=0)
+    assert images.shape == (80, 3, 64, 64)
     assert {(small.entries[row].label, small.entries[row].source) for row in drawn[0::2]} == {
         ("dog", "fluent-flat"),
         ("dog", "twemoji"),
     }
     assert {(small.entries[row].label, small.entries[row].source) for row in drawn[1::2]} == {("apple", "fluent-3d")}
-    assert torch.equal(pictures, real_pictures(small, rows, seed=0))
-    assert not torch.equal(pictures, real_pictures(small, rows, seed=1))
+    assert torch.equal(images, real_images(small, rows, seed=0))
+    assert not torch.equal(images, real_images(small, rows, seed=1))
 
 
 def test_samples_depend_on_the_seed_only(monkeypatch):
@@ -232,7 +232,7 @@ def test_samples_depend_on_the_seed_only(monkeypatch):
     assert not torch.equal(one[0], one[2])  # another batch, other noise
 
 
-def test_conditions_go_to_their_pictures_part_by_part(monkeypatch):
+def test_conditions_go_to_their_images_part_by_part(monkeypatch):
     monkeypatch.setattr(painting_module, "BATCH", 2)
     x = torch.arange(5.0)[:, None]
     assert [(part.flatten().tolist(), n) for part, n in batches(x)] == [([0, 1], 2), ([2, 3], 2), ([4], 1)]
@@ -276,11 +276,11 @@ def test_in_top():
 
 
 def test_diversity_is_the_mean_difference_of_two_seeds():
-    pictures = torch.zeros(3, 2, 3, 4, 4)  # seeds, pairs
-    pictures[1, 0], pictures[2, 0] = 0.3, 0.6  # differences 0.3, 0.6 and 0.3; none for the other pair
-    assert diversity(pictures) == pytest.approx((0.3 + 0.6 + 0.3) / 6)
+    images = torch.zeros(3, 2, 3, 4, 4)  # seeds, pairs
+    images[1, 0], images[2, 0] = 0.3, 0.6  # differences 0.3, 0.6 and 0.3; none for the other pair
+    assert diversity(images) == pytest.approx((0.3 + 0.6 + 0.3) / 6)
     with pytest.raises(ValueError, match="wanted at least two seeds"):
-        diversity(pictures[:1])
+        diversity(images[:1])
 
 
 def test_nearest_by_direction():
@@ -295,23 +295,23 @@ def test_chance(small):
     assert chance(small) == {"top 1": 1 / labels, "top 5": 5 / labels, "style": 1 / styles, "both": (5 / labels) ** 2}
 
 
-def test_figures_tell_real_pictures_from_noise_and_from_all_alike(judge, small):
+def test_figures_tell_real_images_from_noise_and_from_all_alike(judge, small):
     rows, seeds = asked(small, held_out=False), 3
-    real = real_pictures(small, rows.repeat(seeds), seed=5).unflatten(0, (seeds, -1))
+    real = real_images(small, rows.repeat(seeds), seed=5).unflatten(0, (seeds, -1))
     noise = torch.rand(real.shape, generator=seeded()) * 2 - 1
     alike = real[:1].expand_as(real)
-    good, bad, dull = (judge.figures(pictures, rows) for pictures in (real, noise, alike))
+    good, bad, dull = (judge.figures(images, rows) for images in (real, noise, alike))
     assert good["top 1"] > 0.7 > 0.4 > bad["top 1"]
     assert bad["distance"] > 5 * good["distance"]
     assert good["diversity"] > 0.1 and dull["diversity"] == 0
     assert bad["nearest"] > 1.3 * good["nearest"]
 
 
-def test_the_nearest_training_picture_is_a_trained_one_of_the_same_thing(judge, small):
+def test_the_nearest_training_image_is_a_trained_one_of_the_same_thing(judge, small):
     rows = asked(small, held_out=False)
-    _, which = judge.nearest(real_pictures(small, rows, seed=9))
+    _, which = judge.nearest(real_images(small, rows, seed=9))
     assert (small.label[which] == small.label[rows]).float().mean() > 0.7
-    _, held_out = judge.nearest(real_pictures(small, asked(small, held_out=True).repeat(20), seed=9))
+    _, held_out = judge.nearest(real_images(small, asked(small, held_out=True).repeat(20), seed=9))
     assert not small.held_out[held_out].any()
 
 
@@ -332,18 +332,18 @@ def test_views_are_recognised_one_by_one(judge, small, two_illusions, monkeypatc
         for name in ("an apple", "a dog", "a bear", "a house")
     )
 
-    def told(reader, pictures):  # pictures that say themselves which label is seen, and which second
-        best, second = pictures[:, 0, 0, 0].long(), pictures[:, 1, 0, 0].long()
-        scores = -torch.arange(100.0).expand(len(pictures), 100).clone()
+    def told(reader, images):  # images that say themselves which label is seen, and which second
+        best, second = images[:, 0, 0, 0].long(), images[:, 1, 0, 0].long()
+        scores = -torch.arange(100.0).expand(len(images), 100).clone()
         scores[:, :90] -= 100
-        scores[torch.arange(len(pictures)), second] = 1
-        scores[torch.arange(len(pictures)), best] = 2
+        scores[torch.arange(len(images)), second] = 1
+        scores[torch.arange(len(images)), best] = 2
         return SimpleNamespace(labels=scores)
 
     def saying(*pairs):
-        pictures = torch.zeros(len(pairs), 3, 64, 64)
-        pictures[:, :2] = torch.tensor(pairs).view(-1, 2, 1, 1)
-        return pictures
+        images = torch.zeros(len(pairs), 3, 64, 64)
+        images[:, :2] = torch.tensor(pairs).view(-1, 2, 1, 1)
+        return images
 
     monkeypatch.setattr(judge_module, "look", told)
     figures = judge.illusions(

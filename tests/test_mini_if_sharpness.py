@@ -1,4 +1,4 @@
-"""How sharp enlarged pictures are: the measures, against pictures whose sharpness is known, and the command."""
+"""How sharp enlarged images are: the measures, against images whose sharpness is known, and the command."""
 
 import itertools
 
@@ -17,15 +17,15 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture
 def real():
-    """Two pictures of squares."""
+    """Two images of squares."""
     return F.interpolate(torch.rand(2, 3, 8, 8, generator=seeded()) * 1.6 - 0.8, size=64, mode="nearest")
 
 
-def blurred(pictures, size):
-    return F.avg_pool2d(pictures, size, stride=1, padding=size // 2, count_include_pad=False)
+def blurred(images, size):
+    return F.avg_pool2d(images, size, stride=1, padding=size // 2, count_include_pad=False)
 
 
-def test_a_picture_is_as_sharp_as_itself(real):
+def test_an_image_is_as_sharp_as_itself(real):
     same = quality(real, real)
     assert same.sharpness == 1 and same.gmsd == 0
 
@@ -54,8 +54,8 @@ def test_gmsd_sees_differences_of_edges_and_not_of_brightness(real):
     assert gmsd(flat, real).max() > 0.2
 
 
-def test_pictures_of_different_sizes_are_refused(real):
-    with pytest.raises(ValueError, match="pictures has shape"):
+def test_images_of_different_sizes_are_refused(real):
+    with pytest.raises(ValueError, match="images has shape"):
         quality(real[..., :32], real)
 
 
@@ -64,7 +64,7 @@ def test_the_command_compares_and_shows(tmp_path, monkeypatch, capsys):
     run.save_model()
     monkeypatch.setattr(sharpness, "Dataset", lambda folder, size: Slopes())
     monkeypatch.setattr(sharpness, "SHOWN", 2)
-    arguments = ["--model", str(tmp_path / "model"), "--out", str(tmp_path / "out"), "--pictures", "2", "--steps", "2"]
+    arguments = ["--model", str(tmp_path / "model"), "--out", str(tmp_path / "out"), "--images", "2", "--steps", "2"]
     sharpness.main(arguments)
     table = capsys.readouterr().out.splitlines()
     assert table[0].split() == ["PSNR", "sharpness", "GMSD"]

@@ -24,7 +24,7 @@ from making.mini_if.training import LEVELS, StageRun, stage_history, v_target, v
 SMALL = StageRecipe(steps=6, batch_size=4, warmup=2, channels=(8, 16, 48))
 
 
-class Pictures:
+class Images:
     """A data set of three colours, each with its caption."""
 
     texts = ("", "red", "green", "blue")
@@ -36,22 +36,22 @@ class Pictures:
     def examples(self, n: int, generator: torch.Generator, *, p_empty: float = 0.0) -> Examples:
         which = torch.randint(3, (n,), generator=generator)
         empty = torch.rand(n, generator=generator) < p_empty
-        pictures = -torch.ones(n, 3, 64, 64)
-        pictures[torch.arange(n), which] = 1
-        return Examples(pictures, (which + 1).masked_fill(empty, 0), which, which)
+        images = -torch.ones(n, 3, 64, 64)
+        images[torch.arange(n), which] = 1
+        return Examples(images, (which + 1).masked_fill(empty, 0), which, which)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def new_run(folder, recipe=SMALL, **options) -> StageRun:
-    return StageRun(recipe.new_network(), recipe, Pictures(), folder, **options)
+    return StageRun(recipe.new_network(), recipe, Images(), folder, **options)
 
 
 # ---- the losses ---------------------------------------------------------------------------------------------------
 
 
-def test_v_and_x_t_give_back_picture_and_noise(schedule, x0):
+def test_v_and_x_t_give_back_image_and_noise(schedule, x0):
     t = torch.tensor([0, 900])
     x_t, eps = forward(x0, t, schedule.alphas_cumprod, generator=seeded())
     abar_t = abar_at(t, schedule.alphas_cumprod, x0)
@@ -140,7 +140,7 @@ def test_two_processes_learn_what_one_does_from_both_shares(tmp_path, monkeypatc
     launch_two(train_small, tmp_path / "two")
     monkeypatch.setattr(training, "bf16_autocast", lambda device: nullcontext())
     monkeypatch.setattr(training, "REPORT", 1)
-    one = BothShares(SMALL.new_network(), SMALL, Pictures(), tmp_path / "one")
+    one = BothShares(SMALL.new_network(), SMALL, Images(), tmp_path / "one")
     list(one.train())
     two = new_run(tmp_path / "two", replace(SMALL, steps=7))
     assert two.step == len(two.history) == 6
@@ -239,7 +239,7 @@ def test_its_model_is_one_that_load_model_reads(tmp_path):
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     """The command, on three colours, in tmp_path."""
-    monkeypatch.setattr(training, "Dataset", lambda folder, size: Pictures())
+    monkeypatch.setattr(training, "Dataset", lambda folder, size: Images())
     monkeypatch.setattr(StageRun, "save_samples", lambda self: None)
     arguments = ["--out", str(tmp_path), "--steps", "2", "--batch-size", "4", "--channels", "8", "16", "48"]
     return lambda: training.main(arguments)
@@ -281,7 +281,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(command, tmp_path, monkeypa
     assert (tmp_path / "model" / "model_index.json").is_file()
 
 
-def test_its_samples_are_a_picture(tmp_path):
+def test_its_samples_are_an_image(tmp_path):
     run = new_run(tmp_path)
     run.save_samples(steps=2)
     assert (tmp_path / "samples" / "step-0000000.png").stat().st_size > 10_000

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Slopes:
-    """A data set of pictures that say at each pixel where it is: red grows along x, green along y; blue tells which."""
+    """A data set of images that say at each pixel where it is: red grows along x, green along y; blue tells which."""
 
     texts = ("", "dark", "bright")
     identity = "slopes"
@@ -30,10 +30,10 @@ class Slopes:
     def examples(self, n: int, generator: torch.Generator, *, which=None, p_empty=0.0) -> Examples:
         which = torch.randint(2, (n,), generator=generator)
         z = torch.linspace(-1, 1, 256)
-        pictures = torch.stack([z.expand(256, 256), z[:, None].expand(256, 256), torch.zeros(256, 256)])
-        pictures = pictures.repeat(n, 1, 1, 1)
-        pictures[:, 2] = which.view(n, 1, 1) - 0.5
-        return Examples(pictures, which + 1, which, which)
+        images = torch.stack([z.expand(256, 256), z[:, None].expand(256, 256), torch.zeros(256, 256)])
+        images = images.repeat(n, 1, 1, 1)
+        images[:, 2] = which.view(n, 1, 1) - 0.5
+        return Examples(images, which + 1, which, which)
 
 
 def new_run(folder, recipe=SMALL, **options) -> UpscaleRun:
@@ -45,11 +45,11 @@ def new_run(folder, recipe=SMALL, **options) -> UpscaleRun:
 
 @pytest.fixture
 def without_noise(monkeypatch):
-    """The low pictures as they are before they are noised."""
+    """The low images as they are before they are noised."""
     monkeypatch.setattr(upscaling, "forward", lambda x, *args, **options: (x, None))
 
 
-def test_crops_have_the_captions_of_their_pictures_and_lie_anywhere(tmp_path):
+def test_crops_have_the_captions_of_their_images_and_lie_anywhere(tmp_path):
     run = new_run(tmp_path, replace(SMALL, batch_size=400))
     x0, captions, _ = run.draw(400, seeded())
     assert x0.shape == (400, 3, 32, 32)
@@ -57,10 +57,10 @@ def test_crops_have_the_captions_of_their_pictures_and_lie_anywhere(tmp_path):
     for colour in (0, 1):
         corners = ((x0[:, colour, 0, 0] + 1) * 127.5).round()
         assert corners.min() < 10 and corners.max() > 214 and len(corners.unique()) > 100
-    assert not torch.equal(x0[0], x0[1])  # two crops of one picture
+    assert not torch.equal(x0[0], x0[1])  # two crops of one image
 
 
-def test_the_low_picture_is_the_same_crop_shrunk_and_enlarged(tmp_path, without_noise):
+def test_the_low_image_is_the_same_crop_shrunk_and_enlarged(tmp_path, without_noise):
     x0, _, (low, level) = new_run(tmp_path).draw(4, seeded())
     assert (low - x0).abs().max() < 1.6 / 127.5  # the outermost pixels are those beside them
     assert ((low - x0).abs() < 0.1 / 127.5).float().mean() > 0.8
@@ -68,31 +68,31 @@ def test_the_low_picture_is_the_same_crop_shrunk_and_enlarged(tmp_path, without_
 
 
 def test_shrunk_and_enlarged_lose_detail_only():
-    pictures = torch.rand(1, 3, 256, 256, generator=seeded()) * 2 - 1
-    small = shrunk(pictures)
-    torch.testing.assert_close(small[0, :, 3, 5], pictures[0, :, 12:16, 20:24].mean(dim=(1, 2)))
+    images = torch.rand(1, 3, 256, 256, generator=seeded()) * 2 - 1
+    small = shrunk(images)
+    torch.testing.assert_close(small[0, :, 3, 5], images[0, :, 12:16, 20:24].mean(dim=(1, 2)))
     large = enlarged(small, 256)
-    assert large.shape == pictures.shape
+    assert large.shape == images.shape
     torch.testing.assert_close(large[..., 0, 0], small[..., 0, 0])  # corners are aligned
     torch.testing.assert_close(large[..., -1, -1], small[..., -1, -1])
 
 
-def test_half_of_the_pictures_are_softened_each_in_its_own_way():
-    pictures = torch.rand(1, 3, 16, 16, generator=seeded()).expand(400, -1, -1, -1)
-    soft = softened(pictures, seeded(1))
-    changed = (soft - pictures).abs().mean(dim=(1, 2, 3))
+def test_half_of_the_images_are_softened_each_in_its_own_way():
+    images = torch.rand(1, 3, 16, 16, generator=seeded()).expand(400, -1, -1, -1)
+    soft = softened(images, seeded(1))
+    changed = (soft - images).abs().mean(dim=(1, 2, 3))
     assert 150 < (changed > 0).sum() < 250
     assert len(changed.unique()) > 100
     torch.testing.assert_close(softened(torch.ones(8, 3, 9, 9), seeded()), torch.ones(8, 3, 9, 9))  # also at the edge
 
 
-def test_low_pictures_are_noised_to_their_levels_which_are_mostly_small(tmp_path, monkeypatch):
+def test_low_images_are_noised_to_their_levels_which_are_mostly_small(tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr(upscaling, "forward", lambda x, t, abar, **options: (given.append((x, t, abar)) or x + 1, None))
     run = new_run(tmp_path)
     _, _, (low, level) = run.draw(4, seeded())
     x, t, abar = given[0]
-    assert len(x) == 2 and abar is run.schedule.alphas_cumprod  # two pictures, two crops of each
+    assert len(x) == 2 and abar is run.schedule.alphas_cumprod  # two images, two crops of each
     assert torch.equal(level, t.repeat_interleave(2)) and low.min() >= 0
     levels = torch.cat([run.draw(4, seeded(seed))[2][1] for seed in range(100)])
     assert levels.min() >= 0 and 450 < levels.max() < 500
@@ -152,7 +152,7 @@ def test_its_model_is_the_bundled_one_with_this_stage_ii(tmp_path):
     assert pencil.shape == (1, 3, 256, 256)
 
 
-def test_its_samples_are_a_picture(tmp_path):
+def test_its_samples_are_an_image(tmp_path):
     run = new_run(tmp_path)
     run.save_samples(steps=2)
     assert (tmp_path / "samples" / "step-0000000.png").stat().st_size > 10_000

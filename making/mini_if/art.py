@@ -1,9 +1,9 @@
-"""Open icon art from npm, as pictures: fetch its packages, and draw every concept at 256×256.
+"""Open icon art from npm: fetch its packages, and draw every concept at 256×256.
 
     python -m making.mini_if.art
 
-leaves runs/art/<set>/<concept>.png, RGBA. It needs npm unless the packages are there already, and resvg for the
-drawing: pip install -e ".[art]".
+leaves runs/art/<set>/<concept>.png, RGBA. It needs npm, unless the packages are there already, and resvg:
+pip install -e ".[art]".
 """
 
 import argparse
@@ -43,15 +43,15 @@ from .packages import (
 )
 
 ART = Path(__file__).resolve().parents[2] / "runs" / "art"
-SIZE = 256  # of the pictures
+SIZE = 256  # of the images
 MARGIN = 10  # pixels left free around the art
 
 
 class ArtError(RuntimeError):
-    """Art that cannot be fetched or drawn, and what to do about it."""
+    """Art that cannot be fetched or drawn. The message says what to do."""
 
 
-# the folder of each set's pictures -> its package
+# the folder of each set's images -> its package
 SETS = {
     "fluent-3d": FLUENT_3D,
     "fluent-flat": FLUENT_FLAT,
@@ -84,26 +84,26 @@ def reader(icons: str, file: Path) -> Callable[[Concept], Image.Image]:
             names = {CONCEPTS[concept].icon: name for concept, name in ICONS[icons].items()}
         return functools.partial(draw_lines if icons == "streamline-lines" else draw_svg, names, drawings)
     # fe0f only says "in colour, please", and is left out elsewhere
-    pictures = {Path(name).stem.replace("-fe0f", ""): data for name, data in files.items() if name.endswith(".webp")}
-    return functools.partial(draw_webp, pictures)
+    images = {Path(name).stem.replace("-fe0f", ""): data for name, data in files.items() if name.endswith(".webp")}
+    return functools.partial(draw_webp, images)
 
 
-def draw_webp(pictures: dict[str, bytes], concept: Concept) -> Image.Image:
-    """From a package of pictures, named by Unicode's code points."""
-    if concept.icon not in pictures:
-        raise ArtError(f"the 3-D set has no picture {concept.icon} for {concept.name!r}.")
-    return Image.open(io.BytesIO(pictures[concept.icon])).convert("RGBA")
+def draw_webp(images: dict[str, bytes], concept: Concept) -> Image.Image:
+    """A concept's image from a package of images that are named by code points."""
+    if concept.icon not in images:
+        raise ArtError(f"the 3-D set has no image {concept.icon} for {concept.name!r}.")
+    return Image.open(io.BytesIO(images[concept.icon])).convert("RGBA")
 
 
 def draw_glyph(font: ImageFont.FreeTypeFont, concept: Concept) -> Image.Image:
-    """From a font, in black. Of a composed character ("policeman": officer and man) the first one."""
+    """A concept's glyph from a font, in black; of a composed one ("policeman": officer and man), the first part."""
     mask = Image.new("L", (4 * SIZE, 4 * SIZE))
     ImageDraw.Draw(mask).text((2 * SIZE, 2 * SIZE), chr(int(concept.icon.split("-")[0], 16)), 255, font, anchor="mm")
     return ink(ImageOps.invert(mask))
 
 
 def draw_svg(names: dict[str, str], drawings: dict, concept: Concept) -> Image.Image:
-    """From a package of SVG drawings in Iconify's format: https://iconify.design/docs/types/iconify-json.html
+    """A concept's drawing from a package of SVGs in Iconify's format: https://iconify.design/docs/types/iconify-json.html
 
     names: a concept's code point -> the drawing's name in the package.
     """
@@ -111,7 +111,7 @@ def draw_svg(names: dict[str, str], drawings: dict, concept: Concept) -> Image.I
 
 
 def draw_lines(names: dict[str, str], drawings: dict, concept: Concept) -> Image.Image:
-    """The outlines of a coloured SVG drawing as a line drawing in black: every area is white, shadows are left out."""
+    """A coloured SVG drawing as a black line drawing: only the outlines, with white areas and no shadows."""
     about = icon(names, drawings, concept)
     body = re.sub(r'<[^>]*opacity="\.15"[^>]*/>', "", about["body"])
     body = re.sub(rf'fill="(?!none|{OUTLINE})[^"]*"', 'fill="#fff"', body).replace(OUTLINE, "#000")
@@ -135,9 +135,9 @@ def icon(names: dict[str, str], drawings: dict, concept: Concept) -> dict:
 
 
 def rendered(icon: dict, drawings: dict) -> Image.Image:
-    """An entry of an Iconify package as an RGBA image, larger than it will be, for clean edges."""
+    """An entry of an Iconify package as an RGBA image, oversized, for clean edges."""
     try:
-        from resvg_py import svg_to_bytes  # wanted by nothing else in the kit
+        from resvg_py import svg_to_bytes  # imported here, because nothing else in the kit needs it
     except ImportError as error:
         raise ArtError('there is no resvg to draw SVG with: run pip install -e ".[art]".') from error
     box = [icon.get(key, drawings.get(key, 0)) for key in ("left", "top", "width", "height")]
@@ -150,17 +150,17 @@ def rendered(icon: dict, drawings: dict) -> Image.Image:
 
 
 def ink(grey: Image.Image) -> Image.Image:
-    """Black ink, as opaque as a grey image ("L") is dark."""
+    """Black ink whose opacity is the darkness of a grey image ("L")."""
     image = Image.new("RGBA", grey.size, "black")
     image.putalpha(ImageOps.invert(grey))
     return image
 
 
 def fitted(image: Image.Image) -> Image.Image:
-    """The art alone, as large as SIZE and MARGIN let it be, in the middle: every set leaves other margins."""
+    """The art, cropped, scaled to fill SIZE up to MARGIN, and centred, because every set has other margins."""
     opaque = image.getchannel("A").point(lambda alpha: 255 * (alpha > 16))
     if opaque.getbbox() is None:
-        raise ArtError("a picture is empty; wanted some art in it.")
+        raise ArtError("an image is empty; wanted art in it.")
     image = image.crop(opaque.getbbox())
     scale = (SIZE - 2 * MARGIN) / max(image.size)
     size = [max(1, round(scale * side)) for side in image.size]
@@ -171,7 +171,7 @@ def fitted(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def picture(set_name: str, concept_name: str, folder: Path = ART) -> np.ndarray:
+def drawing(set_name: str, concept_name: str, folder: Path = ART) -> np.ndarray:
     """A drawn concept, (256, 256, 4) uint8."""
     file = folder / set_name / f"{concept_name}.png"
     if not file.is_file():
@@ -183,16 +183,16 @@ def picture(set_name: str, concept_name: str, folder: Path = ART) -> np.ndarray:
 
 
 def brush_strokes(
-    picture: np.ndarray, seed: int = 0, *, radius: int = 10, dab: int = 14, amount: float = 0.13
+    image: np.ndarray, seed: int = 0, *, radius: int = 10, dab: int = 14, amount: float = 0.13
 ) -> np.ndarray:
-    """An icon in oil, (H, W, 4) uint8: dabs of uneven colour, made into strokes that follow the edges.
+    """An icon as an oil painting, (H, W, 4) uint8: random dabs of colour, smoothed into strokes along the edges.
 
     Args:
         seed: of the dabs.
         radius: of the Kuwahara filter's squares, in pixels.
         dab, amount: size of the dabs in pixels, and how much their colour varies.
     """
-    x = premultiplied(picture)  # (4, H, W)
+    x = premultiplied(image)  # (4, H, W)
     H, W = x.shape[1:]
     generator = torch.Generator().manual_seed(seed)
     dabs = [torch.randn(1, channels, H // dab + 1, W // dab + 1, generator=generator) for channels in (1, 3)]
@@ -204,7 +204,7 @@ def brush_strokes(
 
 
 def kuwahara(x: Tensor, radius: int) -> Tensor:
-    """Every pixel of x (C, H, W) becomes the mean of that one of the four squares around it which varies least.
+    """Replace every pixel of x (C, H, W) by the mean of the least varying of the four squares around it.
 
     Source: Kuwahara et al. 1976, "Processing of RI-angiocardiographic images".
     """
@@ -219,9 +219,9 @@ def kuwahara(x: Tensor, radius: int) -> Tensor:
     return means.gather(0, least)[0]
 
 
-def premultiplied(picture: np.ndarray) -> Tensor:
-    """(H, W, 4) uint8 -> (4, H, W) in [0, 1], the colours times alpha: such pictures may be averaged and resized."""
-    x = torch.from_numpy(picture).permute(2, 0, 1) / 255
+def premultiplied(image: np.ndarray) -> Tensor:
+    """(H, W, 4) uint8 -> (4, H, W) in [0, 1], colours times alpha, so that images can be averaged and resized."""
+    x = torch.from_numpy(image).permute(2, 0, 1) / 255
     return torch.cat([x[:3] * x[3:], x[3:]])
 
 
@@ -231,7 +231,7 @@ def premultiplied(picture: np.ndarray) -> Tensor:
 def main(arguments: list[str] | None = None) -> None:
     """Fetch the icon art, check it, and draw every concept in every set."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.art", description=main.__doc__)
-    parser.add_argument("--out", type=Path, default=ART, help="folder for the pictures")
+    parser.add_argument("--out", type=Path, default=ART, help="folder for the images")
     parser.add_argument("--packages", type=Path, default=FOLDER, help="folder for the package files")
     args = parser.parse_args(arguments)
     with errors_end(parser, ArtError, PackageError):

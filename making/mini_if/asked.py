@@ -1,4 +1,4 @@
-"""What an evaluation asks the model for: pairs of a concept and a style, and illusions."""
+"""The prompts of an evaluation: pairs of a concept and a style, and illusions."""
 
 import random
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from .concepts import CONCEPTS
 from .dataset import Dataset
 from .reader import BLUR
 
-TRAINED = 200  # pairs that are asked for, of those that are trained
+TRAINED = 200  # how many of the trained pairs are evaluated
 SEEDS = {"trained": 2, "held out": 4}  # of each pair
 ILLUSION_SEEDS = 4
 
 
 def asked(dataset: Dataset, *, held_out: bool, n: int | None = None) -> Tensor:
-    """Pairs of a concept and a style, held out or trained: the index of a cached picture of each, (N,).
+    """Pairs of a concept and a style, held out or trained: the index of a cached image of each, (N,).
 
-    With `n`, so many of them, always the same.
+    With `n`, only that many, always the same ones.
     """
     pairs = {}
     for row, entry in enumerate(dataset.entries):
@@ -34,21 +34,21 @@ def asked(dataset: Dataset, *, held_out: bool, n: int | None = None) -> Tensor:
 
 
 def row_of(dataset: Dataset, prompt: str) -> int:
-    """The index of a cached picture that a prompt is a caption of."""
+    """The index of a cached image that has this prompt as a caption."""
     for row, entry in enumerate(dataset.entries):
         if prompt in captions(entry.called, entry.style, entry.source) and entry.split != "original":
             return row
-    raise ValueError(f"no picture of the training set is called {prompt!r}; wanted one of its captions.")
+    raise ValueError(f"no image of the training set is called {prompt!r}; wanted one of its captions.")
 
 
 def usual_captions(dataset: Dataset, rows: Tensor) -> Tensor:
-    """The usual caption of cached pictures, (N,) indices."""
+    """The usual caption of cached images, (N,) indices."""
     return dataset.caption[rows, 0]
 
 
 @dataclass(frozen=True)
 class Illusion:
-    """One picture, two prompts.
+    """One image, two prompts.
 
     Args:
         kind: the name of the view in which an anagram shows its second prompt; or "hybrid".
@@ -59,17 +59,17 @@ class Illusion:
     prompts: tuple[str, str]
 
     def denoiser(self, denoiser: Denoiser) -> Denoiser:
-        """The combination of a denoiser that paints it."""
+        """The combinator of a denoiser that samples it."""
         return hybrid(denoiser, sigma=BLUR) if self.kind == "hybrid" else anagram(denoiser, ["identity", self.kind])
 
-    def seen(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (N, C, H, W) as they are looked at for the first prompt, and for the second."""
+    def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) as they are viewed for the first prompt and for the second."""
         if self.kind == "hybrid":
-            return gaussian_blur(pictures, 33, BLUR), pictures
-        return pictures, views[self.kind].view(pictures)
+            return gaussian_blur(images, 33, BLUR), images
+        return images, views[self.kind].view(images)
 
 
-# chosen before any was painted: first the course's, then such as have something in common
+# chosen before any was sampled: first the course's, then pairs with similar shapes
 ILLUSIONS = (
     Illusion("flip", ("an oil painting of an old man", "an oil painting of people around a campfire")),
     Illusion("flip", ("a photo of the amalfi cost", "a lithograph of waterfalls")),
@@ -87,11 +87,11 @@ ILLUSIONS = (
 
 
 def chance(dataset: Dataset) -> dict[str, float]:
-    """What blind guessing would reach."""
+    """The accuracy of random guessing."""
     labels, styles = len(dataset.labels), len(dataset.styles)
     return {"top 1": 1 / labels, "top 5": 5 / labels, "style": 1 / styles, "both": (5 / labels) ** 2}
 
 
 def pairs_of(dataset: Dataset) -> dict[str, Tensor]:
-    """The pairs that are asked for."""
+    """The pairs that are evaluated."""
     return {"trained": asked(dataset, held_out=False, n=TRAINED), "held out": asked(dataset, held_out=True)}

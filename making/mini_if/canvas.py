@@ -1,4 +1,4 @@
-"""What scenes are painted on: shapes in an icon set's own colours, and its icons."""
+"""Drawing on a canvas: an icon set's icons, and shapes in its colours."""
 
 import random
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from .art import SIZE, ArtError, fitted
 from .concepts import CONCEPTS, INK_SETS, STYLES
 
-# what is not art but painted here: the sets' own greens, blues and browns
+# colours of the shapes that are drawn here, matched to each icon set
 SETS = ("fluent-3d", "fluent-flat", "twemoji", "noto")
 COLOURS = {
     "grass": ("#7cb342", "#44911b", "#77b255", "#689f38"),
@@ -20,7 +20,7 @@ COLOURS = {
     "headland": ("#b08968", "#a97142", "#c1895f", "#a1887f"),  # of a sunny coast
     "rock": ("#6b7a94", "#636e8a", "#66757f", "#607d8b"),  # of a mountain, below the snow
 }
-COMMON = {  # these are the same in all sets
+COMMON = {  # the same in all sets
     "sky": "#9fd3f5",
     "white": "#ffffff",  # snow on a roof, foam
     "night": "#1a237e",
@@ -56,7 +56,7 @@ INK = dict.fromkeys([*COLOURS, *COMMON], "#ffffff") | dict.fromkeys(BLACK, "#000
 for icons in (icons.removesuffix("-oil") for style in STYLES.values() for icons in style.sets):
     PALETTES.setdefault(icons, INK if icons in INK_SETS else PALETTES["noto"])
 
-# In sets that stand for photographs and paintings, parts of photographs fill some shapes instead of a colour:
+# In the sets for photos and oil paintings, some shapes are filled with parts of photographs instead of a colour:
 # (the photograph's name in photographs.json, (left, top, right, bottom) in fractions of its width and height).
 PHOTOGRAPHIC = frozenset(STYLES["photo"].sets + STYLES["oil painting"].sets)
 PHOTOGRAPHS = {
@@ -71,40 +71,40 @@ PHOTOGRAPHS = {
     "headland": (("land-badlands8", (0.1, 0.5, 0.9, 1.0)), ("land-valley6", (0.0, 0.3, 0.5, 0.9))),
 }
 LINE = 7  # width of the outlines in high contrast, as that set draws them
-FINE = 2  # shapes are drawn this much larger, and then shrunk, so that their edges are smooth
+FINE = 2  # shapes are drawn at this multiple of the size and then shrunk, for smooth edges
 
 
 class SceneError(ValueError):
-    """A scene that an icon set cannot show, because it has no icon of something in it."""
+    """A scene that an icon set cannot show, because one of its icons is missing."""
 
 
 Point = tuple[float, float]  # (x, y) with (0, 0) the upper left corner and (1, 1) the lower right one
 
 
 class Canvas:
-    """What a scene is painted on.
+    """A canvas on which a scene is drawn.
 
     Args:
         art: (set's name, concept's name) -> the image (256, 256, 4) uint8. In the set "photographs", the name is a
             photograph's, and the image may be up to 512 pixels wide or high.
         icons: that set's name; "-oil" at its end means that the image will be painted in oil.
-        seed: of the small differences between two pictures of the same scene.
+        seed: of the small random differences between images of the same scene.
     """
 
     def __init__(self, art: Callable[[str], np.ndarray], icons: str, seed: int):
         self.art, self.random = art, random.Random(seed)
         self.icons = icons.removesuffix("-oil")
         self.ink = self.icons in INK_SETS
-        self.photographs = {}  # colour -> the part of a photograph that is painted instead
+        self.photographs = {}  # colour -> the part of a photograph that replaces it
         if icons in PHOTOGRAPHIC:
             self.photographs = {colour: self.random.choice(parts) for colour, parts in PHOTOGRAPHS.items()}
-        if icons.endswith("-oil"):  # brush strokes would blur the sky and the sea of photographs into each other
+        if icons.endswith("-oil"):  # brush strokes would blur sky and sea into each other
             del self.photographs["sky"], self.photographs["sea"]
         self.image = Image.new("RGBA", (SIZE, SIZE))
-        self.full = False  # whether it reaches the picture's edges, where a plain object is left some room
+        self.full = False  # whether it extends to the edges; a plain object gets a margin
 
     def put(self, concept: str, x: float, bottom: float, size: float, jitter: float = 0.02) -> None:
-        """A concept's art: its middle at x, its lower edge at `bottom`, its longer side `size`."""
+        """Draw a concept's icon: its middle at x, its lower edge at `bottom`, its longer side `size`."""
         if not self.has(concept):
             raise SceneError(f"the set {self.icons} has no {concept}.")
         x, bottom = (value + self.random.uniform(-jitter, jitter) for value in (x, bottom))
@@ -116,12 +116,12 @@ class Canvas:
         art = art.convert("RGBa").resize((w, h), Image.Resampling.LANCZOS, reducing_gap=3).convert("RGBA")
         layer = Image.new("RGBA", (SIZE, SIZE))
         layer.paste(art, (round(x * SIZE - w / 2), round(bottom * SIZE - h)))
-        if self.ink:  # line art is see-through: white paper under it, or the back shines through
+        if self.ink:  # line art is transparent: white paper behind it hides what is further back
             self.image = Image.alpha_composite(self.image, paper(layer))
         self.image = Image.alpha_composite(self.image, layer)
 
     def has(self, concept: str) -> bool:
-        """Whether the set shows a concept."""
+        """Whether the set has an icon of a concept."""
         return self.icons not in CONCEPTS[concept].without
 
     def one_of(self, *concepts: str) -> str:
@@ -129,7 +129,7 @@ class Canvas:
         return self.random.choice(concepts)
 
     def shape(self, points: list[Point], colour: str) -> None:
-        """A polygon in one of the palette's colours, such as "grass"."""
+        """Draw a polygon in one of the palette's colours, such as "grass"."""
         flat = [(x * SIZE * FINE, y * SIZE * FINE) for x, y in points]
         mask = Image.new("L", (SIZE * FINE, SIZE * FINE))
         ImageDraw.Draw(mask).polygon(flat, fill=255)
@@ -148,7 +148,7 @@ class Canvas:
         self.image = Image.alpha_composite(self.image, small)
 
     def filled(self, colour: str, mask: Image.Image) -> Image.Image:
-        """A part of a photograph where the mask is white, as large as the mask."""
+        """A part of a photograph, fitted to the white part of the mask."""
         name, (left, top, right, bottom) = self.photographs[colour]
         try:
             photograph = Image.fromarray(self.art("photographs", name)).convert("RGB")
@@ -165,30 +165,30 @@ class Canvas:
         return layer.convert("RGBA")
 
     def all_over(self, colour: str) -> None:
-        """The whole image in one colour, or in a photograph (the paper stays white in a print)."""
+        """Fill the whole image with one colour or a photograph (in line art, the paper stays white)."""
         self.full = True
         if not self.ink:
             self.shape([(0, 0), (1, 0), (1, 1), (0, 1)], colour)
 
     def parts(self, x: float, bottom: float, size: float, *parts: tuple[str, list[Point]]) -> None:
-        """Shapes in coordinates of their own: (0, 0) to (1, 1) is a square around x, `size` wide, above `bottom`."""
+        """Draw shapes in local coordinates: (0, 0) to (1, 1) is a square around x, `size` wide, above `bottom`."""
         for colour, points in parts:
             self.shape([(x + size * (px - 0.5), bottom + size * (py - 1)) for px, py in points], colour)
 
     def ground(self, what: str, top: float, bump: float = 0.0, wave: float = 0.0) -> None:
-        """Grass, snow, sand or sea, from `top` down to the lower edge: with one hill on it, or with waves."""
+        """Draw grass, snow, sand or sea from `top` down to the lower edge, with a hill or waves."""
         self.full = True
         x = np.linspace(-0.1, 1.1, 61)
         y = top - bump * np.sin(np.pi * x.clip(0, 1)) ** 2 + wave * np.sin(10 * np.pi * x)
         self.shape([*zip(x, y), (1.1, 1.1), (-0.1, 1.1)], what)
 
     def finished(self) -> np.ndarray:
-        """The picture (256, 256, 4) uint8."""
+        """The image (256, 256, 4) uint8."""
         return np.array(self.image if self.full else fitted(self.image))
 
 
 def paper(layer: Image.Image) -> Image.Image:
-    """White where line art encloses something: everything that cannot be reached from the picture's edge."""
+    """White wherever line art encloses an area: everything that cannot be reached from the image's edge."""
     ink = np.array(layer.getchannel("A")) > 96
     outside = Image.fromarray(np.pad(np.where(ink, 255, 0).astype(np.uint8), 1)).copy()  # floodfill writes into it
     ImageDraw.floodfill(outside, (0, 0), 128)

@@ -1,10 +1,10 @@
-"""What an image is called: its style and its content, in more than one way."""
+"""The captions of an image: its style and its content, in several wordings."""
 
 from .concepts import STYLES
 
-GENERIC = "a high quality photo"  # the course's prompt that names nothing: the caption of every second photograph
+GENERIC = "a high quality photo"  # the course's prompt without content; half of the photographs have it as caption
 
-# how captions begin where the source says more than the style does; the first is the usual one
+# templates for sources that need other words than their style; the first is the usual one
 TEMPLATES = {
     "photographs": ("a photo of {}", "a photograph of {}", "{}"),
     "renders": ("a photo of {}", "a 3d model of {}", "{}"),

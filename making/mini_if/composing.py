@@ -1,7 +1,7 @@
-"""Training examples from cached images: placed, tinted, and put on a background, at random.
+"""Random placement, tint and background of cached images, which makes training examples.
 
-Images are premultiplied: (n, 4, H, W) in [0, 1], the colours times alpha, so that they may be averaged and resized.
-Random numbers come from a generator on the CPU, whatever device the images are on.
+Images are premultiplied: (n, 4, H, W) in [0, 1], colours times alpha, which can be averaged and resized. Random numbers
+come from a generator on the CPU, also for images on another device.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch import Tensor
 from .concepts import STYLES
 
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-SHARPEST, SOFTEST = 1, 6  # photographs behind something are out of focus: shrunk by such a factor, and enlarged again
+SHARPEST, SOFTEST = 1, 6  # photographs in the background are blurred: shrunk by such a factor and enlarged again
 
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -21,42 +21,42 @@ def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tens
 
 
 def chosen(n: int, chance: Tensor | float, generator: torch.Generator) -> Tensor:
-    """Which of n happen, if each does with its chance: (n,) booleans."""
+    """n independent draws, true with probability `chance`: (n,) booleans."""
     return torch.rand(n, generator=generator) < chance
 
 
 def mirror(images: Tensor, may_be: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror half of those images (n, C, H, W) that may be mirrored (n,).
+    """Mirror half of the images (n, C, H, W) for which `may_be` (n,) is true.
 
-    Drawings may not: a network that knows a rocket leaning left and one leaning right paints both at once.
+    Drawings are not mirrored: a network trained on rockets leaning left and right would draw both at once.
     """
     mirrored = may_be & chosen(len(images), 0.5, generator)
     return torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def place(images: Tensor, size: int, full: Tensor, zoom: Tensor, generator: torch.Generator) -> Tensor:
-    """Shrink and shift images (n, 4, H, H), each in its own way, to (n, 4, size, size).
+    """Shrink and shift images (n, 4, H, H), each at random, to (n, 4, size, size).
 
-    A `full` image, which reaches the edges, is enlarged instead, at most `zoom` times, so that its edges stay outside.
+    A `full` image, which extends to the edges, is enlarged instead, at most by `zoom`, so its edges stay outside.
     full and zoom are (n,).
     """
     n, device = len(images), images.device
     scale = torch.where(full, 1 + (zoom - 1) * torch.rand(n, generator=generator), uniform(n, 0.85, 1.02, generator))
-    room = torch.where(full, scale - 1, 0.98 - 0.92 * scale).clamp(min=0)  # art is 0.92 of its image
+    room = torch.where(full, scale - 1, 0.98 - 0.92 * scale).clamp(min=0)  # the art fills 0.92 of its image
     shift = room * (2 * torch.rand(2, n, generator=generator) - 1)
 
     zero = torch.zeros(n)
     x_row = torch.stack([1 / scale, zero, -shift[0] / scale], dim=1)
     y_row = torch.stack([zero, 1 / scale, -shift[1] / scale], dim=1)
-    H = images.shape[-1]  # twice the size for stage I: sampled finely, then halved
+    H = images.shape[-1]  # for stage I, twice the size: sampled finely, then halved
     theta = torch.stack([x_row, y_row], dim=1).to(device)
     grid = F.affine_grid(theta, [n, 4, H, H], align_corners=False)
-    # "border" would smear a cutout's last pixel; a full image's edges stay outside anyway
+    # padding with zeros: "border" would smear the last pixel of a cutout, and a full image's edges stay outside
     return F.avg_pool2d(F.grid_sample(images, grid, align_corners=False), H // size)
 
 
 def tint(images: Tensor, ink: Tensor, generator: torch.Generator) -> Tensor:
-    """Vary the colours of images (n, 4, H, W) a little; where `ink` (n,), black becomes some dark colour instead."""
+    """Vary the colours of images (n, 4, H, W) slightly; where `ink` (n,), replace black by a dark colour."""
     n, device = len(images), images.device
     angle = uniform(n, -0.12, 0.12, generator)  # of the hue, in radians
     saturation, brightness = uniform(n, 0.85, 1.15, generator), uniform(n, 0.88, 1.08, generator)
@@ -75,7 +75,7 @@ def tint(images: Tensor, ink: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def out_of_focus(photographs: Tensor, generator: torch.Generator) -> Tensor:
-    """Photographs (n, 3, H, W), each blurred by its own amount: shrunk and enlarged again."""
+    """Blur photographs (n, 3, H, W), each by a random amount: shrink and enlarge them."""
     blurred = []
     for photograph in photographs.split(1):
         factor = uniform(1, SHARPEST, SOFTEST, generator).item()
@@ -85,7 +85,7 @@ def out_of_focus(photographs: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat(blurred) if blurred else photographs
 
 
-# How often a style's background is white, plain, graded or mottled; and how colourful and how bright it is.
+# For each style: the probabilities of a white, plain, graded or mottled background; its saturation; its brightness.
 BACKGROUNDS = {
     "photo": ((0.2, 0.2, 0.6, 0.0), (0.0, 0.45), (0.55, 1.0)),
     "oil painting": ((0.1, 0.1, 0.2, 0.6), (0.1, 0.6), (0.45, 1.0)),
@@ -103,7 +103,7 @@ BACKGROUNDS = {
 
 
 def backgrounds(styles: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Backgrounds (n, 3, size, size) in [0, 1], of the kinds that each style (n,) wants; styles are indices."""
+    """Random backgrounds (n, 3, size, size) in [0, 1] for styles (n,), which are indices."""
     n = len(styles)
     chances, saturations, values = (torch.tensor([BACKGROUNDS[style][i] for style in STYLES])[styles] for i in range(3))
     kind = (torch.rand(n, 1, generator=generator) > chances.cumsum(1)).sum(1).clamp(max=3).view(n, 1, 1, 1)
@@ -115,7 +115,7 @@ def backgrounds(styles: Tensor, size: int, generator: torch.Generator) -> Tensor
         return (v - v * s * torch.minimum(k, 4 - k).clamp(0, 1)).view(n, 3, 1, 1)
 
     one = torch.where(kind == 0, torch.ones(()), colours())
-    other = torch.lerp(one, colours(), 0.6)  # related to the first
+    other = torch.lerp(one, colours(), 0.6)  # similar to the first
     z = torch.linspace(-1, 1, size)
     angle = 2 * math.pi * torch.rand(n, 1, 1, 1, generator=generator)
     graded = 0.5 + 0.5 * (angle.cos() * z + angle.sin() * z[:, None]) / math.sqrt(2)  # (n, 1, size, size)

@@ -1,11 +1,11 @@
-"""What Mini-IF learns: concepts (concepts.json), styles, and the pairs of the two that are held out (held_out.json).
+"""Mini-IF's concepts (concepts.json), its styles, and the pairs of the two that are held out (held_out.json).
 
-icons.json has, for each concept, its name in those icon sets that do not know Unicode's code points. A set that a
-concept's line leaves out has no icon of it, or one that was rejected on a contact sheet: it shows something else, has
-text on it, or cannot be recognised at 64×64.
+icons.json gives the names of the concepts in those icon sets that do not use Unicode's code points. A set that is
+missing for a concept has no icon of it, or one that was rejected on a contact sheet because it shows something else,
+has text on it, or cannot be recognised at 64×64.
 
-A held-out pair, say the kite in oil, is never shown in training, although other things in oil and other kites are.
-Whether the model paints it all the same tells whether style and content combine.
+A held-out pair, such as a kite in oil, is never shown in training, although other things in oil and other kites are.
+Whether the model can still generate it tests whether it combines style and content.
 """
 
 import json
@@ -19,15 +19,15 @@ HELD_OUT_PER_STYLE = 13
 
 @dataclass(frozen=True)
 class Concept:
-    """One thing that can be painted.
+    """A thing that images show.
 
     Args:
-        name: what it is called here, and the name of its pictures' files.
-        icon: its code point in Unicode (several, joined by "-", for a composed character), by which every icon set
-            knows it.
+        name: its name here, and in the names of its files.
+        icon: its code point in Unicode (several, joined by "-", for a composed character), the same in every icon
+            set.
         called: what captions call it, articles included. The first is its usual name.
-        without: icon sets that have no icon of it, or one that shows something else than the others'.
-        course: whether the course's prompts name it; such a concept is shown twice as often, and never held out.
+        without: icon sets that have no usable icon of it.
+        course: whether the course's prompts name it. Such a concept is shown twice as often and never held out.
     """
 
     name: str
@@ -39,13 +39,13 @@ class Concept:
 
 @dataclass(frozen=True)
 class Style:
-    """A way to paint, that a prompt can name.
+    """A style of images that a prompt can name.
 
     Args:
         sets: the icon sets whose images show it.
-        templates: what captions say. The first is the usual one. A word stands in the templates of one style only, so
-            that a caption means one kind of image.
-        ink: whether it is black ink on paper.
+        templates: of captions; the first is the usual one. The templates of two styles share no word, so a caption
+            means one style.
+        ink: whether its images are black ink on paper.
     """
 
     sets: tuple[str, ...]
@@ -68,13 +68,13 @@ STYLES = {
     "print": Style(("noto-font",), ("a black and white print of {}", "a woodcut of {}"), ink=True),
     "stencil": Style(("emojione-mono",), ("a stencil of {}", "a stamp of {}"), ink=True),
 }
-# The course's prompts ask for these; every one of them has an image of every concept, and pairs that are held out.
+# The styles of the course's prompts. Each has an image of every concept, and held-out pairs.
 MAIN_STYLES = ("photo", "oil painting", "lithograph", "flat illustration", "drawing")
 INK_SETS = frozenset(icons for style in STYLES.values() if style.ink for icons in style.sets)
 
 
 def read_icons(file: Path = FOLDER / "icons.json") -> dict[str, dict[str, str]]:
-    """Icon set -> concept -> what the set calls its icon."""
+    """Icon set -> concept -> the icon's name in the set."""
     icons = {}
     for concept, names in json.loads(file.read_text(encoding="utf-8")).items():
         for icon_set, name in names.items():
@@ -97,7 +97,7 @@ def read_held_out(file: Path = FOLDER / "held_out.json") -> frozenset[tuple[str,
 
 
 def choose_held_out(concepts: list[str], seed: int = 0) -> list[tuple[str, str]]:
-    """As many pairs for each of five styles, each of another concept, drawn from those given: held_out.json's."""
+    """Draw the pairs of held_out.json: equally many for each of five styles, no concept twice."""
     drawn = random.Random(seed).sample(sorted(concepts), HELD_OUT_PER_STYLE * len(MAIN_STYLES))
     return [(concept, MAIN_STYLES[i // HELD_OUT_PER_STYLE]) for i, concept in enumerate(drawn)]
 

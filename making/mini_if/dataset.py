@@ -1,8 +1,9 @@
-"""Training examples: cached images of concepts and scenes, put on ever new backgrounds.
+"""Training examples: cached images of concepts and scenes on random backgrounds.
 
     python -m making.mini_if.dataset
 
-makes the cache in runs/mini-if-data from runs/art, in some minutes:
+makes the cache in runs/mini-if-data from runs/art, in some minutes. (The files' names and keys say "pictures", so that
+older caches still load.)
 
     pictures-128.safetensors    (N, 4, 128, 128) uint8, premultiplied: for stage I, which halves them
     pictures-256.safetensors    (N, 4, 256, 256): for stage II
@@ -36,7 +37,7 @@ from helpers.hub import ModelError
 from helpers.text_encoders import ENCODER_WIDTH, encode
 from helpers.validate import check_integer
 
-from .art import ART, ArtError, brush_strokes, picture, premultiplied
+from .art import ART, ArtError, brush_strokes, drawing, premultiplied
 from .canvas import SceneError
 from .captions import GENERIC, captions
 from .composing import backgrounds, chosen, mirror, out_of_focus, place, tint
@@ -61,7 +62,7 @@ KINDS = tuple(SHARES)
 
 
 class DatasetError(RuntimeError):
-    """A training set that is not there, or not whole."""
+    """A training set that is missing or incomplete."""
 
 
 # ---- making the cache ---------------------------------------------------------------------------------------------
@@ -96,8 +97,8 @@ class Entry:
 def art(icons: str, concept: str, folder: Path = ART) -> np.ndarray:
     """A concept's drawing in an icon set, (256, 256, 4) uint8; "noto-oil" is noto in oil."""
     if icons == "noto-oil":
-        return brush_strokes(picture("noto", concept, folder), zlib.crc32(concept.encode()))
-    return picture(icons, concept, folder)
+        return brush_strokes(drawing("noto", concept, folder), zlib.crc32(concept.encode()))
+    return drawing(icons, concept, folder)
 
 
 def drawings(art=art) -> Iterator[tuple[Entry, np.ndarray]]:
@@ -113,7 +114,7 @@ def drawings(art=art) -> Iterator[tuple[Entry, np.ndarray]]:
             for scene in SCENES:
                 for variant in range(SCENE_VARIANTS):
                     try:
-                        image, full = scene.picture(art, icons, variant)
+                        image, full = scene.painted(art, icons, variant)
                     except SceneError:
                         continue
                     if icons == "noto-oil":
@@ -154,16 +155,16 @@ def everything(folder: Path = ART) -> Iterator[tuple[Entry, np.ndarray]]:
 
 
 def batched(items: Iterator, n: int) -> Iterator[list]:
-    """Lists of n items, the last of which may be shorter."""
+    """Lists of n items; the last may be shorter."""
     items = iter(items)
     while batch := list(itertools.islice(items, n)):
         yield batch
 
 
-def write_large(pictures: Tensor, file: Path) -> None:
-    """Write gigabytes without a second copy of them in memory."""
+def write_large(images: Tensor, file: Path) -> None:
+    """Write gigabytes without a second copy in memory."""
     with replacing(file) as partial:
-        save_file({"pictures": pictures}, partial)
+        save_file({"pictures": images}, partial)
 
 
 def build(entries: Iterator[tuple[Entry, np.ndarray]], folder: Path = CACHE, encode=encode) -> None:
@@ -171,9 +172,9 @@ def build(entries: Iterator[tuple[Entry, np.ndarray]], folder: Path = CACHE, enc
     index, large, small = [], [], []
     for part in batched(tqdm(entries, desc="images", mininterval=5), 64):
         index += [entry for entry, _ in part]
-        pictures = torch.stack([premultiplied(image) for _, image in part])  # (64, 4, 256, 256) in [0, 1]
-        large.append((255 * pictures).round().byte())
-        small.append((255 * F.avg_pool2d(pictures, 2)).round().byte())
+        images = torch.stack([premultiplied(image) for _, image in part])  # (64, 4, 256, 256) in [0, 1]
+        large.append((255 * images).round().byte())
+        small.append((255 * F.avg_pool2d(images, 2)).round().byte())
     for name, parts in (("pictures-256", large), ("pictures-128", small)):
         write_large(torch.cat(parts), folder / f"{name}.safetensors")
         parts.clear()
@@ -195,7 +196,7 @@ def build(entries: Iterator[tuple[Entry, np.ndarray]], folder: Path = CACHE, enc
 class Examples(NamedTuple):
     """A batch. Indices point into the data set's texts, labels and styles."""
 
-    pictures: Tensor  # (B, 3, size, size) in [-1, 1]
+    images: Tensor  # (B, 3, size, size) in [-1, 1]
     captions: Tensor  # (B,)
     labels: Tensor  # (B,)
     styles: Tensor  # (B,)
@@ -218,24 +219,24 @@ class Dataset:
         self.size, self.device = size, torch.device(device)
         try:
             about = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-            self.pictures = load_file(folder / f"pictures-{SIZES[size]}.safetensors")["pictures"]  # uint8
+            self.images = load_file(folder / f"pictures-{SIZES[size]}.safetensors")["pictures"]  # uint8
             self.states = load_file(folder / "texts.safetensors")["states"]
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise DatasetError(
-                f"{folder} has no whole training set ({error}); make it with python -m making.mini_if.dataset."
+                f"{folder} has no complete training set ({error}); make it with python -m making.mini_if.dataset."
             ) from error
         self.entries = [Entry(**{**entry, "called": tuple(entry["called"])}) for entry in about["pictures"]]
         self.texts: list[str] = about["texts"]
         self.labels = list(dict.fromkeys(entry.label for entry in self.entries))
         self.styles = list(STYLES)
         self.identity = self.fingerprint()
-        self.pictures, self.states = self.pictures.to(self.device), self.states.to(self.device)
+        self.images, self.states = self.images.to(self.device), self.states.to(self.device)
         self.read_index()
 
     def fingerprint(self) -> str:
-        """What a training run compares, lest it goes on with another data set."""
+        """Identifies the data set: a run is resumed only with the one it began with."""
         about = json.dumps([self.texts, [asdict(entry) for entry in self.entries]]).encode()
-        return f"{len(self.entries)} images, {zlib.crc32(self.pictures.numpy(), zlib.crc32(about)):08x}"
+        return f"{len(self.entries)} images, {zlib.crc32(self.images.numpy(), zlib.crc32(about)):08x}"
 
     def read_index(self) -> None:
         """The entries as tensors, (N,) each."""
@@ -261,11 +262,11 @@ class Dataset:
         self.caption = torch.tensor([numbers + [0] * (longest - len(numbers)) for numbers in own])  # (N, longest)
 
     def weights(self) -> Tensor:
-        """How often each image is drawn, (N,): every kind has its share of its split.
+        """The sampling weight of each image, (N,): every kind has its share of its split.
 
-        What the course's prompts name is shown twice as often, and so are the main styles. Otherwise, within a kind, a
-        label and style with n images is drawn as often as any other (drawings: a second icon set or a scene's fourth
-        variant adds nothing), or √n times as often (photographs and renders, which differ more).
+        Concepts that the course's prompts name count twice, and so do the main styles. Otherwise, within a kind, a
+        pair of label and style with n images is drawn as often as any other pair (drawings: a second icon set or a
+        scene's fourth variant adds nothing), or √n times as often (photographs and renders, which differ more).
         """
         group = torch.stack([self.pair, self.kind, self.split])
         _, group, count = group.unique(dim=1, return_inverse=True, return_counts=True)
@@ -282,12 +283,12 @@ class Dataset:
     def examples(
         self, n: int, generator: torch.Generator, *, which: Tensor | None = None, p_empty: float = 0.0
     ) -> Examples:
-        """n examples, drawn and composed anew.
+        """n new random examples.
 
         Args:
             which: of the cached images, (N,) booleans or weights: the trained ones unless told otherwise.
-            p_empty: of the captions are empty. Half of these have an image of those that can be called GENERIC:
-                guidance on that caption exaggerates how it differs from the empty one, which must know such images.
+            p_empty: the fraction of empty captions. Half of these come with an image that can be called GENERIC:
+                guidance extrapolates from the empty caption to that one, so the empty one must cover such images.
         """
         check_integer(n, "n", 1)
         rows = self.draw(n, generator, which=which)
@@ -301,38 +302,38 @@ class Dataset:
         return examples._replace(captions=examples.captions.masked_fill(empty, EMPTY))
 
     def compose(self, rows: Tensor, generator: torch.Generator) -> Examples:
-        """An example of each of some cached images, (n,) indices."""
+        """One example of each of some cached images, (n,) indices."""
         styles, kinds = self.style[rows], self.kind[rows]
         of = {kind: kinds == KINDS.index(kind) for kind in KINDS}
         zoom = torch.where(of["photograph"], PHOTOGRAPH_ZOOM, SCENE_ZOOM)
-        x = self.pictures[rows.to(self.device)] / 255  # (n, 4, H, H)
+        x = self.images[rows.to(self.device)] / 255  # (n, 4, H, H)
         x = mirror(x, of["photograph"] | of["render"], generator)
         x = place(x, self.size, self.full[rows], zoom, generator)
         x = tint(x, torch.tensor([STYLES[style].ink for style in self.styles])[styles], generator)
         behind = backgrounds(styles, self.size, generator).to(self.device)
         behind = self.with_photographs(behind, torch.tensor(list(P_BEHIND.values()))[kinds], styles, generator)
-        pictures = x[:, :3] + (1 - x[:, 3:]) * behind  # (n, 3, size, size)
-        return Examples(2 * pictures.clamp(0, 1) - 1, self.draw_captions(rows, generator), self.label[rows], styles)
+        images = x[:, :3] + (1 - x[:, 3:]) * behind  # (n, 3, size, size)
+        return Examples(2 * images.clamp(0, 1) - 1, self.draw_captions(rows, generator), self.label[rows], styles)
 
     def with_photographs(self, behind: Tensor, chance: Tensor, styles: Tensor, generator: torch.Generator) -> Tensor:
-        """Backgrounds (n, 3, size, size), some of those of photos replaced by landscapes that are out of focus."""
+        """Backgrounds (n, 3, size, size); some of those for photos are replaced by blurred landscapes."""
         n = len(behind)
         landscapes = self.trained & self.photograph
         wanted = (chosen(n, chance, generator) & (styles == self.styles.index("photo"))).nonzero()[:, 0]
         if landscapes.any() and len(wanted):
             rows = self.draw(len(wanted), generator, which=landscapes)
             full, zoom = torch.ones(len(rows), dtype=torch.bool), torch.full((len(rows),), PHOTOGRAPH_ZOOM)
-            photographs = place(self.pictures[rows.to(self.device)] / 255, self.size, full, zoom, generator)
+            photographs = place(self.images[rows.to(self.device)] / 255, self.size, full, zoom, generator)
             behind = behind.index_copy(0, wanted.to(self.device), out_of_focus(photographs[:, :3], generator))
         return behind
 
     def draw(self, n: int, generator: torch.Generator, *, which: Tensor | None = None) -> Tensor:
-        """Which cached images to show, (n,) indices: of those in `which` (N,), by default of the trained ones."""
+        """Draw n cached images, (n,) indices, among those in `which` (N,), by default the trained ones."""
         chance = (self.weight * (self.trained if which is None else which)).cumsum(0)
         return torch.searchsorted(chance, torch.rand(n, dtype=torch.double, generator=generator) * chance[-1])
 
     def draw_captions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """One of each image's captions, (n,) indices."""
+        """Draw one of each image's captions, (n,) indices."""
         chance, which, generic = torch.rand(3, len(rows), generator=generator)
         which = (which * self.caption_count[rows]).long() * (chance >= P_USUAL)
         return torch.where(generic < self.generic_chance[rows], self.generic, self.caption[rows, which])

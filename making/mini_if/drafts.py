@@ -1,11 +1,11 @@
-"""Mini-IF's drafter, learning: from captions alone to what pictures called so look like on average.
+"""Training of Mini-IF's drafter: from a caption to the average image with that caption.
 
     python -m making.mini_if.drafts --out runs/mini-if-start
 
-It comes first, and takes some minutes. The squared error is smallest for the mean of all images that a caption may
-belong to, so a draft is sharp where they agree and blurred where they differ. Captions that name nothing, the empty and
-the generic one, get no draft: the mean of everything would pull every sample towards one blob. In the folder: unet/, a
-network that has learned nothing else yet, from which stage I's training starts; and drafts.png, to be looked at.
+It comes first and takes some minutes. The minimiser of the squared error is the mean of all images that a caption may
+belong to, so a draft is sharp where they agree and blurred where they differ. The empty and the generic caption get no
+draft: the mean of everything would pull every sample towards one blob. The folder gets unet/, a network with a trained
+drafter and otherwise random weights, from which stage I's training starts, and drafts.png for inspection.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from helpers.checkpoints import TrainingError
 from helpers.command import errors_end
 from helpers.devices import bf16_autocast
 from helpers.patch_unet import DRAFT, NO_DRAFT, Drafter
-from helpers.show import Picture, grid
+from helpers.show import Graphic, grid
 from helpers.validate import check_integer
 
 from .composing import chosen
@@ -35,13 +35,13 @@ P_EMPTY = 0.05
 LEAST_STD = 0.05  # of a direction of the text states: some hardly vary
 
 
-def targets(pictures: Tensor, size: int) -> Tensor:
-    """Cached pictures (N, 4, H, H) uint8, premultiplied -> (N, 4, size, size) in [-1, 1]."""
-    return 2 * F.avg_pool2d(pictures / 255, pictures.shape[-1] // size) - 1
+def targets(images: Tensor, size: int) -> Tensor:
+    """Cached images (N, 4, H, H) uint8, premultiplied -> (N, 4, size, size) in [-1, 1]."""
+    return 2 * F.avg_pool2d(images / 255, images.shape[-1] // size) - 1
 
 
 def standardise(drafter: Drafter, dataset: Dataset) -> None:
-    """Let the drafter know the mean and the spread of the mean text state over the usual captions."""
+    """Set the drafter's mean and standard deviation of the mean text state, over the usual captions."""
     states = dataset.states[dataset.caption[:, 0].unique()].float().mean(dim=1)  # (captions, 384)
     std, drafter.mean = torch.std_mean(states, dim=0)
     drafter.std = std.clamp(min=LEAST_STD)
@@ -50,12 +50,12 @@ def standardise(drafter: Drafter, dataset: Dataset) -> None:
 def learn(
     drafter: Drafter, dataset: Dataset, *, steps: int = STEPS, seed: int = 0, progress: bool = True
 ) -> list[float]:
-    """Teach a drafter the trained pairs of a data set, whose pictures are as large as stage I's; returns the losses."""
+    """Train a drafter on the trained pairs of a data set of stage I's size; returns the losses."""
     check_integer(steps, "steps", 1)
     standardise(drafter, dataset)
-    # the drafter reads a caption's mean state only, so 77 equal ones need not be carried along
+    # the drafter reads only a caption's mean state, so one token stands for all 77
     means = torch.cat([states.float().mean(dim=1, keepdim=True) for states in dataset.states.split(256)])  # (M, 1, 384)
-    small = torch.cat([targets(pictures, drafter.grid) for pictures in dataset.pictures.split(256)])  # (N, 4, 32, 32)
+    small = torch.cat([targets(images, drafter.grid) for images in dataset.images.split(256)])  # (N, 4, 32, 32)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(drafter.requires_grad_(True).parameters(), lr=LR)
     losses = []
@@ -67,7 +67,7 @@ def learn(
         with bf16_autocast(means.device):
             drafts = drafter(means[captions])
         loss = F.mse_loss(drafts.float(), wanted)
-        for group in optimizer.param_groups:  # up at first, down to 0 from half-way on
+        for group in optimizer.param_groups:  # warm-up, then a linear decay to 0 in the second half
             group["lr"] = LR * min(1, (step + 1) / WARMUP, 2 * (steps - step) / steps)
         optimizer.zero_grad()
         loss.backward()
@@ -81,30 +81,30 @@ def error(drafter: Drafter, dataset: Dataset, *, held_out: bool) -> float:
     """The mean squared error of drafts for the usual captions, of the trained pairs or the held-out ones."""
     rows = (dataset.held_out if held_out else dataset.trained).nonzero()[:, 0]
     drafts = drafter(dataset.states[dataset.caption[rows, 0]].float())
-    return F.mse_loss(drafts, targets(dataset.pictures[rows], drafter.grid)).item()
+    return F.mse_loss(drafts, targets(dataset.images[rows], drafter.grid)).item()
 
 
-def sheet(drafter: Drafter, dataset: Dataset, n: int = 24) -> Picture:
-    """Pictures and their drafts, on white: of trained pairs above, of held-out ones below."""
+def sheet(drafter: Drafter, dataset: Dataset, n: int = 24) -> Graphic:
+    """Images and their drafts on white: trained pairs above, held-out ones below."""
     rows = [which.nonzero()[:, 0] for which in (dataset.trained, dataset.held_out)]
     rows = torch.cat([some[torch.linspace(0, len(some) - 1, n).long()] for some in rows])
     captions = dataset.caption[rows, 0]
-    pictures, drafts = targets(dataset.pictures[rows], drafter.grid), drafter(dataset.states[captions].float())
-    # rows of the sheet: trained pictures, their drafts, held-out ones, theirs
-    cells = [on_white(x) for pair in zip(pictures.split(n), drafts.split(n)) for x in pair]
+    images, drafts = targets(dataset.images[rows], drafter.grid), drafter(dataset.states[captions].float())
+    # rows of the sheet: trained images, their drafts, held-out ones, theirs
+    cells = [on_white(x) for pair in zip(images.split(n), drafts.split(n)) for x in pair]
     titles = [dataset.texts[caption] for caption in captions]
     titles = titles[:n] + [""] * n + titles[n:] + [""] * n
-    return grid([picture for row in cells for picture in row], titles, columns=n, cell=64)
+    return grid([image for row in cells for image in row], titles, columns=n, cell=64)
 
 
-def on_white(pictures: Tensor) -> Tensor:
-    """Premultiplied pictures (N, 4, H, W) in [-1, 1] -> (N, 3, H, W) in [-1, 1]."""
-    rgb, alpha = pictures.split([DRAFT - 1, 1], dim=1)
+def on_white(images: Tensor) -> Tensor:
+    """Premultiplied images (N, 4, H, W) in [-1, 1] -> (N, 3, H, W) in [-1, 1]."""
+    rgb, alpha = images.split([DRAFT - 1, 1], dim=1)
     return (rgb + 1 - alpha).clamp(-1, 1)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Teach a new network's drafter, and leave it for stage I's training to start from."""
+    """Train a new network's drafter, and save the network for stage I's training to start from."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.drafts", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the network")
     parser.add_argument("--data", type=Path, default=CACHE, help="the training set's folder")

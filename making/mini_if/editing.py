@@ -1,4 +1,4 @@
-"""What a model makes of images that it was never trained on: the comparisons behind 1.4 and 1.7.2, on held-out ones."""
+"""Denoising and inpainting of held-out images, the tasks of notebooks 1.4 and 1.7.2."""
 
 import torch
 from torch import Tensor
@@ -17,15 +17,15 @@ I_START = 10  # t = 690, as in 1.4
 
 
 def originals(dataset: Dataset, n: int, seed: int = 6) -> Tensor:
-    """n photographs that are held out, (n, 3, 64, 64): each once before any comes again."""
+    """n held-out photographs, (n, 3, 64, 64); none is repeated before all have been used."""
     photographs = (dataset.unseen & dataset.photograph).nonzero()[:, 0]
     generator = torch.Generator().manual_seed(seed)
     order = torch.cat([torch.randperm(len(photographs), generator=generator) for _ in range(1 + n // len(photographs))])
-    return dataset.compose(photographs[order[:n]], generator).pictures
+    return dataset.compose(photographs[order[:n]], generator).images
 
 
 def denoised(model: TextToImage, images: Tensor, seed: int = 7) -> tuple[Tensor, Tensor]:
-    """Images noised to t = 690 and denoised, iteratively and in one step, from the same noise: (N, 3, 64, 64) each."""
+    """Images noised to t = 690, denoised iteratively and in one step from the same noise: (N, 3, 64, 64) each."""
     timesteps = strided_timesteps(STEPS, model.schedule.T)
     cond = model.embed([GENERIC] * len(images))
     options = {"timesteps": timesteps, "i_start": I_START, "generator": torch.Generator().manual_seed(seed)}
@@ -37,7 +37,7 @@ def denoised(model: TextToImage, images: Tensor, seed: int = 7) -> tuple[Tensor,
 
 
 def inpainted(model: TextToImage, images: Tensor, seed: int = 8) -> Tensor:
-    """Images whose middle is repainted by the generic prompt: (N, 3, 64, 64)."""
+    """Images whose centre is inpainted with the generic prompt: (N, 3, 64, 64)."""
     timesteps = strided_timesteps(STEPS, model.schedule.T)
     cond = model.embed([GENERIC] * len(images))
     generator = torch.Generator().manual_seed(seed)

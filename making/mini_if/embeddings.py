@@ -1,7 +1,7 @@
-"""Write what ships beside Mini-IF's weights: `make embeddings`, after a change to data/prompts.json or its concepts.
+"""Write the text states that ship with Mini-IF: `make embeddings`, after a change to data/prompts.json or its concepts.
 
-With the prompts' embeddings the notebooks run without the 90 MB text encoder. Each prompt is a key, its text states
-(77, 384) in fp16 the value. The list of what the model was shown tells which prompts are far from all of it.
+With the prompts' embeddings, the notebooks run without the 90 MB text encoder. Each prompt is a key, its text states
+(77, 384) in fp16 the value. The list of concepts lets the explorers warn of prompts that are far from all of them.
 """
 
 import json

@@ -1,29 +1,29 @@
-"""How good Mini-IF is: the same questions to any weights, to real images and to chance, judged by the reader.
+"""The evaluation of Mini-IF: the same measures for any weights, for real images and for chance.
 
     python -m making.mini_if.evaluation "third weights=runs/third-weights" "fourth weights=runs/mini-if/model"
 
-prints a table, and paints sheets into build/mini-if/, a folder for each model. With --keep, the figures go into
-evaluation.json beside the bundled model, and the table into its card. What is measured:
+prints a table, and writes sheets of samples to build/mini-if/, a folder for each model. With --keep, the figures are
+written to evaluation.json beside the bundled model, and the table to its card. The measures:
 
-concept, style    The model is asked for a pair of the two by its usual caption; the reader says what it sees. Among the
-                  five best of all labels, or the best one. Of pairs that were trained, and of those held out.
-Fréchet distance  between samples and real examples of the same pairs, in the reader's features, over that of as many
-                  real examples: 1 is the least that can be reached.
-diversity         How much two seeds of one caption differ: root mean square over the pixels, which lie in [-1, 1]. Not
-                  in the reader's features, which have learned to be the same for all images of a pair.
+concept, style    The model samples the usual caption of a pair. How often the reader's best label (or one of its five
+                  best) is the pair's. For trained pairs and for held-out ones.
+Fréchet distance  between samples and real examples of the same pairs, in the reader's features, divided by the distance
+                  between as many real examples and the same reference: 1 is the floor.
+diversity         How much two seeds of one caption differ: root mean square over the pixels, which lie in [-1, 1]. (The
+                  reader's features would not do: they were trained to be equal for all images of a pair.)
 nearest           The cosine distance from a sample to the nearest training example in the reader's features, which
-                  hardly depend on place and tint. nearest.png shows both.
+                  hardly depend on position and tint. nearest.png shows both.
 generic           500 samples of the generic prompt against 500 crops of held-out photographs and renders: Fréchet
-                  distance over that of 500 training crops, without guidance and with it.
-weave             What 2×2 pixels have beside their mean, on flat areas, over that of real images.
-colour            How far the mean of a channel is from that of real images of the same pairs; channels in [0, 1].
+                  distance, divided by that of 500 training crops; without and with guidance.
+weave             The variance within 2×2 patches in flat areas, divided by that of real images.
+colour            The largest difference of a channel's mean from that of real images of the same pairs, in [0, 1].
 iterative         How often iterative denoising of a held-out photograph from t = 690 comes nearer to it, in the
-                  reader's features, than one step does.
-seam              The gradient across the edge of an inpainted square over that of the photograph.
-anagrams          Twelve images of two things, several seeds each. A view is recognised if the reader sees its own
-hybrids           prompt's label among the five best (or as the best one); "both" if that is so in both views of an
-                  image. A hybrid is seen from afar through its own low-pass filter, and close up as it is.
-cost              Seconds of one guided image, the median of five; both stages' weights in MB.
+                  reader's features, than one-step denoising.
+seam              The gradient across the edge of an inpainted square, divided by that of the photograph.
+anagrams          Twelve images of two things, several seeds each. A view is recognised if its prompt's label is among
+hybrids           the reader's five best (or its best); "both" means both views of an image. A hybrid is viewed from
+                  afar through its own low-pass filter, and close up as it is.
+cost              Seconds for one guided image, the median of five; the weights of both stages in MB.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from torch import Tensor
 from helpers.checkpoints import TrainingError
 from helpers.command import errors_end
 from helpers.models import ModelError, TextToImage, load_model
-from helpers.show import Picture, grid
+from helpers.show import Graphic, grid
 from helpers.stages import BUNDLED
 
 from .asked import ILLUSIONS, SEEDS, chance, pairs_of, usual_captions
@@ -47,7 +47,7 @@ from .dataset import CACHE, Dataset, DatasetError
 from .drafts import on_white, targets
 from .editing import denoised, inpainted, originals
 from .judge import GENERIC_COUNT, Judge
-from .painting import Sampler, enlarge, generic_pictures, real_illusions, real_pictures, sheet_prompts
+from .painting import Sampler, enlarge, generic_images, real_illusions, real_images, sheet_prompts
 from .pixels import mean_colour, middle_mask, seam, weave
 from .reader import READER, load_reader
 from .sheets import OUT
@@ -96,7 +96,7 @@ WANTED = {
 
 
 def keep(evaluations: dict[str, dict], dataset: Dataset, folder: Path) -> None:
-    """Write evaluations to evaluation.json, and their table into the card, between its two marks."""
+    """Write evaluations to evaluation.json, and their table to the card, between its two marks."""
     card, marks = folder / "README.md", r"(<!-- evaluation -->\n).*(<!-- until here -->)"
     text = card.read_text(encoding="utf-8")
     if not re.search(marks, text, flags=re.DOTALL):
@@ -108,7 +108,7 @@ def keep(evaluations: dict[str, dict], dataset: Dataset, folder: Path) -> None:
 
 
 def table(evaluations: dict[str, dict], guessing: dict[str, float]) -> str:
-    """Evaluations side by side, in markdown: real images first, then chance and what is wanted; notes below."""
+    """Evaluations side by side, in Markdown: real images first, chance and goals last, notes below."""
     evaluations = {name: evaluations[name] for name in sorted(evaluations, key=lambda name: name != REAL)}
     lines = [f"| | {' | '.join(evaluations)} | chance | wanted |", "|---" * (len(evaluations) + 3) + "|"]
     figures = [about["figures"] for about in evaluations.values()]
@@ -132,22 +132,22 @@ def number(key: str, value: float) -> str:
 # ---- sheets -------------------------------------------------------------------------------------------------------
 
 
-def illusion_sheet(painted: list[Tensor]) -> Picture:
-    """The first seed of each illusion, as it is seen for either prompt."""
+def illusion_sheet(painted: list[Tensor]) -> Graphic:
+    """The first seed of each illusion, in both views."""
     cells, titles = [], []
-    for illusion, pictures in zip(ILLUSIONS, painted):
-        cells += illusion.seen(pictures[:1])
+    for illusion, images in zip(ILLUSIONS, painted):
+        cells += illusion.seen(images[:1])
         ways = ("from afar", "close up") if illusion.kind == "hybrid" else ("upright", illusion.kind)
         titles += [f"{way}: {prompt}" for way, prompt in zip(ways, illusion.prompts)]
     return grid(cells, titles, columns=6, cell=192)
 
 
-def nearest_sheet(judge: Judge, pictures: Tensor, rows: Tensor) -> Picture:
-    """Samples, each beside the training picture that is nearest in the reader's features."""
+def nearest_sheet(judge: Judge, images: Tensor, rows: Tensor) -> Graphic:
+    """Samples, each beside the training image that is nearest in the reader's features."""
     dataset, cells, titles = judge.dataset, [], []
-    distances, neighbours = judge.nearest(pictures)
-    for picture, row, distance, neighbour in zip(pictures, rows, distances, neighbours):
-        cells += [picture, *on_white(targets(dataset.pictures[neighbour, None], len(picture[0])))]
+    distances, neighbours = judge.nearest(images)
+    for image, row, distance, neighbour in zip(images, rows, distances, neighbours):
+        cells += [image, *on_white(targets(dataset.images[neighbour, None], len(image[0])))]
         caption, other = (dataset.texts[usual_captions(dataset, i)] for i in (row, neighbour))
         titles += [f"{caption}", f"{distance:.2f}: {other}"]
     return grid(cells, titles, columns=8, cell=128)
@@ -157,39 +157,39 @@ def nearest_sheet(judge: Judge, pictures: Tensor, rows: Tensor) -> Picture:
 
 
 def evaluate_real(judge: Judge) -> dict:
-    """The real images' evaluation: what it would be if the model's images were as good as these."""
+    """The evaluation of real images: the best that a model could reach."""
     figures = {}
     for kind, rows in pairs_of(judge.dataset).items():
-        pictures = real_pictures(judge.dataset, rows.repeat(SEEDS[kind]), seed=3)
-        figures[kind] = judge.figures(pictures.unflatten(0, (SEEDS[kind], len(rows))), rows)
-    generic = generic_pictures(judge.dataset, judge.dataset.trained, GENERIC_COUNT, seed=9)
+        images = real_images(judge.dataset, rows.repeat(SEEDS[kind]), seed=3)
+        figures[kind] = judge.figures(images.unflatten(0, (SEEDS[kind], len(rows))), rows)
+    generic = generic_images(judge.dataset, judge.dataset.trained, GENERIC_COUNT, seed=9)
     figures["generic prompt"] = {"distance": judge.generic_distance(generic)}
     figures |= judge.illusions(list(real_illusions(judge.dataset, seed=4)))
     return {"figures": figures, "note": "an illusion's views are two images, not one."}
 
 
 def evaluate(model: TextToImage, judge: Judge, sampler: Sampler, real: dict, out: Path) -> dict:
-    """A model's evaluation beside that of real images, and its sheets into a folder."""
+    """A model's evaluation, relative to that of real images; writes its sheets to a folder."""
     dataset, figures, shown, shown_rows = judge.dataset, {}, [], []
     out.mkdir(parents=True, exist_ok=True)
     for kind, rows in pairs_of(dataset).items():
-        pictures = sampler.samples(model, dataset, rows.repeat(SEEDS[kind]), what=kind)
-        figures[kind] = judge.figures(pictures.unflatten(0, (SEEDS[kind], len(rows))), rows)
+        images = sampler.samples(model, dataset, rows.repeat(SEEDS[kind]), what=kind)
+        figures[kind] = judge.figures(images.unflatten(0, (SEEDS[kind], len(rows))), rows)
         figures[kind]["ratio"] = figures[kind]["distance"] / real[kind]["distance"]
-        examples = real_pictures(dataset, rows.repeat(SEEDS[kind]), seed=3)
-        figures[kind]["weave"] = weave(pictures) / weave(examples)
-        figures[kind]["colour"] = (mean_colour(pictures) - mean_colour(examples)).abs().max().item()
+        examples = real_images(dataset, rows.repeat(SEEDS[kind]), seed=3)
+        figures[kind]["weave"] = weave(images) / weave(examples)
+        figures[kind]["colour"] = (mean_colour(images) - mean_colour(examples)).abs().max().item()
         some = torch.arange(0, len(rows), max(1, len(rows) // 16))[:16]
-        shown.append(pictures[some])
+        shown.append(images[some])
         shown_rows.append(rows[some])
     nearest_sheet(judge, torch.cat(shown), torch.cat(shown_rows)).save(out / "nearest.png")
 
     figures["generic prompt"] = {}
     for key, gamma in (("ratio", 1.0), ("guided", sampler.gamma)):
         text = dataset.states[dataset.generic].float().expand(GENERIC_COUNT, -1, -1)
-        pictures = Sampler(gamma, sampler.steps).paint(model.stage_1, text, what=f"generic, guidance {gamma:g}")
-        figures["generic prompt"][key] = judge.generic_distance(pictures) / real["generic prompt"]["distance"]
-        grid(list(pictures[:32]), columns=8, cell=128).save(out / f"generic-{gamma:g}.png")
+        images = Sampler(gamma, sampler.steps).paint(model.stage_1, text, what=f"generic, guidance {gamma:g}")
+        figures["generic prompt"][key] = judge.generic_distance(images) / real["generic prompt"]["distance"]
+        grid(list(images[:32]), columns=8, cell=128).save(out / f"generic-{gamma:g}.png")
 
     photographs = originals(dataset, EDITED)
     iterative, one_step = denoised(model, photographs)
@@ -202,15 +202,15 @@ def evaluate(model: TextToImage, judge: Judge, sampler: Sampler, real: dict, out
     grid([list(x[:10]) for x in rows.values()], rows=list(rows), cell=128).save(out / "edits.png")
 
     painted = sampler.illusions(model, dataset)
-    figures |= judge.illusions([illusion.seen(pictures) for illusion, pictures in zip(ILLUSIONS, painted)])
+    figures |= judge.illusions([illusion.seen(images) for illusion, images in zip(ILLUSIONS, painted)])
     illusion_sheet(painted).save(out / "illusions.png")
 
     prompts = sheet_prompts()
     text = model.embed(prompts)
-    pictures = sampler.paint(model.stage_1, text, what="the sheet")
-    grid(list(pictures), prompts, columns=8, cell=128).save(out / "samples-64.png")
+    images = sampler.paint(model.stage_1, text, what="the sheet")
+    grid(list(images), prompts, columns=8, cell=128).save(out / "samples-64.png")
     if model.stage_2 is not None:
-        grid(list(enlarge(model, pictures, text)), prompts, columns=8, cell=256).save(out / "samples-256.png")
+        grid(list(enlarge(model, images, text)), prompts, columns=8, cell=256).save(out / "samples-256.png")
     figures["cost"] = {"seconds": seconds(model, sampler)}
     return {"figures": figures, "note": f"{sampler}."}
 
@@ -226,7 +226,7 @@ def seconds(model: TextToImage, sampler: Sampler) -> float:
 
 
 def megabytes(folder: Path) -> float:
-    """The weights of both stages."""
+    """The size of both stages' weights."""
     return sum(file.stat().st_size for file in folder.glob("**/*.safetensors") if "embeddings" not in file.name) / 1e6
 
 
@@ -239,7 +239,7 @@ def named_folder(text: str) -> tuple[str, Path]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure how good each of some models is, print the table, and paint sheets to be looked at."""
+    """Evaluate models, print the table, and write sheets of samples for inspection."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.evaluation", description=main.__doc__)
     bundled = ("bundled weights", KEPT)
     parser.add_argument("models", nargs="*", type=named_folder, default=[bundled], help="NAME=FOLDER, in IF format")
@@ -247,7 +247,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--gamma", type=float, default=Sampler.gamma, help="guidance; default: %(default)s")
     parser.add_argument("--steps", type=int, default=Sampler.steps, help="of DDPM; default: %(default)s")
     parser.add_argument("--data", type=Path, default=CACHE, help="the training set's folder")
-    parser.add_argument("--reader", type=Path, default=READER, help="the reader's file; made if it is not there")
+    parser.add_argument("--reader", type=Path, default=READER, help="the reader's file; trained if it does not exist")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the sheets")
     args = parser.parse_args(arguments)
     with errors_end(parser, DatasetError, ModelError, TrainingError, ValueError):
@@ -262,7 +262,7 @@ def main(arguments: list[str] | None = None) -> None:
         if args.keep:
             keep(evaluations, dataset, KEPT)
     print(table(evaluations, chance(dataset)))
-    print(f"\nlook at {args.out}")
+    print(f"\nThe sheets are in {args.out}.")
 
 
 if __name__ == "__main__":

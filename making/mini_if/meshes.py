@@ -15,7 +15,7 @@ from .views import Model, RenderError
 
 @dataclass
 class Material:
-    """What a surface looks like: its colour (RGB in [0, 1]), opacity, highlights in [0, 1], and its texture's file."""
+    """A surface's colour (RGB in [0, 1]), opacity, strength of highlights in [0, 1], and the file of its texture."""
 
     colour: tuple[float, ...] = (0.8, 0.8, 0.8)
     opacity: float = 1.0
@@ -110,7 +110,7 @@ class Catalogues:
         if archive is None:
             raise RenderError(f"{model.id}: the package has no catalogue {model.catalogue}; it has {[*self.archives]}.")
         folder = str(PurePosixPath(model.path).parent)
-        # the case of a texture's name differs at times from that of its file
+        # a texture's name and its file may differ in upper and lower case
         files = {name.lower(): name for name in archive.namelist() if str(PurePosixPath(name).parent) == folder}
 
         def content(name: str) -> bytes:
@@ -123,7 +123,7 @@ class Catalogues:
         textures = {
             material.texture: Image.open(io.BytesIO(content(material.texture)))
             for name, material in materials.items()
-            # some are missing in the package; the curated models look right in their materials' plain colours
+            # some are missing in the package; those models look right in their materials' plain colours
             if name in mesh.triangles and f"{folder}/{material.texture}".lower() in files
         }
         return mesh, materials, textures

@@ -26,7 +26,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "runs" / "packages"
 
 
 class PackageError(RuntimeError):
-    """A package that cannot be fetched or read, and what to do about it."""
+    """A package that cannot be fetched or read. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Package:
         name, version: in the registry.
         checksum: SHA-512 as npm publishes it ("sha512-" and base64), or SHA-256 as Debian does (hexadecimal).
         licence: of the parts that are used (SPDX, or "public domain").
-        about: what it is, in one line.
+        about: a description in one line.
     """
 
     registry: str
@@ -50,7 +50,7 @@ class Package:
 
     @property
     def file(self) -> str:
-        """What the registry's client calls the package file."""
+        """The package file's name, as the registry's client chooses it."""
         if self.registry == "npm":
             return f"{self.name.lstrip('@').replace('/', '-')}-{self.version}.tgz"
         return f"{self.name}_{self.version.replace(':', '%3a')}_all.deb"
@@ -221,7 +221,7 @@ def fetch(package: Package, folder: Path = FOLDER) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / package.file
     if not file.is_file():
-        with tempfile.TemporaryDirectory(dir=folder) as new:  # a fetch that breaks off leaves no half file behind
+        with tempfile.TemporaryDirectory(dir=folder) as new:  # an interrupted download leaves no partial file behind
             Path(new).chmod(0o755)  # apt-get fetches as another user
             download(package, Path(new), file)
             fetched = Path(new) / package.file

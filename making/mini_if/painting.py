@@ -1,4 +1,4 @@
-"""Images to be judged: what a model samples for each question, and real ones that answer it."""
+"""The images that an evaluation compares: a model's samples, and real images of the same pairs."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from making.sampling import paint
 from .asked import ILLUSION_SEEDS, ILLUSIONS, row_of, usual_captions
 from .dataset import Dataset
 
-BATCH = 16  # pictures painted at a time
+BATCH = 16  # images sampled at a time
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """How samples are painted: by DDPM in so many strided steps, with guidance gamma and dynamic thresholding."""
+    """How images are sampled: with DDPM in `steps` strided steps, guidance `gamma` and dynamic thresholding."""
 
     gamma: float = 5.0
     steps: int = 34
@@ -36,7 +36,7 @@ class Sampler:
         return f"{self.steps} DDPM steps with guidance {self.gamma:g}"
 
     def paint(self, denoiser: Denoiser, cond: Cond, *, seed: int = 0, what: str = "samples") -> Tensor:
-        """A picture for each condition (N, …), in [-1, 1]: (N, 3, 64, 64)."""
+        """An image for each condition (N, …), in [-1, 1]: (N, 3, 64, 64)."""
         generator = torch.Generator().manual_seed(seed)
         parts = list(batches(cond))
         options = {"steps": self.steps, "threshold": dynamic_threshold, "generator": generator}
@@ -45,12 +45,12 @@ class Sampler:
         return torch.cat(painted).clamp(-1, 1)
 
     def samples(self, model: TextToImage, dataset: Dataset, rows: Tensor, what: str = "samples") -> Tensor:
-        """What a model paints for the usual captions of cached pictures, (N,) indices: (N, 3, 64, 64)."""
+        """A model's samples for the usual captions of cached images, (N,) indices: (N, 3, 64, 64)."""
         text = dataset.states[usual_captions(dataset, rows)].float()  # (N, 77, 384)
         return self.paint(model.stage_1, text, what=what)
 
     def illusions(self, model: TextToImage, dataset: Dataset) -> list[Tensor]:
-        """What a model paints for each of ILLUSIONS: (ILLUSION_SEEDS, 3, 64, 64)."""
+        """A model's samples of each of ILLUSIONS: (ILLUSION_SEEDS, 3, 64, 64)."""
         painted = []
         for i, illusion in enumerate(ILLUSIONS, 1):
             numbers = [dataset.texts.index(prompt) for prompt in illusion.prompts]
@@ -61,7 +61,7 @@ class Sampler:
 
 
 def batches(cond: Cond) -> Iterator[tuple[Cond, int]]:
-    """A condition for N pictures, in parts, and for how many pictures each is."""
+    """A condition for N images, split into batches, each with its number of images."""
     if isinstance(cond, tuple):
         for parts in zip(*(leaf.split(BATCH) for leaf in cond)):
             yield parts, len(parts[0])
@@ -70,43 +70,43 @@ def batches(cond: Cond) -> Iterator[tuple[Cond, int]]:
             yield part, len(part)
 
 
-def real_pictures(dataset: Dataset, rows: Tensor, seed: int) -> Tensor:
-    """A real example of each pair, given as a cached picture of it, (N,) indices: (N, 3, 64, 64)."""
+def real_images(dataset: Dataset, rows: Tensor, seed: int) -> Tensor:
+    """A real example of each pair, given as a cached image of it, (N,) indices: (N, 3, 64, 64)."""
     generator = torch.Generator().manual_seed(seed)
     same_pair = (dataset.pair[rows, None] == dataset.pair) & (dataset.split[rows, None] == dataset.split)  # (N, images)
     rows = torch.multinomial(same_pair * dataset.weight, 1, generator=generator)[:, 0]
     return composed(dataset, rows, generator)
 
 
-def generic_pictures(dataset: Dataset, which: Tensor, n: int = 500, seed: int = 5) -> Tensor:
-    """n real images that could be called generic, of those in `which` (N,): (n, 3, 64, 64)."""
+def generic_images(dataset: Dataset, which: Tensor, n: int = 500, seed: int = 5) -> Tensor:
+    """n real images with the generic caption, of those in `which` (N,): (n, 3, 64, 64)."""
     generator = torch.Generator().manual_seed(seed)
     rows = dataset.draw(n, generator, which=which * dataset.generic_chance)
     return composed(dataset, rows, generator)
 
 
 def composed(dataset: Dataset, rows: Tensor, generator: torch.Generator) -> Tensor:
-    """An example of each of some cached images, (N,) indices, a few at a time: (N, 3, 64, 64)."""
-    return torch.cat([dataset.compose(part, generator).pictures for part in rows.split(256)])
+    """One example of each of some cached images, (N,) indices, composed in batches: (N, 3, 64, 64)."""
+    return torch.cat([dataset.compose(part, generator).images for part in rows.split(256)])
 
 
 def real_illusions(dataset: Dataset, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each of ILLUSIONS, what no single picture can be: the real art of either prompt, as it would be seen."""
+    """For each of ILLUSIONS, the real art of both prompts, as the two views would show it (two images, not one)."""
     for illusion in ILLUSIONS:
         rows = torch.tensor([row_of(dataset, prompt) for prompt in illusion.prompts])
-        first, second = real_pictures(dataset, rows.repeat_interleave(ILLUSION_SEEDS), seed).chunk(2)
+        first, second = real_images(dataset, rows.repeat_interleave(ILLUSION_SEEDS), seed).chunk(2)
         yield (illusion.seen(first)[0], second)  # the real art stands upright
 
 
 def sheet_prompts(n: int = 64) -> list[str]:
-    """The course's prompts, which are also the seed report's, again and again."""
+    """n of the course's prompts, repeated as often as needed."""
     return list(itertools.islice(itertools.cycle(filter(None, course_prompts())), n))
 
 
-def enlarge(model: TextToImage, pictures: Tensor, text: Tensor) -> Tensor:
-    """Pictures (N, 3, 64, 64) by the model's stage II: (N, 3, 256, 256)."""
+def enlarge(model: TextToImage, images: Tensor, text: Tensor) -> Tensor:
+    """Images (N, 3, 64, 64), enlarged by the model's stage II: (N, 3, 256, 256)."""
     generator = torch.Generator().manual_seed(0)
-    parts = list(zip(pictures.split(BATCH), text.split(BATCH)))
+    parts = list(zip(images.split(BATCH), text.split(BATCH)))
     return torch.cat(
         [model.upscale(*part, generator=generator).cpu() for part in tqdm(parts, desc="stage II", leave=False)]
     )

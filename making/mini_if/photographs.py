@@ -49,7 +49,7 @@ KEPT = (
 
 
 class PhotographError(RuntimeError):
-    """A photograph that cannot be read or used, and what to do about it."""
+    """A photograph that cannot be read or used. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Photograph:
         names: what captions call it, articles included. The first is the usual name.
         label: what it shows, coarsely.
         kind: "photo" or "painting".
-        plain: whether it shows an object on a plain background, which may be extended.
+        plain: whether it shows an object on a plain background that can be extended.
         split: "train" or "held out".
         original: whether it is a clear original for the notebooks; such images are held out.
     """
@@ -95,7 +95,7 @@ class Photograph:
 
 
 def read_photographs(file: Path = FOLDER / "photographs.json") -> list[Photograph]:
-    """The images in use. The file's other part, "left out", says why other images of the packages are not."""
+    """The images in use. The file's other part, "left out", gives the reasons against other images of the packages."""
     entries = json.loads(file.read_text(encoding="utf-8"))["used"]
     return [Photograph(**{**entry, "names": tuple(entry["names"])}) for entry in entries]
 
@@ -114,13 +114,13 @@ def pairs(names: Collection[str], kind: str) -> set[tuple[str, str]]:
 
 
 def says(text: str, called: str) -> bool:
-    """Whether a text contains what a concept is called, in singular or plural; articles do not matter."""
+    """Whether a text contains a concept's name, in singular or plural, with any article."""
     noun = re.sub(r"^(an?|the) ", "", called)
     return re.search(rf"\b{re.escape(noun)}(e?s)?\b", text) is not None
 
 
 def choose_held_out(labels: dict[str, str], always: Collection[str], seed: int = 0) -> set[str]:
-    """A fifth of the images, spread over the labels. This made the splits in photographs.json.
+    """Choose a fifth of the images, spread over the labels. This made the splits in photographs.json.
 
     Args:
         labels: label by id, of the images that may be trained on.
@@ -146,7 +146,7 @@ def choose_held_out(labels: dict[str, str], always: Collection[str], seed: int =
 
 
 def resources(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Path and content of every file in a Qt resource file (.rcc); those compressed with zstd are passed over.
+    """Path and content of every file in a Qt resource file (.rcc); those compressed with zstd are skipped.
 
     Source: Qt's qresource.cpp. After the magic come the version and the offsets of tree, data and names, all as
     big-endian integers of 32 bits. An entry of the tree holds the offset of its name, flags (1: zlib, 2: folder,
@@ -198,7 +198,7 @@ def load(photographs: list[Photograph], folder: Path = PACKAGE_FILES) -> dict[st
 
 
 def decode(photo: Photograph, content: bytes) -> Image.Image:
-    """One image from the content of its file, which must be the one that was looked at."""
+    """One image from the content of its file, which must have the listed checksum."""
     given = hashlib.sha256(content).hexdigest()
     if given != photo.sha256:
         raise PhotographError(f"{photo.id} has the SHA-256 {given}; wanted {photo.sha256}.")
@@ -229,7 +229,7 @@ def fitted(image: Image.Image, plain: bool = False) -> Image.Image:
 
 
 def squared(image: Image.Image) -> Image.Image:
-    """A square of SIZE pixels with the whole image in the middle. Its outermost rows or columns are continued."""
+    """A square of SIZE pixels with the whole image in the middle; its outermost rows or columns are repeated."""
     scale = SIZE / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     pixels = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
@@ -240,7 +240,7 @@ def squared(image: Image.Image) -> Image.Image:
 
 
 def squares(image: Image.Image) -> list[Image.Image]:
-    """Overlapping squares that cover an image along its longer side: three of an image twice as wide as high."""
+    """Overlapping squares that cover an image along its longer side: three for an image twice as wide as high."""
     side, longer = sorted(image.size)
     count = 1 + -(-2 * (longer - side) // side)  # neighbours overlap by half a square or more
     starts = [round(i * (longer - side) / max(1, count - 1)) for i in range(count)]

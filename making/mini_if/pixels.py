@@ -1,4 +1,4 @@
-"""Measures of images that no network has to judge: weave, mean colour, and the seam of an inpainting.
+"""Measures of images without a network: weave, mean colour, and the seam of an inpainting.
 
 Images are (N, 3, H, W) in [-1, 1].
 """
@@ -9,16 +9,16 @@ from torch import Tensor
 
 from helpers.validate import check_batch
 
-PATCH = 2  # pixels: the network's patches, whose weave is looked for
-BLOCK = 8  # pixels: a block is flat or it is not …
-FLAT = 0.1  # … if its patches' means differ by less than this
+PATCH = 2  # side of the network's patches, in pixels
+BLOCK = 8  # side of a block in pixels
+FLAT = 0.1  # a block is flat if its patches' means differ by less than this
 
 
 def weave(images: Tensor) -> float:
-    """Mean square of what patches of 2×2 pixels have beside their mean, where an image is flat.
+    """The mean variance within patches of 2×2 pixels, where an image is flat.
 
-    Within a 2×2 patch only the highest frequencies are left. Edges have them too, so they count in flat blocks only.
-    Raises a ValueError if no block is flat.
+    Within a 2×2 patch, only the highest frequencies are left. Edges have them too, so only flat blocks count. Raises a
+    ValueError if no block is flat.
     """
     check_batch(images, "images")
     means = F.avg_pool2d(images, PATCH)  # (N, 3, H / 2, W / 2)
@@ -26,7 +26,7 @@ def weave(images: Tensor) -> float:
     spread = F.max_pool2d(means, k) + F.max_pool2d(-means, k)  # largest minus smallest mean of each block
     flat = (spread < FLAT).all(dim=1)  # (N, H / 8, W / 8)
     if not flat.any():
-        raise ValueError("images have no flat block; wanted some plain area to look for a weave in.")
+        raise ValueError("images have no flat block; wanted at least one, to measure the weave.")
     detail = (images - F.interpolate(means, scale_factor=float(PATCH))).square()
     return F.avg_pool2d(detail, BLOCK).mean(dim=1)[flat].mean().item()
 
@@ -38,7 +38,7 @@ def mean_colour(images: Tensor) -> Tensor:
 
 
 def seam(images: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference between neighbouring pixels of which one is inside the mask and one outside: (N,).
+    """Mean absolute difference between neighbouring pixels across the mask's edge: (N,).
 
     mask is (H, W), of zeros and ones.
     """

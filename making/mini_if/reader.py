@@ -1,7 +1,7 @@
-"""A judge of Mini-IF's pictures: a network that learned, from the real art only, to say what is shown in which style.
+"""A judge of Mini-IF's images: a classifier of concept and style, trained on the real art only.
 
-It has seen the pairs that are trained and not those that are held out, just as Mini-IF itself. So what it reads in
-real held-out pictures is as much as can be asked of painted ones.
+Like Mini-IF, it has seen the pairs that are trained and not those that are held out. Its accuracy on real held-out
+images is therefore an upper bound for generated ones.
 """
 
 from pathlib import Path
@@ -24,15 +24,15 @@ from .dataset import Dataset
 READER = Path(__file__).resolve().parents[2] / "runs" / "mini-if-reader.safetensors"
 SHAPE, TEXTURE = 48, 16
 FEATURES = SHAPE + TEXTURE
-BLUR = 2.0  # pixels: the reader learns to read what is as soft as that, as hybrids are from afar
+BLUR = 2.0  # pixels: the reader is trained on images blurred up to this, as hybrids seen from afar are
 
 
 class ArtReader(nn.Module):
-    """Reads pictures (B, 3, 64, 64) in [-1, 1] -> scores for each label (B, labels) and for each style (B, styles).
+    """Reads images (B, 3, 64, 64) in [-1, 1] -> scores for each label (B, labels) and for each style (B, styles).
 
-    The label is read from the shape, which is where something is in the picture; the style from the texture, which is
-    how local features are distributed, wherever they are. Were it read from the shape as well, the reader would learn
-    by heart which pictures are in which style, and could not tell that of a held-out one.
+    The label is read from the shape: where features lie in the image. The style is read from the texture: how local
+    features are distributed, regardless of position. If the style were read from the shape as well, the reader would
+    memorise which images are in which style, and would fail on held-out ones.
 
     Args:
         labels, styles: how many there are.
@@ -67,7 +67,7 @@ class ArtReader(nn.Module):
         return torch.cat([self.shape(local), self.texture(torch.cat([mean, std], dim=1))], dim=1)
 
     def scores(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What features (B, FEATURES) say of labels and styles."""
+        """Scores for labels and styles from features (B, FEATURES)."""
         shape, texture = features.split([SHAPE, TEXTURE], dim=1)
         return self.labels(shape), self.styles(texture)
 
@@ -76,7 +76,7 @@ class ArtReader(nn.Module):
 
 
 class Look(NamedTuple):
-    """What the reader sees in N pictures."""
+    """The reader's outputs for N images."""
 
     features: Tensor  # (N, 64)
     labels: Tensor  # (N, labels) scores
@@ -84,37 +84,37 @@ class Look(NamedTuple):
 
 
 @torch.no_grad()
-def look(reader: ArtReader, pictures: Tensor) -> Look:
-    """What a reader sees in pictures (N, 3, 64, 64), clamped to [-1, 1] as they are shown."""
-    check_batch(pictures, "pictures")
-    if pictures.shape[1:] != (3, 64, 64):
-        raise ValueError(f"pictures have shape {tuple(pictures.shape)}; wanted (N, 3, 64, 64).")
-    features = torch.cat([reader.features(batch.clamp(-1, 1)) for batch in pictures.split(256)])
+def look(reader: ArtReader, images: Tensor) -> Look:
+    """A reader's outputs for images (N, 3, 64, 64), clamped to [-1, 1] as they are when displayed."""
+    check_batch(images, "images")
+    if images.shape[1:] != (3, 64, 64):
+        raise ValueError(f"images have shape {tuple(images.shape)}; wanted (N, 3, 64, 64).")
+    features = torch.cat([reader.features(batch.clamp(-1, 1)) for batch in images.split(256)])
     return Look(features, *reader.scores(features))
 
 
 # ---- learning -----------------------------------------------------------------------------------------------------
 
 
-def soften(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Real pictures (B, C, H, W), half of them blurred, a third grey, all with some noise.
+def soften(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Real images (B, C, H, W), half of them blurred, a third grey, all with some noise.
 
-    Samples are neither sharp nor clean; and without colours, what is known in one style is recognised in another.
+    Samples are neither sharp nor clean, and grey images make the reader recognise a concept in other styles.
     """
-    n = len(pictures)
+    n = len(images)
     grey = torch.rand(n, 1, 1, 1, generator=generator) < 1 / 3
-    pictures = torch.where(grey, pictures.mean(dim=1, keepdim=True), pictures)
-    sharp, blurred = pictures.chunk(2)
+    images = torch.where(grey, images.mean(dim=1, keepdim=True), images)
+    sharp, blurred = images.chunk(2)
     sigma = 0.1 + (BLUR - 0.1) * torch.rand((), generator=generator).item()
     blurred = gaussian_blur(blurred, 13, sigma)  # three sigma to each side, and the middle
     strength = 0.1 * torch.rand(n, 1, 1, 1, generator=generator)
-    return torch.cat([sharp, blurred]) + strength * draw_noise(pictures.shape, generator, pictures.device)
+    return torch.cat([sharp, blurred]) + strength * draw_noise(images.shape, generator, images.device)
 
 
 def train_reader(
     dataset: Dataset, *, steps: int = 3000, batch_size: int = 64, lr: float = 3e-3, hidden: int = 32, seed: int = 0
 ) -> ArtReader:
-    """A reader that has learned a data set's trained pairs, ready to read. The default takes some minutes of a core."""
+    """A reader trained on a data set's trained pairs, in evaluation mode. The default takes some minutes of a core."""
     check_integer(steps, "steps", 1)
     check_integer(batch_size, "batch_size", 2)
     with torch.random.fork_rng(devices=[]):  # of the first weights, and of Dropout
@@ -124,9 +124,9 @@ def train_reader(
         optimizer = torch.optim.AdamW(reader.parameters(), lr=lr, weight_decay=0.05)
         rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
         for _ in (bar := tqdm(range(steps), desc="the reader learns")):
-            pictures, _, labels, styles = dataset.examples(batch_size, generator)
+            images, _, labels, styles = dataset.examples(batch_size, generator)
             with bf16_autocast("cpu"):
-                scores = reader(soften(pictures, generator).to(memory_format=torch.channels_last))
+                scores = reader(soften(images, generator).to(memory_format=torch.channels_last))
             loss = sum(F.cross_entropy(given.float(), wanted) for given, wanted in zip(scores, (labels, styles)))
             optimizer.zero_grad()
             loss.backward()
@@ -139,7 +139,7 @@ def train_reader(
 def load_reader(dataset: Dataset, file: Path = READER) -> ArtReader:
     """The reader of a data set, from its file; if there is none, it is trained and saved first.
 
-    Raises a TrainingError for a file that is damaged, or that learned another data set.
+    Raises a TrainingError for a file that is damaged, or whose reader was trained on another data set.
     """
     if not file.is_file():
         about = {"data": dataset.identity}
@@ -147,7 +147,7 @@ def load_reader(dataset: Dataset, file: Path = READER) -> ArtReader:
     weights, about = read_tensors(file)
     if about.get("data") != dataset.identity:
         raise TrainingError(
-            f"{file} learned {about.get('data', 'an unnamed data set')}; wanted {dataset.identity}. "
+            f"{file} was trained on {about.get('data', 'an unnamed data set')}; wanted {dataset.identity}. "
             "Delete it, and a new one is trained."
         )
     reader = ArtReader(len(dataset.labels), len(dataset.styles))

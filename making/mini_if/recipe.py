@@ -1,4 +1,4 @@
-"""How long and how fast the stages of Mini-IF learn."""
+"""The hyperparameters of Mini-IF's training."""
 
 from dataclasses import asdict, dataclass
 
@@ -10,17 +10,17 @@ from helpers.validate import check_integer, check_number, check_seed
 
 @dataclass(frozen=True)
 class StageRecipe:
-    """How a stage learns; the numbers are stage I's.
+    """The hyperparameters of a stage's training; the defaults are stage I's.
 
     Args:
-        steps: in all. A run may be given more, or fewer, when it goes on.
-        cooldown: share of the steps, at the end, in which the learning rate falls to 0 …
-        lr: … from this one, AdamW's; it is reached in `warmup` steps.
-        batch_size: pictures in each step, over all processes together.
-        ema: how much of the averaged weights stays in each step.
-        p_empty: of the captions are empty, for classifier-free guidance.
-        p_undrafted: of the images lose their draft, so that the network does not rely on it alone.
-        variance_weight: of the variance's loss, beside the mean squared error of v.
+        steps: in total. A resumed run may have more, or fewer.
+        cooldown: the fraction of the steps, at the end, over which the learning rate falls linearly to 0.
+        lr: AdamW's learning rate, reached after `warmup` steps.
+        batch_size: images in each step, over all processes together.
+        ema: decay of the exponential moving average (EMA) of the weights.
+        p_empty: the fraction of captions that are replaced by the empty one, for classifier-free guidance.
+        p_undrafted: the fraction of images without a draft, so that the network does not rely on it alone.
+        variance_weight: the weight of the variance's loss, relative to the mean squared error of v.
         channels: of the network's levels.
     """
 
@@ -36,7 +36,7 @@ class StageRecipe:
     channels: tuple[int, ...] = (64, 96, 192)
 
     network_class = PatchUNet
-    coarsest = 48  # least number of channels at the coarsest level: those of a head of the attention
+    coarsest = 48  # least number of channels at the coarsest level: the width of an attention head
 
     def __post_init__(self):
         for width, least in zip(self.channels, [8] * (len(self.channels) - 1) + [self.coarsest]):
@@ -52,27 +52,27 @@ class StageRecipe:
             check_number(getattr(self, name), name, 0)
 
     def new_network(self, seed: int = 0) -> VUNet:
-        """A network with random weights that depend on the seed only."""
+        """A network with random weights that depend only on the seed."""
         check_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             return self.network_class(block_out_channels=self.channels, **self.network_options())
 
     def network_options(self) -> dict:
-        """What the network is told beside its channels."""
+        """The network's arguments, apart from its channels."""
         return {"overviews": (8, 1), "finish_dim": 16}
 
     def learning_rate(self, step: int) -> float:
-        """AdamW's learning rate in a step; the first one is number 0."""
+        """AdamW's learning rate in a step; the first step is number 0."""
         rising = (step + 1) / (self.warmup + 1)
         falling = (self.steps - step) / max(1, self.cooldown * self.steps)
         return self.lr * min(1, rising, falling)
 
     def averaging(self, step: int) -> float:
-        """How much of the averaged weights stays in a step: less at first, when they are hardly better than chance."""
+        """The EMA's decay in a step: less at first, when the averaged weights are still nearly random."""
         return min(self.ema, (step + 1) / (step + 10))
 
     @property
     def identity(self) -> str:
-        """What must not change when a run goes on."""
+        """What must not change when a run is resumed."""
         return repr({name: value for name, value in asdict(self).items() if name not in ("steps", "cooldown")})

@@ -28,7 +28,7 @@ from .views import Model, RenderError, Side, read_models
 PIXELS = 384  # side of a rendering, before it is cropped and shrunk
 ANGLE = 28  # field of view of the camera, in degrees
 CREASE = 40  # edges between faces that meet at more degrees than this stay sharp
-GAMMA = 1.3  # brightens the middle tones
+GAMMA = 1.3  # brightens mid-tones
 # position relative to the camera (right, up, towards the viewer), and brightness
 LIGHTS = (((-1.0, 1.2, 1.0), 0.8), ((1.2, 0.2, 0.8), 0.25), ((0.0, 0.0, 1.0), 0.2))
 AMBIENT = 0.15
@@ -41,12 +41,12 @@ class Renderer:
 
     def __init__(self):
         try:
-            import vtk  # wanted by nothing else in the kit
+            import vtk  # imported here, because nothing else in the kit needs it
             from vtk.util import numpy_support
         except ImportError as error:
             raise RenderError('there is no VTK to render with: run pip install -e ".[art]".') from error
         self.vtk, self.convert = vtk, numpy_support
-        vtk.vtkObject.GlobalWarningDisplayOff()  # it warns of the missing display
+        vtk.vtkObject.GlobalWarningDisplayOff()  # it would warn that there is no display
         self.window = vtk.vtkRenderWindow()
         self.window.SetOffScreenRendering(True)
         self.window.SetAlphaBitPlanes(True)
@@ -91,7 +91,7 @@ class Renderer:
         filtered = self.vtk.vtkPolyDataNormals()
         filtered.SetInputData(self.surface(merged, where.reshape(-1)[triangles]))
         filtered.SetFeatureAngle(CREASE)
-        filtered.ConsistencyOff()  # the order of the triangles must stay
+        filtered.ConsistencyOff()  # keeps the order of the triangles
         filtered.Update()
         out = filtered.GetOutput()
         indices = self.convert.vtk_to_numpy(out.GetPolys().GetConnectivityArray()).reshape(-1, 3)
@@ -120,8 +120,8 @@ class Renderer:
         if material.texture in textures and uv is not None:
             surface.GetPointData().SetTCoords(self.convert.numpy_to_vtk(uv.reshape(-1, 2), deep=True))
             actor.SetTexture(self.texture(textures[material.texture]))
-            actor.ForceOpaqueOn()  # holes in leaves are left out, not blended
-            colour = colour / max(0.3, colour.max())  # a tint for the texture; exporters write a grey beside it
+            actor.ForceOpaqueOn()  # transparent parts become holes and are not blended
+            colour = colour / max(0.3, colour.max())  # a tint for the texture; exporters write a grey with it
         elif material.opacity < 1:
             look.SetOpacity(max(material.opacity, 0.15))
         look.SetColor(*colour)
@@ -176,14 +176,14 @@ class Renderer:
 
 
 def rotation(model: Model) -> np.ndarray:
-    """The matrix (3, 3) that sets a model upright and turns its front to the front."""
+    """The matrix (3, 3) that sets a model upright and makes it face the front."""
     turn = math.radians(model.turn)
     about = np.array([[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]])
     return about @ np.array(model.rotation or np.eye(3)).reshape(3, 3)
 
 
 def missing(models: tuple[Model, ...], folder: Path) -> Iterator[tuple[Model, list[Side]]]:
-    """The models of which images are still to be rendered, and from where."""
+    """The models with images still to render, and the missing views."""
     for model in models:
         views = [view for view in model.views if not (folder / model.file(view)).is_file()]
         if views:
@@ -191,7 +191,7 @@ def missing(models: tuple[Model, ...], folder: Path) -> Iterator[tuple[Model, li
 
 
 def render_all(models: tuple[Model, ...], catalogues: Catalogues, folder: Path) -> None:
-    """Render what is not in the folder yet."""
+    """Render the images that are not in the folder yet."""
     folder.mkdir(parents=True, exist_ok=True)
     renderer = Renderer()
     for model, views in tqdm(list(missing(models, folder)), desc="models rendered", unit="model"):
@@ -224,7 +224,7 @@ def contact_sheets(models: tuple[Model, ...], folder: Path) -> list[Image.Image]
 
 
 def check(models: tuple[Model, ...]) -> None:
-    """No model of a concept whose photographs are held out is trained on."""
+    """Raise a RenderError if a training model shows a concept whose photographs are held out."""
     held_out = {concept for concept, style in read_held_out() if style == "photo"}
     wrong = [model.id for model in models if model.concept in held_out and model.split == "train"]
     if wrong:

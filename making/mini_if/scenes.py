@@ -1,7 +1,7 @@
-"""Scenes: pictures composed by rule from art of one set, for prompts that name several things or none of the icons.
+"""Scenes: images composed of the icons of one set, for prompts that name several things or something without an icon.
 
-A scene is a function that paints on a Canvas, from back to front. The same rule serves every set, and its own small
-random numbers make no two alike.
+A scene is a function that draws on a Canvas, from back to front. It works for every set, and small random differences
+make no two images alike.
 """
 
 import math
@@ -18,11 +18,11 @@ from .concepts import CONCEPTS
 
 @dataclass(frozen=True)
 class Scene:
-    """Several things in one picture.
+    """A composition of several things.
 
     Args:
-        called: what captions call it; the first is its usual name.
-        paint: puts them on a canvas.
+        called: its names in captions; the first is the usual one.
+        paint: draws it on a canvas.
         course: whether the course's prompts name it.
     """
 
@@ -30,10 +30,10 @@ class Scene:
     paint: Callable[[Canvas], None]
     course: bool = False
 
-    def picture(self, art: Callable[[str, str], np.ndarray], icons: str, variant: int) -> tuple[np.ndarray, bool]:
-        """The scene in an icon set, (256, 256, 4) uint8, and whether it reaches the picture's edges.
+    def painted(self, art: Callable[[str, str], np.ndarray], icons: str, variant: int) -> tuple[np.ndarray, bool]:
+        """The scene in an icon set, (256, 256, 4) uint8, and whether it reaches the image's edges.
 
-        art(set's name, concept's name) is a concept's picture. Raises SceneError if the set lacks something.
+        art(set's name, concept's name) is an icon. Raises a SceneError if the set lacks one.
         """
         seed = zlib.crc32(f"{self.called[0]}, {icons}, {variant}".encode())
         canvas = Canvas(art, icons, seed)
@@ -250,7 +250,7 @@ SCENES = (
     pair("car", "house"),
 )
 
-# every concept that a scene is painted with: held-out pairs are chosen among the others
+# every concept that a scene is made of: held-out pairs are chosen among the others
 SCENERY = frozenset(
     (  # noqa: SIM905  (a list would take forty lines)
         "man, woman, boy, girl, man with a beard, old man, dog, cat, bear, cow, penguin, fox, duck, skull, "
@@ -261,5 +261,5 @@ SCENERY = frozenset(
 
 
 def known() -> list[str]:
-    """Everything that the model is shown, by its usual name."""
+    """The usual names of all concepts and scenes."""
     return [shown.called[0] for shown in (*CONCEPTS.values(), *SCENES)]

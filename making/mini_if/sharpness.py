@@ -1,9 +1,9 @@
-"""How sharp and how true enlarged pictures are: Lanczos beside stage II, on art that neither has seen.
+"""How sharp and how accurate enlarged images are: Lanczos and stage II, on held-out art.
 
     python -m making.mini_if.sharpness --model runs/mini-if-ii/model
 
-prints a table, and writes build/mini-if/upscaled-art.png and upscaled-samples.png (what stage I paints of the
-course's prompts), to be looked at.
+prints a table, and writes build/mini-if/upscaled-art.png and upscaled-samples.png (stage I's samples for the course's
+prompts) for inspection.
 """
 
 import argparse
@@ -34,32 +34,32 @@ GAMMA = 5.0  # of stage I's samples
 
 
 class Quality(NamedTuple):
-    """How good enlarged pictures are, on average."""
+    """How good enlarged images are, on average."""
 
-    psnr: float  # peak signal-to-noise ratio in dB: the more, the truer
-    sharpness: float  # squared gradient over that of the real picture: 1 is as sharp
-    gmsd: float  # distance as eyes see it: 0 is the same
+    psnr: float  # peak signal-to-noise ratio in dB: the higher, the more accurate
+    sharpness: float  # squared gradient, relative to that of the real image: 1 is as sharp
+    gmsd: float  # perceptual distance: 0 is identical
 
 
-def quality(pictures: Tensor, real: Tensor) -> Quality:
-    """Compare enlarged pictures with the real ones, both (B, 3, H, W) in [-1, 1]."""
-    check_image(pictures, "pictures")
+def quality(images: Tensor, real: Tensor) -> Quality:
+    """Compare enlarged images with the real ones, both (B, 3, H, W) in [-1, 1]."""
+    check_image(images, "images")
     check_image(real, "real")
-    check_same(real, pictures, "real", "pictures")
-    mse = ((pictures - real) ** 2).mean(dim=(1, 2, 3))
+    check_same(real, images, "real", "images")
+    mse = ((images - real) ** 2).mean(dim=(1, 2, 3))
     psnr = 10 * (4 / mse).log10()  # the peak is 2
-    sharpness = squared_gradient(pictures) / squared_gradient(real)
-    return Quality(*(values.mean().item() for values in (psnr, sharpness, gmsd(pictures, real))))
+    sharpness = squared_gradient(images) / squared_gradient(real)
+    return Quality(*(values.mean().item() for values in (psnr, sharpness, gmsd(images, real))))
 
 
-def squared_gradient(pictures: Tensor) -> Tensor:
+def squared_gradient(images: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels, (B,)."""
-    across, down = pictures.diff(dim=3), pictures.diff(dim=2)
+    across, down = images.diff(dim=3), images.diff(dim=2)
     return (across**2).mean(dim=(1, 2, 3)) + (down**2).mean(dim=(1, 2, 3))
 
 
-def gmsd(pictures: Tensor, real: Tensor) -> Tensor:
-    """Gradient magnitude similarity deviation, (B,): do edges differ, and more in some places than in others?
+def gmsd(images: Tensor, real: Tensor) -> Tensor:
+    """Gradient magnitude similarity deviation, (B,): how unevenly the edges of two images differ.
 
     Source: Xue et al. 2014, "Gradient Magnitude Similarity Deviation", equations 1 to 6 (arXiv:1308.3052).
     """
@@ -71,27 +71,27 @@ def gmsd(pictures: Tensor, real: Tensor) -> Tensor:
         x = F.avg_pool2d(((x + 1) / 2 * grey).sum(dim=1, keepdim=True), 2)
         return F.conv2d(x, kernels, padding=1).norm(dim=1, keepdim=True)
 
-    a, b, c = edges(pictures), edges(real), 0.0026
+    a, b, c = edges(images), edges(real), 0.0026
     return ((2 * a * b + c) / (a**2 + b**2 + c)).flatten(1).std(dim=1, correction=0)
 
 
 def held_out_art(dataset: Dataset, n: int) -> tuple[Tensor, Tensor, list[str]]:
-    """n pictures of held-out pairs (n, 3, 256, 256), their captions' text states, and the captions."""
+    """n images of held-out pairs (n, 3, 256, 256), their captions' text states, and the captions."""
     examples = dataset.examples(n, torch.Generator().manual_seed(1), which=dataset.held_out)
     titles = [dataset.texts[caption] for caption in examples.captions]
-    return examples.pictures, dataset.states[examples.captions].float(), titles
+    return examples.images, dataset.states[examples.captions].float(), titles
 
 
 # ---- the command --------------------------------------------------------------------------------------------------
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Compare a model's stage II with Lanczos on art of held-out pairs, and show both."""
+    """Compare a model's stage II with Lanczos on art of held-out pairs."""
     parser = argparse.ArgumentParser(prog="python -m making.mini_if.sharpness", description=main.__doc__)
     parser.add_argument("--model", default="mini-if", help="its name, or its folder")
     parser.add_argument("--data", type=Path, default=CACHE, help="the training set's folder")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the sheets")
-    parser.add_argument("--pictures", type=int, default=32, help="how many to compare")
+    parser.add_argument("--images", type=int, default=32, help="how many to compare")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--noise-level", type=int, default=250)
     parser.add_argument("--gamma", type=float, default=4.0)
@@ -101,14 +101,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """What the command's arguments ask for."""
+    """Run the command."""
     model = load_model(args.model)
     if model.stage_2 is None:
         raise ModelError(f"{args.model} has no stage II; wanted a model with one.")
     options = {"steps": args.steps, "noise_level": args.noise_level, "gamma": args.gamma, "progress": False}
 
     def stage_2(small: Tensor, text: Tensor) -> Tensor:
-        parts = zip(small.split(1), text.split(1))  # one after the other needs little memory, and is no slower
+        parts = zip(small.split(1), text.split(1))  # one at a time needs less memory and is no slower
         generator = torch.Generator().manual_seed(0)
         return torch.cat([upscale(model.stage_2, *part, generator=generator, **options) for part in parts]).cpu()
 
@@ -116,11 +116,11 @@ def run_command(args: argparse.Namespace) -> None:
         "Lanczos": lambda small, _: lanczos(small, SIZE),
         "stage II": stage_2,
     }
-    real, text, titles = held_out_art(Dataset(args.data, SIZE), args.pictures)
+    real, text, titles = held_out_art(Dataset(args.data, SIZE), args.images)
     enlarged = {way: enlarge(shrunk(real), text) for way, enlarge in ways.items()}
     print(f"{'':10}{'PSNR':>8}{'sharpness':>12}{'GMSD':>8}")
-    for way, pictures in enlarged.items():
-        psnr, sharpness, distance = quality(pictures, real)
+    for way, images in enlarged.items():
+        psnr, sharpness, distance = quality(images, real)
         print(f"{way:10}{psnr:8.2f}{sharpness:12.2f}{distance:8.3f}")
     show({**enlarged, "real": real}, titles, args.out / "upscaled-art.png")
 
@@ -132,13 +132,13 @@ def run_command(args: argparse.Namespace) -> None:
         prompts,
         args.out / "upscaled-samples.png",
     )
-    print(f"look at {args.out}")
+    print(f"The sheets are in {args.out}.")
 
 
 def show(rows: dict[str, Tensor], titles: list[str], file: Path) -> None:
-    """A sheet of the first few pictures, a row for each way."""
+    """A sheet of the first few images, one row for each method."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    table = [list(pictures[:SHOWN]) for pictures in rows.values()]
+    table = [list(images[:SHOWN]) for images in rows.values()]
     grid(table, titles[:SHOWN], rows=list(rows), cell=SIZE).save(file)
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets of the training set, to be looked at: a wrong picture teaches something wrong.
+"""Contact sheets of the training set, to find images that show the wrong thing.
 
     python -m making.mini_if.sheets
 
@@ -24,7 +24,7 @@ HELD_OUT = "#ffd6d6"  # the background of what is never trained
 
 
 def concept_sheets(dataset: Dataset, cell: int = 64) -> list[Image.Image]:
-    """Pages with every concept and scene, a row of pictures each; of a scene's variants the first two."""
+    """Pages with a row of images for every concept and scene; a scene shows its first two variants."""
     by_label: dict[str, list[int]] = {}
     seen = set()
     for i, entry in enumerate(dataset.entries):
@@ -50,14 +50,14 @@ def concept_sheets(dataset: Dataset, cell: int = 64) -> list[Image.Image]:
                 draw.text((x + 2, y), label, fill="black")
                 for j, number in enumerate(by_label[label]):
                     ground = "#e8eef4" if dataset.entries[number].split == "train" else HELD_OUT
-                    page.paste(on_colour(dataset.pictures[number], cell, ground), (x + j * cell, y + 12))
+                    page.paste(on_colour(dataset.images[number], cell, ground), (x + j * cell, y + 12))
             pages.append(page)
     return pages
 
 
-def on_colour(picture: torch.Tensor, size: int, colour: str) -> Image.Image:
-    """A premultiplied picture (4, H, H) uint8 on a colour."""
-    rgba = Image.frombytes("RGBa", picture.shape[1:], picture.permute(1, 2, 0).contiguous().numpy().tobytes())
+def on_colour(image: torch.Tensor, size: int, colour: str) -> Image.Image:
+    """A premultiplied image (4, H, H) uint8 on a colour."""
+    rgba = Image.frombytes("RGBa", image.shape[1:], image.permute(1, 2, 0).contiguous().numpy().tobytes())
     small = rgba.resize((size, size), Image.Resampling.BOX).convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", (size, size), colour), small).convert("RGB")
 
@@ -67,7 +67,7 @@ def example_sheet(dataset: Dataset, n: int = 64, seed: int = 0, cell: int = 128)
     examples = dataset.examples(n, torch.Generator().manual_seed(seed))
     sheet = Image.new("RGB", (8 * (cell + 4), -(-n // 8) * (cell + 28)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
-    for i, (image, caption) in enumerate(zip(examples.pictures, examples.captions)):
+    for i, (image, caption) in enumerate(zip(examples.images, examples.captions)):
         x, y = i % 8 * (cell + 4), i // 8 * (cell + 28)
         pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
         sheet.paste(Image.fromarray(pixels).resize((cell, cell), Image.Resampling.NEAREST), (x, y))
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     for i, page in enumerate(concept_sheets(dataset), 1):
         page.save(args.out / f"concepts-{i}.png")
     example_sheet(dataset).save(args.out / "examples.png")
-    print(f"look at {args.out}")
+    print(f"The sheets are in {args.out}.")
 
 
 if __name__ == "__main__":

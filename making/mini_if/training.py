@@ -1,14 +1,14 @@
-"""Mini-IF's training: predict v and the variance from a noised picture, its noise level and a caption.
+"""Mini-IF's training: predict v and the variance from a noised image, its noise level and a caption.
 
-Here are the loop, the loss and stage I; stage II, in upscaling.py, says only what differs.
+This module has the loop, the loss and stage I; upscaling.py has what differs for stage II.
 
     python -m making.mini_if.training --out runs/mini-if --init runs/mini-if-start
     accelerate launch --multi_gpu -m making.mini_if.training --out runs/mini-if --init runs/mini-if-start
 
-The second line is for several GPUs; helpers/training.py says how to start two processes on one CPU.
-The same command again goes on where the run stopped, even after kill -9. In the folder: resume.safetensors, all that
-the next step depends on; samples/, a grid of the course's prompts every so often; model/, the averaged weights in IF
-format: `make course MODEL=runs/mini-if/model` runs every notebook on them.
+The second line is for several GPUs; helpers/training.py shows how to start two processes on one CPU.
+The same command resumes an interrupted run, even after kill -9. The folder contains resume.safetensors, the complete
+state of the run; samples/, grids of samples for the course's prompts; and model/, the averaged weights in IF format,
+on which `make course MODEL=runs/mini-if/model` runs every notebook.
 """
 
 import argparse
@@ -67,7 +67,7 @@ REPORT = 100  # steps between two rows of the loss history
 
 
 class VNetwork(nn.Module):
-    """A network as training sees it: a call is predict_v. (With several processes, DDP wraps only forward.)"""
+    """Wraps a network so that a call is predict_v. (With several processes, DDP wraps only forward.)"""
 
     def __init__(self, unet: VUNet):
         super().__init__()
@@ -78,7 +78,7 @@ class VNetwork(nn.Module):
 
 
 def v_target(x0: Tensor, eps: Tensor, abar_t: Tensor) -> Tensor:
-    """v = √abar_t eps - √(1 - abar_t) x0, pictures (B, C, H, W) and abar_t (B, 1, 1, 1).
+    """v = √abar_t eps - √(1 - abar_t) x0, images (B, C, H, W) and abar_t (B, 1, 1, 1).
 
     Source: Salimans & Ho 2022, "Progressive Distillation", section 4 (arXiv:2202.00512).
     """
@@ -86,11 +86,11 @@ def v_target(x0: Tensor, eps: Tensor, abar_t: Tensor) -> Tensor:
 
 
 def variance_loss(var: Tensor, x0_error: Tensor, t: Tensor, schedule: NoiseSchedule) -> Tensor:
-    """KL(q(x_s | x_t, x0) ‖ p(x_s | x_t)) for s = t - 1, in nats per value, (B,): what teaches the variance channels.
+    """KL(q(x_s | x_t, x0) ‖ p(x_s | x_t)) for s = t - 1, in nats per value, (B,): the loss of the variance channels.
 
     Args:
         var: the variance channels (B, C, H, W), which interpolate between log beta-tilde (-1) and log beta (+1).
-        x0_error: x0 - x0_hat; no gradient goes through it, so the mean learns from v's loss alone.
+        x0_error: x0 - x0_hat. It is detached, so that only v's loss trains the mean.
         t: timesteps (B,).
 
     Source: Nichol & Dhariwal 2021, equations 15 and 16 (arXiv:2102.09672). Like theirs, beta-tilde at t = 0, which
@@ -115,18 +115,18 @@ def variance_loss(var: Tensor, x0_error: Tensor, t: Tensor, schedule: NoiseSched
 
 
 class StageProgress(NamedTuple):
-    """One step of training. The network has just learned from it."""
+    """Reports a training step that has just been done."""
 
     step: int  # 1 … steps
     loss: float
 
 
 class StageRun:
-    """All that a training run of stage I consists of, and its file. A stage II's overrides draw() and save_…()."""
+    """A training run of stage I, and its files. Stage II overrides draw() and save_…()."""
 
     recipe_class = StageRecipe
-    size = 64  # of the data set's examples
-    unet_folder = "unet"  # of the network that is trained, in a model's folder
+    size = 64  # of the data set's examples, in pixels
+    unet_folder = "unet"  # the trained network's, in a model's folder
 
     def __init__(self, network: VUNet, recipe: StageRecipe, dataset: Dataset, folder: Path, seed: int = 0):
         self.recipe, self.dataset, self.folder, self.seed = recipe, dataset, Path(folder), seed
@@ -143,7 +143,7 @@ class StageRun:
         learning = [weights for weights in self.network.parameters() if weights.requires_grad]
         self.optimizer = torch.optim.AdamW(learning, lr=recipe.lr, betas=(0.9, 0.99), fused=True)
         self.schedule = NoiseSchedule.cosine(network.config.T)
-        self.step = 0  # how many are done
+        self.step = 0  # number of steps done
         self.tally = torch.zeros(2, LEVELS, dtype=torch.double)  # sum and number of the losses since the last row
         self.history: list[list[float]] = []  # rows: step, and the mean loss at each noise level
         self.identity = {
@@ -160,14 +160,14 @@ class StageRun:
         return self.share(self.accelerator.process_index)
 
     def share(self, process: int) -> tuple[Tensor, ...]:
-        """A process's share of the next step: x0 and eps (B, C, H, W), t (B,), text states (B, 77, 384), and what else
-        the network is told.
+        """A process's share of the next step: x0 and eps (B, C, H, W), t (B,), text states (B, 77, 384), and further
+        inputs of the network.
 
-        Everything random follows from seed, step and process: there is no state of a generator to be saved. So each
-        process composes its own pictures only, and a run on another number of processes sees others.
+        All random numbers follow from seed, step and process, so no generator's state needs saving. Each process
+        composes only its own images, so a run with another number of processes trains on other images.
         """
         name = f"seed {self.seed}, step {self.step}, process {process}"
-        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))  # (it knows 32 bits of its seed)
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))  # (a seed has 32 bits)
         n = self.recipe.batch_size // self.processes
         x0, captions, more = self.draw(n, generator)
         t = torch.randint(self.schedule.T, (n,), generator=generator)
@@ -176,10 +176,10 @@ class StageRun:
         return tuple(x.to(self.device) for x in (x0, eps, t, text, *more))
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """n images to learn from, the indices of their captions (n,), and what else the network is told: which images
-        have a draft (n,)."""
+        """n training images, the indices of their captions (n,), and the network's further input: which images have a
+        draft (n,)."""
         examples = self.dataset.examples(n, generator, p_empty=self.recipe.p_empty)
-        return examples.pictures, examples.captions, (~chosen(n, self.recipe.p_undrafted, generator),)
+        return examples.images, examples.captions, (~chosen(n, self.recipe.p_undrafted, generator),)
 
     def losses(self, model: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
         """The next batch's losses, (B,) each: v's mean squared error and the variance's; and its timesteps t."""
@@ -194,7 +194,7 @@ class StageRun:
         return mse, variance_loss(var.float(), x0 - x0_hat, t, self.schedule), t
 
     def train(self, save_every: float = 300.0) -> Iterator[StageProgress]:
-        """Go on to the recipe's last step; yields StageProgress after every one. Saves every so many seconds."""
+        """Train to the recipe's last step. Yields StageProgress after every step; saves every `save_every` seconds."""
         model = self.accelerator.prepare_model(VNetwork(self.network))  # with several processes, averages gradients
         saved_at = time.monotonic()
         while self.step < self.recipe.steps:
@@ -224,7 +224,7 @@ class StageRun:
             yield StageProgress(self.step, mean_loss)
 
     def count(self, mse: Tensor, t: Tensor) -> None:
-        """Enter v's losses (B,) at timesteps t (B,) into the history."""
+        """Add v's losses (B,) at timesteps t (B,) to the history."""
         level = (t * LEVELS // self.schedule.T).cpu()
         sums = torch.zeros(2, LEVELS, dtype=torch.double)
         sums[0].index_add_(0, level, mse.cpu().double())
@@ -237,7 +237,7 @@ class StageRun:
     # ---- its files ----
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state by name. The learning rate, and all that is random, follow from the step."""
+        """The state by name. The learning rate and the random numbers follow from the step."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         for name, parameter in self.network.named_parameters():
@@ -259,7 +259,7 @@ class StageRun:
             write_tensors(self.tensors(), self.folder / RESUME, self.identity)
 
     def load(self) -> None:
-        """Go on from resume.safetensors."""
+        """Restore the state from resume.safetensors."""
         file = self.folder / RESUME
         tensors = read_run(file, self.identity)
         try:
@@ -282,7 +282,7 @@ class StageRun:
             self.save_samples()
 
     def save_model(self) -> None:
-        """Write the averaged weights, fp16, as a model that load_model reads: into model/, which is replaced whole."""
+        """Replace model/ by the averaged weights in fp16, as a model that load_model reads."""
         partial, folder = self.folder / "model.partial", self.folder / "model"
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(BUNDLED["mini-if"], partial, ignore=shutil.ignore_patterns("*.md", "evaluation.json"))
@@ -293,26 +293,26 @@ class StageRun:
         partial.rename(folder)
 
     def save_stage(self, network: VUNet, folder: Path) -> None:
-        """Replace this stage in a model's folder; the rest of it is the bundled model's."""
+        """Replace this stage in a model's folder; the other stage is the bundled model's."""
         shutil.rmtree(folder / self.unet_folder)
         network.save_pretrained(folder / self.unet_folder)
 
     def save_samples(self, gamma: float = 5.0, steps: int = 20) -> None:
-        """Paint the course's prompts from the same noise as ever, into samples/."""
+        """Write samples for the course's prompts to samples/, always from the same noise."""
         prompts = [prompt for prompt in course_prompts() if prompt]
         embeddings = load_embeddings(BUNDLED["mini-if"])
         denoiser = TextDenoiser(self.average.eval(), self.schedule, embeddings[""][None].float())
         cond = torch.stack([embeddings[prompt] for prompt in prompts]).float()
         with bf16_autocast(self.device):
-            pictures = paint(guided(denoiser, gamma), cond, len(prompts), steps=steps, threshold=dynamic_threshold)
+            images = paint(guided(denoiser, gamma), cond, len(prompts), steps=steps, threshold=dynamic_threshold)
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
-        picture = grid(list(pictures.clamp(-1, 1)), prompts, columns=9, cell=128)
-        picture.save(self.folder / "samples" / f"step-{self.step:07d}.png")
+        image = grid(list(images.clamp(-1, 1)), prompts, columns=9, cell=128)
+        image.save(self.folder / "samples" / f"step-{self.step:07d}.png")
 
 
 def stage_history(folder: Path) -> Tensor:
-    """The run's loss (rows, 11) when it was last saved: the step, and v's mean loss at ten noise levels since the row
-    before."""
+    """The last saved loss history of a run (rows, 11): the step, and v's mean loss at ten noise levels since the
+    previous row."""
     return read_tensors(Path(folder) / RESUME)[0]["history"]
 
 
@@ -320,7 +320,7 @@ def stage_history(folder: Path) -> Tensor:
 
 
 def main(arguments: list[str] | None = None, run_class: type[StageRun] = StageRun) -> None:
-    """Train a stage of Mini-IF in a folder; the same command again goes on where it stopped."""
+    """Train a stage of Mini-IF in a folder; the same command resumes an interrupted run."""
     module = Path(inspect.getfile(run_class)).stem
     parser = argparse.ArgumentParser(prog=f"python -m making.mini_if.{module}", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
@@ -342,7 +342,7 @@ def main(arguments: list[str] | None = None, run_class: type[StageRun] = StageRu
 
 
 def run_command(args: argparse.Namespace, run_class: type[StageRun]) -> None:
-    """What the command's arguments ask for."""
+    """Run the command."""
     recipe = run_class.recipe_class()
     given = {field.name: getattr(args, field.name) for field in fields(recipe)}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
@@ -356,7 +356,7 @@ def run_command(args: argparse.Namespace, run_class: type[StageRun]) -> None:
     report = functools.partial(print, flush=True) if run.accelerator.is_main_process else lambda *_: None
     report(f"{recipe}, in {args.out}, from step {run.step}")
     if unet_folder is None and isinstance(network, PatchUNet):
-        report("No --init: the drafts will mean nothing. Let python -m making.mini_if.drafts teach the drafter first.")
+        report("No --init: the drafter is untrained. Run python -m making.mini_if.drafts, then --init with its folder.")
     with claim(args.out) if run.accelerator.is_main_process else nullcontext():
         began, done = time.monotonic(), run.step
         for progress in run.train():
@@ -367,7 +367,7 @@ def run_command(args: argparse.Namespace, run_class: type[StageRun]) -> None:
                 began, done = time.monotonic(), progress.step
             if progress.step % args.samples_every == 0 and progress.step < recipe.steps:
                 run.save_results()
-        # also when there was nothing left to train: an earlier run may have been killed before it came to this
+        # even if no step was left: an earlier run may have been killed before it saved its results
         run.save_results()
         report(f"done: {args.out / 'model'}")
 

@@ -1,8 +1,8 @@
-"""Mini-IF's training, stage II: as stage I, but on crops of 256-pixel pictures, which are shown blurred and noised too.
+"""Training of Mini-IF's stage II: as stage I, but on crops of 256-pixel images, conditioned on blurred, noised twins.
 
     python -m making.mini_if.upscaling --out runs/mini-if-ii
 
-Everything else is as in training.py, also what is in the folder; samples/ shows art of held-out pairs.
+Everything else is as in training.py, including the folder's contents; samples/ shows art of held-out pairs.
 """
 
 import functools
@@ -29,17 +29,17 @@ from .recipe import StageRecipe
 from .training import StageRun
 from .training import main as train_stage
 
-SIZE = 256  # of the pictures
+SIZE = 256  # of the images
 
 
 @dataclass(frozen=True)
 class UpscaleRecipe(StageRecipe):
-    """How stage II learns.
+    """The hyperparameters of stage II's training.
 
     Args:
         batch_size: crops in each step.
         crop: their height and width in pixels, a multiple of 16.
-        crops: from each picture, since a picture takes longer to make than to learn from.
+        crops: per image, because composing an image takes longer than training on it.
     """
 
     steps: int = 3000
@@ -51,7 +51,7 @@ class UpscaleRecipe(StageRecipe):
     crops: int = 4
 
     network_class = UpscaleUNet
-    coarsest = 8  # there is no attention
+    coarsest = 8  # it has no attention
 
     def __post_init__(self):
         super().__post_init__()
@@ -65,21 +65,21 @@ class UpscaleRecipe(StageRecipe):
 
 
 class UpscaleRun(StageRun):
-    """All that a training run of stage II consists of, and its file."""
+    """A training run of stage II, and its files."""
 
     recipe_class = UpscaleRecipe
     size = SIZE
     unet_folder = f"{STAGE_2}/unet"
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """n crops, the indices of their captions (n,), and their low-resolution twins and these' noise levels."""
+        """n crops, the indices of their captions (n,), their low-resolution twins and the twins' noise levels."""
         crops, crop = self.recipe.crops, self.recipe.crop
         examples = self.dataset.examples(-(-n // crops), generator)
-        low = enlarged(softened(shrunk(examples.pictures), generator), SIZE)
-        # upscale's noise level is 250 unless it is told another; beyond twice that, it would paint a picture of its own
+        low = enlarged(softened(shrunk(examples.images), generator), SIZE)
+        # upscale's default noise level is 250; beyond twice that, it would ignore the low-resolution image
         level = (self.schedule.T / 2 * torch.rand(len(low), generator=generator) ** 2).long()
         low, _ = forward(low, level, self.schedule.alphas_cumprod, generator=generator)
-        pairs = torch.cat([examples.pictures, aligned(low)], dim=1)
+        pairs = torch.cat([examples.images, aligned(low)], dim=1)
         corners = torch.randint(SIZE - crop + 1, (n, 2), generator=generator).tolist()
         pairs = torch.stack([pairs[i // crops, :, y : y + crop, x : x + crop] for i, (y, x) in enumerate(corners)])
         x0, low = pairs.chunk(2, dim=1)  # (n, 3, crop, crop) each
@@ -101,36 +101,36 @@ class UpscaleRun(StageRun):
         pipeline.save_pretrained(folder / STAGE_2)
 
     def save_samples(self, steps: int = 20) -> None:
-        """Enlarge eight pictures of held-out pairs, the same ones as ever, into samples/: Lanczos, stage II, real."""
+        """Write eight enlarged images of held-out pairs, always the same, to samples/: Lanczos, stage II, real."""
         examples = self.dataset.examples(8, torch.Generator().manual_seed(0), which=self.dataset.held_out)
         seeded = torch.Generator().manual_seed(0)
-        small, text = shrunk(examples.pictures), self.dataset.states[examples.captions].float()
+        small, text = shrunk(examples.images), self.dataset.states[examples.captions].float()
         with bf16_autocast(self.device):
             large = upscale(self.denoiser(), small, text, steps=steps, generator=seeded, progress=False)
         titles = [self.dataset.texts[caption] for caption in examples.captions]
-        rows = [list(pictures) for pictures in (lanczos(small, SIZE), large.cpu(), examples.pictures)]
+        rows = [list(images) for images in (lanczos(small, SIZE), large.cpu(), examples.images)]
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
-        picture = grid(rows, titles, rows=["Lanczos", "stage II", "real"], cell=SIZE)
-        picture.save(self.folder / "samples" / f"step-{self.step:07d}.png")
+        image = grid(rows, titles, rows=["Lanczos", "stage II", "real"], cell=SIZE)
+        image.save(self.folder / "samples" / f"step-{self.step:07d}.png")
 
     def denoiser(self) -> UpscaleDenoiser:
-        """The averaged weights, ready to paint."""
+        """A denoiser with the averaged weights."""
         empty = self.dataset.states[EMPTY][None].float()
         return UpscaleDenoiser(self.average.eval(), self.schedule, empty, self.schedule)
 
 
-def shrunk(pictures: Tensor) -> Tensor:
-    """Pictures (B, 3, 256, 256) as small as stage I paints them, (B, 3, 64, 64)."""
-    return F.avg_pool2d(pictures, 4)
+def shrunk(images: Tensor) -> Tensor:
+    """Images (B, 3, 256, 256), shrunk to stage I's size, (B, 3, 64, 64)."""
+    return F.avg_pool2d(images, 4)
 
 
-def softened(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Half of the pictures (B, 3, H, W) blurred, more or less: what stage I paints is softer than art."""
+def softened(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur half of the images (B, 3, H, W) by random amounts, because stage I's samples are softer than art."""
     near = torch.tensor([0.25, 0.5, 0.25])
     kernel = (near[:, None] * near).expand(3, 1, 3, 3)
-    blurred = F.conv2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-    amount = (2 * torch.rand(len(pictures), 1, 1, 1, generator=generator) - 1).clamp(min=0)
-    return torch.lerp(pictures, blurred, amount)
+    blurred = F.conv2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    amount = (2 * torch.rand(len(images), 1, 1, 1, generator=generator) - 1).clamp(min=0)
+    return torch.lerp(images, blurred, amount)
 
 
 main = functools.partial(train_stage, run_class=UpscaleRun)

@@ -8,17 +8,17 @@ from .concepts import FOLDER
 
 
 class RenderError(RuntimeError):
-    """A model that cannot be rendered, and what to do about it."""
+    """A model that cannot be rendered. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """Where the camera stands.
+    """A position of the camera.
 
     Args:
         azimuth: in degrees, 0 in front of the model, 90 at its left-hand side (the viewer's right).
         elevation: in degrees above the ground.
-        words: what a caption may say about it, such as "from the side"; empty if there is nothing to say.
+        words: for captions, such as "from the side"; may be empty.
     """
 
     azimuth: int
@@ -32,7 +32,7 @@ class Side:
 
 
 def words(azimuth: int, elevation: int) -> str:
-    """What a caption may say about a view of something that has a front.
+    """The words for a view of an object that has a front.
 
     >>> words(180, 15), words(270, 15), words(40, 20)
     ('from behind', 'from the side', '')
@@ -53,11 +53,11 @@ FRONT = [(-65, 15), (-40, 22), (-20, 12), (0, 15), (20, 25), (40, 12), (65, 20)]
 VIEWS = {
     # things with a front, from all sides
     "around": tuple(Side(*angles, words(*angles)) for angles in ROUND),
-    # things whose sides all look as well, or have no names
+    # things that look alike from all sides, or whose sides have no names
     "any side": tuple(Side(*angles) for angles in ROUND),
-    # things whose back says nothing
+    # things that cannot be recognised from behind
     "front": tuple(Side(*angles, words(*angles)) for angles in FRONT),
-    # things that have no front
+    # things without a front
     "turned": tuple(Side(60 * i, elevation) for i, elevation in enumerate((12, 20, 28, 15, 24, 10))),
     # flat things, such as a plate of food
     "plate": tuple(Side(60 * i, elevation) for i, elevation in enumerate((30, 40, 50, 35, 60, 45))),
@@ -75,12 +75,12 @@ class Model:
         catalogue, name, path: the package's catalogue, and name and path of the model in it.
         creator, licence: for attribution; the licence is an SPDX identifier.
         concept: what it shows; usually one of concepts.json.
-        called: what captions call it, articles included.
-        shown: from where; a key of VIEWS.
+        called: its names in captions, with articles.
+        shown: the camera's positions; a key of VIEWS.
         split: "train" or "held out".
-        turn: degrees by which the model is turned about the vertical first, so that its front is in front.
-        rotation: a 3×3 matrix (nine numbers, by rows) that sets the model upright first; empty if it stands already.
-        without: names of views that do not show what it is.
+        turn: degrees by which the model is first turned about the vertical, to face the front.
+        rotation: a 3×3 matrix (nine numbers, by rows) that first sets the model upright; empty if it is upright.
+        without: names of views in which it cannot be recognised.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Model:
 
     @property
     def views(self) -> tuple[Side, ...]:
-        """Those that are rendered."""
+        """The views that are rendered."""
         return tuple(view for view in VIEWS[self.shown] if view.name not in self.without)
 
     def file(self, view: Side) -> str:
@@ -108,7 +108,7 @@ class Model:
 
 
 def read_models(file: Path = FOLDER / "renders.json") -> tuple[Model, ...]:
-    """The models that are rendered."""
+    """All models that are rendered."""
     entries = json.loads(file.read_text(encoding="utf-8"))
     lists = [{key: tuple(value) for key, value in entry.items() if isinstance(value, list)} for entry in entries]
     return tuple(Model(**entry | tuples) for entry, tuples in zip(entries, lists))
