@@ -1,10 +1,10 @@
-"""Write where the notebooks come from into each of them: `make badges REPO=owner/name [REF=main]`.
+"""Write badges and the repository's address into the notebooks: `make badges REPO=owner/name [REF=main]`.
 
-Under the title, badges that open this repository's notebook in Colab or Kaggle. In the first code cell, the repository
-and the revision that it fetches there. Run again, it replaces both; nothing is executed, and outputs stay.
+The badges under the title open the repository's notebook in Colab or Kaggle. The first code cell has the repository and
+the revision that it fetches there. A second run replaces both. No cell is executed, and outputs stay.
 
     python -m ci.badges owner/name --ref v1.0       a branch or a tag
-    python -m ci.badges --clear                     no repository, no badges: for a copy that has no public home
+    python -m ci.badges --clear                     no repository and no badges: for a copy without a public repository
 """
 
 import argparse
@@ -49,14 +49,14 @@ def hosted_source(repo: str = "", ref: str = "") -> str:
 
 
 def title_source(source: str, name: str, repo: str = "", ref: str = "") -> str:
-    """A notebook's title cell with this repository's badges under its first line; without one, with none."""
+    """A notebook's title cell with the repository's badges under its first line, or without badges."""
     bare = re.sub(r"\n\n\[!\[Open in Colab\].*", "", source)
     title, line_end, text = bare.partition("\n")
     return title + ("\n\n" + BADGES.format(repo=repo, ref=ref, name=name) if repo else "") + line_end + text
 
 
 def write(notebook, name: str, repo: str = "", ref: str = "") -> None:
-    """Put badges and the first code cell into a notebook, in the place of what an earlier call put there."""
+    """Put badges and the first code cell into a notebook, replacing those of an earlier call."""
     title, *cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
     title.source = title_source(title.source, name, repo, ref)
     hosted = new_code_cell(hosted_source(repo, ref), id=TAG, metadata={"tags": [TAG]})

@@ -1,7 +1,8 @@
-"""Do the notebooks run on Colab? An imitation of it: `make colab`, a part of `make test-all`.
+"""Run the notebooks in an imitation of Colab: `make colab`, a part of `make test-all`.
 
-build/colab is an environment with Colab's versions and without the kit. The notebooks carry badges, lie in a folder of
-their own, and their first cell clones the last commit of this repository, which git finds here in GitHub's place.
+build/colab is an environment with Colab's versions and without the kit. The notebooks have badges and are in their own
+folder. Their first cell clones the last commit of this repository, because git is told to find it here instead of on
+GitHub.
 
     python -m ci.colab                       every notebook
     python -m ci.colab --notebooks a1_1      one
@@ -23,7 +24,7 @@ from ci.run_notebooks import BUILD, NOTEBOOKS, ROOT, run_all
 
 VERSIONS = ROOT / "ci" / "colab-versions.txt"
 ENVIRONMENT = BUILD / "colab"
-FREEZE = ENVIRONMENT / "freeze.txt"  # what was installed before any notebook ran
+FREEZE = ENVIRONMENT / "freeze.txt"  # the packages before any notebook ran
 REPO, REF = "somebody/a-fork", "main"
 
 
@@ -49,7 +50,7 @@ def main() -> int:
 
 
 def environment() -> Path:
-    """The Python of an environment in which is what Colab has, and nothing that a notebook installed there before."""
+    """The Python of an environment with Colab's packages, and nothing that an earlier notebook installed."""
     python = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not FREEZE.is_file():
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
@@ -72,7 +73,7 @@ def installed(python: Path) -> set[str]:
 
 
 def open_on_colab(names: list[str], folder: Path, python: Path) -> list[Path]:
-    """The notebooks as a badge opens them; this process's environment variables become those of a Colab runtime."""
+    """The notebooks as a badge opens them. Sets this process's environment variables as on Colab."""
     content = folder / "content"
     content.mkdir()
     for name in names:
@@ -89,7 +90,7 @@ def open_on_colab(names: list[str], folder: Path, python: Path) -> list[Path]:
     argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
 
-    os.environ.pop("PYTHONPATH", None)  # helpers/ comes from the clone, or not at all
+    os.environ.pop("PYTHONPATH", None)  # helpers/ must come from the clone
     os.environ.update(
         COLAB_RELEASE_TAG="imitated",
         HOME=str(folder),
@@ -102,7 +103,7 @@ def open_on_colab(names: list[str], folder: Path, python: Path) -> list[Path]:
 
 
 def first_output(file: Path) -> str:
-    """What the first code cell printed."""
+    """The printed output of the first code cell."""
     cells = [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
     return " ".join(output.text.strip() for output in cells[0].outputs if output.output_type == "stream")
 

@@ -1,7 +1,7 @@
-"""Make the course run on a hosted notebook server (Colab, Kaggle), from its clone there: a notebook's first cell.
+"""Set up the course on a hosted notebook server (Colab, Kaggle), from a clone there. A notebook's first cell calls it.
 
-Nothing is installed but what is missing. PyTorch, torchvision and NumPy stay what they are: those of the host fit its
-GPU and its driver, and the running kernel may have loaded them already.
+Only missing packages are installed. PyTorch, torchvision and NumPy are never replaced: the host's versions fit its GPU
+and driver, and the running kernel may have loaded them already.
 """
 
 import importlib
@@ -19,7 +19,7 @@ KEPT = ("torch", "torchvision", "numpy")
 
 
 def prepare() -> None:
-    """Install what is missing, and go where the notebooks expect to be: their folder, with helpers/ to be imported."""
+    """Install missing packages, change to the notebooks' folder, and make helpers/ importable."""
     install(missing(needed(FOR_STUDENTS.read_text(encoding="utf-8"))))
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
@@ -42,7 +42,7 @@ def version(package: str) -> str | None:
 
 
 def missing(requirements: list[Requirement]) -> list[Requirement]:
-    """Those that are not installed, or too old. Raises a RuntimeError for one that is too old but must stay."""
+    """Requirements that are not installed, or too old. Raises a RuntimeError for one that must not be replaced."""
     lacking = []
     for requirement in requirements:
         installed = version(requirement.name)
@@ -58,10 +58,10 @@ def missing(requirements: list[Requirement]) -> list[Requirement]:
 
 
 def install(requirements: list[Requirement]) -> None:
-    """Let pip install these, and change nothing of what must stay."""
+    """Install these with pip, without changing the packages that must stay."""
     if not requirements:
         return
-    # named with their versions, they are there already, and pip has to leave them
+    # naming the installed versions makes pip keep them
     kept = [f"{package}=={version(package)}" for package in KEPT if version(package)]
     wanted = [str(requirement) for requirement in requirements]
     try:
@@ -71,5 +71,5 @@ def install(requirements: list[Requirement]) -> None:
             f"pip could not install {', '.join(wanted)}; it says why above. "
             "Kaggle: is Internet switched on in the notebook's settings?"
         ) from error
-    importlib.invalidate_caches()  # or this kernel would not see them
+    importlib.invalidate_caches()  # so that this kernel finds them
     print(f"Installed {', '.join(wanted)}.")

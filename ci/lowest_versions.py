@@ -1,6 +1,6 @@
-"""Print requirements.txt with each lower bound as the version: what `make lowest` hands to pip as constraints.
+"""Print requirements.txt with each lower bound as the version: the constraints of `make lowest`.
 
-It needs nothing but Python, since it runs before anything is installed.
+It needs only Python, because it runs before anything is installed.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Do the notebooks notice a mistake in the library? `make test-all` plants some, one at a time, and wants red.
+"""Check that nbval notices mistakes in the library: a part of `make test-all`.
 
-Each mistake goes into a copy of helpers/, against which nbval runs the notebook of its section.
+Each mistake is made in a copy of helpers/, with which nbval runs the notebook of its section. It has to fail.
 """
 
 import os

@@ -1,9 +1,9 @@
 """Execute the notebooks with papermill and collect their images: `make course`.
 
 Each notebook runs in a fresh kernel and is written to build/: on GPUs, one at a time on each of them; on a CPU, two at
-a time if there are cores for the threads of both (helpers/devices.py), else one. A notebook that fails is named with
-its cell and error, and is not tried again; the others still run. build/index.html shows the images of all of them. What
-an earlier run left in build/ is removed first.
+a time if there are enough cores for both (helpers/devices.py), else one. If a notebook fails, its cell and error are
+printed, and the others still run. build/index.html shows the images of all of them. The results of an earlier run in
+build/ are removed first.
 
     python -m ci.run_notebooks                              all of them
     python -m ci.run_notebooks --notebooks "a1_4 a1_8"      some
@@ -40,20 +40,20 @@ TIMEOUT = 3600  # seconds for a cell
 
 
 class Outcome(NamedTuple):
-    """Of one notebook."""
+    """The outcome of one notebook."""
 
     name: str
     seconds: float
-    error: str | None  # what failed, with its cell, if anything did
+    error: str | None  # the error and its cell, if it failed
 
 
 def main() -> int:
     args = parse_arguments()
-    # no user can move a slider or watch a progress bar; and idle threads sleep, as in the Makefile
+    # there is no user to move a slider or watch a progress bar; idle threads sleep, as in the Makefile
     os.environ.update(COURSE_HEADLESS="1", TQDM_DISABLE="1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     clear(BUILD)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # which, like Ctrl-C, ends the kernels
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as after Ctrl-C, the kernels end
 
     started, outcomes, devices, at_once = time.time(), [], gpus(), notebooks_at_once()
     total = len(args.notebooks)
@@ -68,7 +68,7 @@ def main() -> int:
             if args.save and not outcome.error:
                 save(outcome.name)
     except (KeyboardInterrupt, SystemExit) as stop:
-        print(f"Stopped: {len(outcomes)} of {total} notebooks are done, and lie in {os.path.relpath(BUILD, ROOT)}/.")
+        print(f"Stopped: {len(outcomes)} of {total} notebooks are done, and are in {os.path.relpath(BUILD, ROOT)}/.")
         return stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT
     failed = [outcome.name for outcome in outcomes if outcome.error]
     write_gallery(BUILD, args.notebooks, failed)
@@ -78,14 +78,14 @@ def main() -> int:
 
 
 def clear(build: Path) -> None:
-    """Remove the notebooks and the gallery of an earlier run, which would otherwise pass for this one's."""
+    """Remove the notebooks and the gallery of an earlier run."""
     build.mkdir(exist_ok=True)
     for file in (*build.glob("*.ipynb"), build / "index.html"):
         file.unlink(missing_ok=True)
 
 
 def summary(outcomes: list[Outcome], seconds: float) -> str:
-    """How many notebooks ran, which did not, and how long each took."""
+    """How many notebooks ran, which failed, and how long each took."""
     failed = [outcome.name for outcome in outcomes if outcome.error]
     slowest_first = sorted(outcomes, key=lambda outcome: -outcome.seconds)
     times = ", ".join(f"{outcome.name} {outcome.seconds:.1f}" for outcome in slowest_first)
@@ -113,18 +113,18 @@ def parse_arguments() -> argparse.Namespace:
     if args.timeout < 0:
         parser.error(f"--timeout is {args.timeout}; wanted seconds, or 0 for no limit")
     if args.model:
-        # a folder is named from here, but the notebooks run in their own
+        # the path is relative to this folder, but the notebooks run in theirs
         folder = Path(args.model)
         args.parameters["model"] = str(folder.resolve()) if folder.is_dir() else args.model
     if args.save and args.parameters:
-        parser.error("--save writes what is committed, so it runs with the notebooks' own parameters")
+        parser.error("--save writes the committed notebooks, so it allows no other parameters than theirs")
     return args
 
 
 def choose_notebooks(text: str) -> list[str]:
     """The names in a text such as 'a1_4 a1_8' or 'a1_4, a1_8.ipynb'; of all notebooks if it is empty.
 
-    Raises a ValueError for a name that no notebook has, and for a text that has none.
+    Raises a ValueError for an unknown name, and for a text without a name.
     """
     there = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
     if not text.strip():
@@ -137,7 +137,7 @@ def choose_notebooks(text: str) -> list[str]:
 
 
 def read_parameters(text: str) -> dict:
-    """Parameters for the notebooks, from 'seed=3 steps=20'. Raises a ValueError for what is not name=value."""
+    """Parameters for the notebooks, from 'seed=3 steps=20'. Raises a ValueError for anything else."""
     parameters = {}
     for pair in text.split():
         name, _, value = pair.partition("=")
@@ -156,7 +156,7 @@ def check_known(parameters: dict, notebooks: list[Path]) -> None:
         return
     known = set()
     for notebook in notebooks:
-        with suppress(Exception):  # one that cannot be read is reported when it is run
+        with suppress(Exception):  # an unreadable one is reported when it is run
             known |= papermill.inspect_notebook(str(notebook)).keys()
     unknown = [name for name in parameters if name not in known]
     if unknown:
@@ -164,8 +164,8 @@ def check_known(parameters: dict, notebooks: list[Path]) -> None:
 
 
 def gpus() -> list[str]:
-    """The CUDA devices to share the notebooks out over, by the names that CUDA_VISIBLE_DEVICES gives them."""
-    import torch  # here, since the workers import this file and need no torch
+    """The CUDA devices to run notebooks on, as CUDA_VISIBLE_DEVICES names them."""
+    import torch  # imported here, because the workers need no torch
 
     count = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -173,7 +173,7 @@ def gpus() -> list[str]:
 
 
 def notebooks_at_once() -> int:
-    """How many notebooks to run at a time on the CPU: two if there are cores for the threads of both, else one."""
+    """How many notebooks to run at a time on the CPU: two if there are enough cores for both, else one."""
     import torch
 
     from helpers.devices import cores  # which also limits the threads
@@ -189,9 +189,9 @@ def run_all(
     at_once: int = 1,
     timeout: int = TIMEOUT,
 ) -> Iterator[Outcome]:
-    """Run notebooks into a folder, one at a time on each device, or so many at once if there are none; yields each."""
+    """Run notebooks into a folder, one at a time on each device, or several at once on the CPU. Yields each outcome."""
     context = multiprocessing.get_context("spawn")
-    free = context.SimpleQueue()  # devices that no worker has taken
+    free = context.SimpleQueue()  # devices without a worker
     for device in devices:
         free.put(device)
     workers = len(devices) or at_once
@@ -201,23 +201,23 @@ def run_all(
             for future in as_completed(futures):
                 try:
                     yield future.result()
-                except BrokenProcessPool as error:  # a worker was killed, and the pool with it
+                except BrokenProcessPool as error:  # a worker was killed, which breaks the pool
                     yield Outcome(futures[future].stem, 0.0, f"FAILED: {error}")
-        except BaseException:  # Ctrl-C, for one: the kernels end with their workers, and no other notebook begins
+        except BaseException:  # such as Ctrl-C: the kernels end with their workers, and no other notebook begins
             for worker in multiprocessing.active_children():
                 worker.terminate()
             raise
 
 
 def start_worker(free: multiprocessing.SimpleQueue, has_devices: bool) -> None:
-    """Once in each worker: the kernels that it starts will see one device, and no other."""
+    """Run once in each worker: the kernels that it starts will see only one device."""
     warnings.filterwarnings("ignore", category=UserWarning, module="papermill")
     if has_devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = free.get()
 
 
 def execute(notebook: Path, build: Path, parameters: dict, timeout: int = TIMEOUT) -> Outcome:
-    """Run one notebook in a fresh kernel, and write it to the build folder, as far as it came; timeout is of a cell."""
+    """Run one notebook in a fresh kernel, and write it to the build folder, even if it fails. `timeout` is per cell."""
     start, error, output = time.time(), None, build / notebook.name
     try:
         executed = papermill.execute_notebook(
@@ -228,8 +228,8 @@ def execute(notebook: Path, build: Path, parameters: dict, timeout: int = TIMEOU
             cwd=notebook.parent,
             progress_bar=False,
             execution_timeout=timeout or None,
-            store_widget_state=False,  # controls that no reader can move, and that GitHub's viewer stumbles over
-            # the kernel's own log: it warns of things no reader can help, and calls its end an error, KeyboardInterrupt
+            store_widget_state=False,  # a reader cannot use the controls, and GitHub's viewer fails on them
+            # the kernel's own log: irrelevant warnings, and a KeyboardInterrupt when it ends
             extra_arguments=["--IPKernelApp.log_level=50"],
         )
         error = exit_in(executed)
@@ -239,14 +239,13 @@ def execute(notebook: Path, build: Path, parameters: dict, timeout: int = TIMEOU
         error = f"FAILED in {last_cell(output)}: it took longer than {timeout} s (--timeout, or make's TIMEOUT)"
     except DeadKernelError:
         error = f"FAILED in {last_cell(output)}: the kernel died"
-    except Exception as failure:  # a kernel that never came up, or no notebook: say so, and go on with the others
+    except Exception as failure:  # the kernel did not start, or the file is no notebook
         error = f"FAILED: {type(failure).__name__}: {failure}"
     return Outcome(notebook.stem, time.time() - start, error)
 
 
 def exit_in(notebook) -> str | None:
-    """Which cell of an executed notebook called sys.exit(), if one did. Papermill leaves the cells below it and is
-    content."""
+    """The error of a cell that called sys.exit(), if there is one. (Papermill skips the cells below it silently.)"""
     for index, cell in enumerate(notebook.cells):
         if any(output.get("ename") == "SystemExit" for output in cell.get("outputs", [])):
             return f"FAILED in cell {index} [{cell.execution_count}]: SystemExit: the cells below it did not run"
@@ -254,7 +253,7 @@ def exit_in(notebook) -> str | None:
 
 
 def last_cell(output: Path) -> str:
-    """The cell at which the execution of a notebook ended, by what papermill noted in the file."""
+    """The cell at which the execution of a notebook ended, from papermill's notes in the file."""
     with suppress(Exception):  # the file may be missing or half written
         cells = nbformat.read(output, as_version=4).cells
         begun = [index for index, cell in enumerate(cells) if cell.metadata.papermill.start_time]
@@ -263,7 +262,7 @@ def last_cell(output: Path) -> str:
 
 
 def save(name: str) -> None:
-    """Write an executed notebook back, without what differs from run to run."""
+    """Write an executed notebook back, without metadata that differ between runs."""
     notebook = nbformat.read(BUILD / f"{name}.ipynb", as_version=4)
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
     for cell in notebook.cells:

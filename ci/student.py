@@ -41,8 +41,7 @@ You need Python 3.11 or newer, and about 7 GB of disk (most of it PyTorch). In t
 
 Each notebook explains, runs and plays first. Under *Your turn* you write a function, in the place of the line
 `raise NotImplementedError(…)`; the cell below it says at once what is wrong with it, and where to look. Once it is
-right, the notebook goes on with yours; until then, with the kit's own, which is in `helpers/` for whoever wants to read
-it.
+right, the notebook goes on with yours; until then, with the kit's own, whose source is in `helpers/`.
 """
 
 
@@ -50,7 +49,7 @@ it.
 
 
 def stub(exercise: Exercise, name: str) -> str:
-    """The source of a function or class of this name that has everything but what the student writes."""
+    """The source of a function or class without the part that the student writes."""
     kits_own = exercise.kits_own()
     source = textwrap.dedent(inspect.getsource(kits_own))
     node = ast.parse(source).body[0]

@@ -1,5 +1,5 @@
-"""DeepFloyd IF in small: every kind of block and every flag of IF-I-XL, IF-II-L and their T5, with few channels and
-random weights, saved as the hub has them. Made in seconds, for tests; never stored.
+"""A tiny DeepFloyd IF for tests: every kind of block and every flag of IF-I-XL, IF-II-L and their T5, with few channels
+and random weights, saved in the hub's format. It is made in seconds and never stored.
 
 The flags are those of the published configs; ci/bench/memory_table.py says where these can be read.
 
@@ -57,7 +57,7 @@ STAGE_2 = BOTH | {
 
 
 def save_tiny_if(stage_1: Path, stage_2: Path, size: int = 64, variant: str | None = "fp16") -> None:
-    """Both stages, each with text encoder and tokenizer, for pictures of so many pixels and four times as many."""
+    """Save both stages with text encoder and tokenizer, for images of `size` and 4 · `size` pixels."""
     torch.manual_seed(0)
     save_tokenizer(stage_1 / "tokenizer")
     parts = {
@@ -85,7 +85,7 @@ def save_tiny_if(stage_1: Path, stage_2: Path, size: int = 64, variant: str | No
             torch.nn.Module.to(pipeline.unet, torch.float16)
             torch.nn.Module.to(pipeline.text_encoder, torch.float16)
         pipeline.save_pretrained(folder, variant=variant)
-        shutil.rmtree(folder / "tokenizer")  # today's transformers writes more than the hub has
+        shutil.rmtree(folder / "tokenizer")  # current versions of transformers write more files than the hub has
         save_tokenizer(folder / "tokenizer")
 
 
@@ -95,7 +95,7 @@ def text_encoder() -> T5EncoderModel:
 
 
 def save_tokenizer(folder: Path) -> None:
-    """T5's own files, as the hub has them: a SentencePiece model, here of single letters, and two lists of names."""
+    """Save T5's files in the hub's format: a SentencePiece model, here of single letters, and two lists of names."""
     lines = [*course_prompts(), "abcdefghijklmnopqrstuvwxyz0123456789.,-'"]
     letters = set("".join(lines).lower().replace(" ", "▁"))
     folder.mkdir(parents=True, exist_ok=True)

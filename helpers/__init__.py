@@ -2,17 +2,17 @@
 
 From the ground floor up; a module imports only from those above it in this list:
 
-    validate       what was given and what is wanted: the checks behind every clear error
-    command        an expected error ends a command with a sentence
+    validate       checks of arguments, with clear error messages
+    command        error messages of the commands
     files          files that are complete at every moment
-    checksums      whether a file still holds what was written into it
+    checksums      checksums of files
     devices        the device, its precision, and the number of threads
-    hub            models from the Hugging Face hub, and what to do when it refuses
-    checkpoints    files of tensors that are whole at every moment
-    memory         where networks wait that are too large for the GPU
+    hub            downloads from the Hugging Face hub
+    checkpoints    files of tensors, and locks on folders
+    memory         plans for networks that do not fit into the GPU's memory
     schedule       the noise schedule, and the timesteps that a sampler visits
     patch_unet     Mini-IF's network, stage I
-    upscale_unet   the network of its stage II, which enlarges
+    upscale_unet   Mini-IF's network, stage II, which enlarges
     unet           Part B's networks
     denoisers      the seam between the maths and a network, and guidance
     if_denoisers   the adapter for networks that read text, such as Mini-IF's and DeepFloyd IF's
@@ -21,27 +21,27 @@ From the ground floor up; a module imports only from those above it in this list
     editing        SDEdit and inpainting
     illusions      anagrams and hybrids
     digits         the adapter for Part B's networks, and sampling digits
-    text_encoders  text as states: the encoders of Mini-IF and DeepFloyd IF
-    prompts        the files that keep the text states of prompts
-    stages         the folders and files of a model's stages
+    text_encoders  the text encoders of Mini-IF and DeepFloyd IF
+    prompts        files with the text states of prompts
+    stages         a model's folders and files
     models         text-to-image models
     data           test images, masks, MNIST
     results        the trained digit networks that ship with the kit
     tasks          what Part B's networks learn
-    recipes        how long and how fast they learn it
+    recipes        the hyperparameters of their training
     processes      several processes that train one network
     training       Part B's training loop
-    metrics        how good sampled digits are
+    metrics        the quality of sampled digits
     show           grids, curves, animations
     diagrams       Part B's networks, drawn
     drawing        a sketch pad, and a mask painter
-    widgets        controls to play with
-    checks         what students write, checked
+    widgets        explorers with controls, and a live loss curve
+    checks         checks of what students write
 """
 
 import os
 
-# idle threads sleep instead of spinning, which would take time from others; OpenMP reads this when torch is loaded
+# idle threads sleep instead of spinning, so that other programs can run; OpenMP reads this when torch is loaded
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # diffusers loads the class that a model folder names only from modules that are already imported

@@ -1,4 +1,4 @@
-"""Files of tensors that are complete at every moment, and clear errors for files that are not."""
+"""Files of tensors with checksums, and locks on the folders that they are written to."""
 
 import json
 import re
@@ -26,9 +26,9 @@ __all__ = [
     "write_tensors",
 ]
 
-CHECKSUM = "sha256"  # a file's own, in its metadata
-RESUME = "resume.safetensors"  # in a run's folder: everything that the next step depends on
-LOCK = ".lock"  # in a folder: the process that holds it may write there
+CHECKSUM = "sha256"  # the key of a file's own checksum in its metadata
+RESUME = "resume.safetensors"  # in a run's folder: the complete state of the run
+LOCK = ".lock"  # in a folder: only the process that holds this lock may write there
 
 
 class TrainingError(RuntimeError):
@@ -36,7 +36,7 @@ class TrainingError(RuntimeError):
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
-    """Load the weights from a file into a network. Raises a TrainingError if they are of another network."""
+    """Load weights that were read from a file into a network. Raises a TrainingError if they do not fit it."""
     wanted = network.state_dict()
     odd = sorted(weights.keys() ^ wanted.keys())
     if odd:
@@ -54,19 +54,18 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], file: Path) -> 
 
 
 def only_writer(folder: Path, timeout: float = 60.0) -> AbstractContextManager:
-    """A context in which no other process or thread writes to the folder in such a context.
+    """A context that only one process or thread can enter at a time, for reading, changing and rewriting a file.
 
-    To read a file, change it and write it again needs one. Raises a TrainingError after `timeout` seconds of waiting.
+    Raises a TrainingError after `timeout` seconds of waiting.
     """
     return acquire(FileLock(lock_file(folder)), timeout)
 
 
 def claim(folder: Path) -> AbstractContextManager:
-    """Claim a folder for a training, until the end of the context or of this process, however it ends.
+    """Claim a folder for a training until the end of the context, or of this process, even if it is killed.
 
-    Raises a TrainingError if another process has claimed it. This process may claim it again: a training that was
-    interrupted in a notebook stays in memory, and must not be in the way of the next. What a killed process left
-    half written is removed.
+    Raises a TrainingError if another process has claimed it. The same process may claim it again, because a training
+    that was interrupted in a notebook stays in memory. Partial files of a killed process are removed.
     """
     claimed = acquire(FileLock(lock_file(folder), is_singleton=True, thread_local=False), timeout=0)
     for leftover in filter(Path.is_file, folder.glob(f"*{PARTIAL}")):
@@ -83,7 +82,7 @@ def lock_file(folder: Path) -> Path:
 
 
 def acquire(lock: BaseFileLock, timeout: float) -> AbstractContextManager:
-    """The context that ends with the lock's release; a TrainingError if the lock cannot be had."""
+    """A context that holds the lock. Raises a TrainingError if the lock cannot be acquired."""
     try:
         return lock.acquire(timeout=timeout)
     except NotImplementedError:  # a file system without locks
@@ -98,9 +97,9 @@ def acquire(lock: BaseFileLock, timeout: float) -> AbstractContextManager:
 
 
 def write_tensors(tensors: dict[str, Tensor], file: Path, about: dict[str, str]) -> None:
-    """Write tensors to a safetensors file that is, at every moment, the old one or the new one as a whole.
+    """Write tensors and metadata to a safetensors file, which is complete at every moment: the old one, then the new.
 
-    It carries the checksum of its contents. Where a list has the file, as for what ships, its line is renewed.
+    The metadata includes a checksum of the contents. If a list of checksums contains the file, its entry is updated.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     about = about | {CHECKSUM: tensors_sum(tensors, about)}
@@ -142,12 +141,14 @@ def load_adam(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dic
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a safetensors file, and its metadata.
 
-    Raises a TrainingError for a file that is missing, damaged, or differs from its checksum: its own, or a list's.
+    Raises a TrainingError for a file that is missing, damaged, or differs from its checksum (its own, or a list's).
     """
     if not file.is_file():
         raise TrainingError(f"there is no file {file}; wanted a checkpoint (.safetensors).")
     try:
-        content = file.read_bytes()  # at once: safe_open opens the file twice, and another may take its place between
+        content = (
+            file.read_bytes()
+        )  # at once, because safe_open opens the file twice, and it may be replaced in between
         tensors, size = load(content), int.from_bytes(content[:8], "little")
         about = json.loads(content[8 : 8 + size]).get("__metadata__", {})
     except (SafetensorError, OSError) as error:
@@ -157,7 +158,7 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         whole = checksum == tensors_sum(tensors, about)
     elif places(file):
         whole = is_listed(file)
-    else:  # written before files had checksums; unless it is their name that is damaged
+    else:  # written before files had checksums, unless the key itself is damaged
         whole = not any(re.fullmatch("[0-9a-f]{64}", value) for value in about.values())
     if not whole:
         raise TrainingError(f"{file} is damaged: it differs from its checksum. Fetch or make it again.")

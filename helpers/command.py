@@ -1,4 +1,4 @@
-"""What the commands `python -m …` have in common: an expected error ends them with a sentence, not with a traceback."""
+"""Shared by the commands `python -m …`: an expected error prints its message instead of a traceback."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator

@@ -34,12 +34,12 @@ __all__ = [
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 MAX_PIXELS = 50_000_000  # a 50-megapixel photograph; a decompression bomb claims far more
-MAX_SIZE = 2048  # of an image that is loaded, in pixels
+MAX_SIZE = 2048  # side of a loaded image, in pixels
 # by Pillow's names; MPO is a phone's JPEG with more than one image inside
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 MAX_IDX = 47_040_016  # bytes of MNIST's largest file; a gzip bomb unpacks to far more
 
-# MD5 of the raw files (not gzipped). They say which data set a folder holds, and that none of it is altered.
+# MD5 of the raw files (not gzipped). They identify the data set in a folder, and show that it is intact.
 DIGIT_FILES = {
     "MNIST": {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -54,28 +54,28 @@ DIGIT_FILES = {
         "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
     },
 }
-# where they lie below a folder: in it (Debian's dataset-fashion-mnist, and data/mnist), or as torchvision keeps them
+# where the files are: directly in a folder (Debian's dataset-fashion-mnist, data/mnist), or as torchvision stores them
 DIGIT_FOLDERS = (".", "MNIST/raw", "FashionMNIST/raw", "raw")
 
 
 class ImageError(ValueError):
-    """A picture that cannot be read, and why not."""
+    """An image that cannot be read. The message gives the reason."""
 
 
 class DataError(ValueError):
-    """A data set that cannot be read, and why not."""
+    """A data set that cannot be read. The message gives the reason."""
 
 
 def load_image(source: str | os.PathLike | bytes, size: int = 64) -> Tensor:
     """Read an image from a file, or from its bytes (an upload), as (1, 3, size, size) in [-1, 1].
 
-    The largest square in the middle is kept and resized. Turned upright by its EXIF tag; CMYK and 16-bit images are
-    converted; what is transparent becomes white. The formats are those of FORMATS.
+    The largest central square is cropped and resized. The EXIF orientation is applied, CMYK and 16-bit images are
+    converted, and transparent pixels become white. FORMATS lists the formats.
 
-    Raises an ImageError for what is not a whole, still image of a sensible size in one of these formats.
+    Raises an ImageError unless it is a complete still image of a reasonable size in one of these formats.
     """
     check_integer(size, "size", 1, MAX_SIZE)
-    image = open_image(source, check_picture, FORMATS)
+    image = open_image(source, check_header, FORMATS)
     square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     return from_pixels(torch.from_numpy(np.array(square)))
 
@@ -86,11 +86,11 @@ def open_image(
     formats: Sequence[str],
     convert: Callable[[Image.Image], Image.Image] | None = None,
 ) -> Image.Image:
-    """An image from a file, or from its bytes, if `check` accepts what its header says; upright and in RGB.
+    """An image from a file, or from its bytes, if `check` accepts its header; upright and in RGB.
 
     Args:
-        formats: the formats that Pillow may try, by its names. It knows others that start programs (EPS).
-        convert: what is done with it instead.
+        formats: Pillow's names of the allowed formats. (For others, such as EPS, Pillow would start programs.)
+        convert: replaces the conversion to upright RGB.
     """
     upload = isinstance(source, (bytes, bytearray, memoryview))  # ipywidgets 7 hands over bytes, 8 a memoryview
     if not upload and not isinstance(source, (str, os.PathLike)):
@@ -106,7 +106,7 @@ def open_image(
         raise ImageError(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}.") from None
     Image.init()  # older versions of Pillow lack some formats
     with file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow's, about oddities: MAX_PIXELS is stricter, the rest is harmless
+        warnings.simplefilter("ignore")  # Pillow's own: MAX_PIXELS is stricter, and the others are harmless
         try:
             with Image.open(file, formats=[format for format in formats if format in Image.OPEN]) as image:
                 check(image, name)
@@ -118,35 +118,35 @@ def open_image(
             raise ImageError(f"{name} is not an image that can be read, or is damaged; wanted {known}.") from None
         except Image.DecompressionBombError as error:
             raise ImageError(f"{name} is too large: {error}") from None
-        except Exception as error:  # on a damaged file, Pillow's decoders fail in any way
+        except Exception as error:  # on a damaged file, Pillow's decoders fail in many ways
             raise ImageError(f"{name} is damaged or truncated: {error or type(error).__name__}.") from error
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turned by its EXIF tag, in RGB."""
+    """The image in RGB, with its EXIF orientation applied."""
     return to_rgb(ImageOps.exif_transpose(image))
 
 
 def from_pixels(pixels: Tensor) -> Tensor:
-    """A picture as files have it, bytes (H, W, 3) from 0 to 255, as a model wants it: (1, 3, H, W) in [-1, 1], fp32."""
+    """An image as files have it, bytes (H, W, 3) from 0 to 255, as a model wants it: (1, 3, H, W) in [-1, 1], fp32."""
     if not isinstance(pixels, Tensor) or pixels.dtype != torch.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         given = f"{pixels.dtype} {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else type(pixels).__name__
         raise TypeError(f"pixels is {given}; wanted a torch.uint8 tensor (H, W, 3).")
     return pixels.permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, H, W)
 
 
-def check_picture(image: Image.Image, name: str) -> None:
-    """What can be told before the pixels are decoded."""
+def check_header(image: Image.Image, name: str) -> None:
+    """Checks before the pixels are decoded."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(f"{name} is {width}×{height} pixels; wanted at most {MAX_PIXELS // 1_000_000} million in all.")
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # a phone's JPEG with a depth or gain map behind it is one still picture
+    if frames > 1 and image.format != "MPO":  # (an MPO is a phone's photo with a depth or gain map)
         raise ImageError(f"{name} is animated, with {frames} frames; wanted one still image: save one frame of it.")
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB from whatever mode; transparency on white."""
+    """8-bit RGB from any mode; transparent pixels become white."""
     if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey (Pillow itself would clip it, not scale it)
         values = np.asarray(image, dtype=np.float64)
         top = 65535 if values.max() > 255 or image.mode.startswith("I;16") else 255
@@ -179,13 +179,13 @@ def rectangle_mask(top: int, left: int, bottom: int, right: int, size: int = 64)
 
 
 def mnist(train: bool = True, folder: str | os.PathLike | None = None) -> TensorDataset:
-    """MNIST: 28×28 pictures of digits (N, 1, 28, 28) in [0, 1], and their labels 0 … 9 (N,).
+    """MNIST: 28×28 images of digits (N, 1, 28, 28) in [0, 1], and their labels 0 … 9 (N,).
 
     The data set is kept in memory. `images, labels = mnist().tensors` gives everything, `mnist()[i]` one pair, and
     `mnist()[indices]` or `mnist()[:256]` a batch at once.
 
     Args:
-        train: the 60,000 pictures to train on, or the 10,000 to test with.
+        train: the 60,000 training images, or the 10,000 test images.
         folder: another copy of MNIST, or Fashion-MNIST, which has ten kinds of clothing in the same format: a root as
             torchvision downloads it, or Debian's /usr/share/datasets/fashion-mnist.
 
@@ -201,7 +201,7 @@ def mnist(train: bool = True, folder: str | os.PathLike | None = None) -> Tensor
     images, of_images = read_idx(folder, f"{part}-images-idx3-ubyte")  # (N, 28, 28)
     labels, of_labels = read_idx(folder, f"{part}-labels-idx1-ubyte")  # (N,)
     if of_images != of_labels:
-        raise DataError(f"{folder} has the pictures of {of_images} and the labels of {of_labels}; wanted one data set.")
+        raise DataError(f"{folder} has the images of {of_images} and the labels of {of_labels}; wanted one data set.")
     return TensorDataset(images[:, None].float() / 255, labels.long())
 
 
@@ -217,7 +217,7 @@ def find_digits(folder: Path) -> Path:
 
 
 def read_idx(folder: Path, name: str) -> tuple[Tensor, str]:
-    """One of MNIST's files, plain or gzipped, as a tensor of bytes; and which data set it belongs to."""
+    """One of MNIST's files, plain or gzipped, as a tensor of bytes, and the name of its data set."""
     file = next((folder / f for f in (name, name + ".gz") if (folder / f).is_file()), None)
     if file is None:
         raise DataError(f"there is no {name} or {name}.gz in {folder}; wanted MNIST's four files.")

@@ -31,7 +31,7 @@ def choose_device(asked: str | torch.device | None = None) -> torch.device:
 
     Apple's GPU computes only if it is asked for, as "mps": which operations it has differs between releases of PyTorch,
     and the kit has not been run on one. Where a device cannot run the networks' operations, a UserWarning says so, and
-    the CPU takes its place. Raises a ValueError for what is no device.
+    the CPU takes its place. Raises a ValueError for anything that is not a device.
     """
     if asked is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -50,17 +50,17 @@ def choose_device(asked: str | torch.device | None = None) -> torch.device:
 
 
 def try_operations(device: torch.device) -> None:
-    """Run what the networks are made of, on next to nothing. Raises whatever the device raises."""
+    """Run the networks' operations on tiny tensors. Raises the device's own errors."""
     x = torch.zeros(1, 4, 4, 4, device=device).contiguous(memory_format=torch.channels_last)
     x = F.conv2d(x, torch.zeros(4, 4, 3, 3, device=device), padding=1)
     x = F.gelu(F.batch_norm(F.group_norm(F.silu(x), 2), None, None, training=True))
     x = F.conv_transpose2d(F.avg_pool2d(x, 2), torch.zeros(4, 4, 2, 2, device=device), stride=2)
     x = F.interpolate(F.pixel_shuffle(F.pixel_unshuffle(x, 2), 2), scale_factor=2.0, mode="nearest")
-    F.scaled_dot_product_attention(*[x.flatten(2)] * 3).cpu()  # waits until it is done
+    F.scaled_dot_product_attention(*[x.flatten(2)] * 3).cpu()  # .cpu() waits for the result
 
 
 def best_dtype(device: str | torch.device) -> torch.dtype:
-    """For the weights of a network that only predicts: fp16 on CUDA, bf16 on a CPU that computes in it, else fp32."""
+    """For the weights of a network in inference: fp16 on CUDA, bf16 on a CPU that supports it, else fp32."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.float16
@@ -76,7 +76,7 @@ def load_in(dtype: torch.dtype, library: str) -> dict[str, torch.dtype]:
 def bf16_autocast(device: str | torch.device) -> AbstractContextManager:
     """A context in which convolutions run in bf16 where the device has it, else in fp32. The weights stay fp32.
 
-    bf16 has the range of fp32, so that, unlike in fp16, no gradient is too small for it and nothing needs scaling.
+    bf16 has the range of fp32. Unlike fp16, it needs no scaling, because no gradient underflows.
     """
     device = torch.device(device)
     if device.type not in HAVE_AUTOCAST:
@@ -86,12 +86,12 @@ def bf16_autocast(device: str | torch.device) -> AbstractContextManager:
 
 
 def no_autocast(device: torch.device) -> AbstractContextManager:
-    """A context in which nothing is cast to half precision, also inside of bf16_autocast's."""
+    """A context in which nothing is cast to half precision, even inside bf16_autocast."""
     return torch.autocast(device.type, enabled=False) if device.type in HAVE_AUTOCAST else nullcontext()
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the processor has bf16 arithmetic. Linux tells; elsewhere the answer is a safe no."""
+    """Whether the processor has bf16 arithmetic. Only Linux reports it; elsewhere the result is False."""
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text(encoding="utf-8").split() if cpuinfo.is_file() else []
     return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 
-from .show import DPI, GREY, Picture, finish
+from .show import DPI, GREY, Graphic, finish
 
 __all__ = ["draw_fcblock", "draw_unet"]
 
@@ -15,7 +15,7 @@ BLUE, ORANGE, GREEN = "#4c8ed9", "#d98032", "#3fa66b"  # images, time, class
 RADIUS = 0.16  # of the circle around a + or ×
 
 
-def draw_fcblock() -> Picture:
+def draw_fcblock() -> Graphic:
     """An FCBlock: two linear layers with a GELU between them, and one number for each channel of an image."""
     axes = new_axes(width=10.0, height=1.2)
     y = 0.6
@@ -28,7 +28,7 @@ def draw_fcblock() -> Picture:
     return finish(axes.figure, "an FCBlock: a signal (B, F_in), Linear, GELU, Linear, (B, F_out, 1, 1)")
 
 
-def draw_unet(*, time: bool = False, classes: bool = False) -> Picture:
+def draw_unet(*, time: bool = False, classes: bool = False) -> Graphic:
     """The UNet of B 1.1; with `time` that of B 2.1, with `time` and `classes` that of B 2.4."""
     signals = [("c", "×", GREEN)] * classes + [("t", "+", ORANGE)] * time  # in this order, from below
     row = 1.2 + 0.5 * len(signals)  # the distance from row to row

@@ -1,7 +1,6 @@
-// A sketch pad and a mask painter: a canvas with as many pixels as the model sees, shown enlarged.
+// A sketch pad and a mask painter: an enlarged canvas with as many pixels as the model's images.
 //
-// A sketch is opaque. A mask is a layer over a picture: opaque where it was painted, transparent elsewhere, nothing
-// between. After each stroke the canvas goes to Python as a PNG ("png", a data URL); Python may set it as well.
+// A sketch is opaque. A mask is a layer over an image, either opaque (painted) or transparent at each pixel. After each stroke the canvas goes to Python as a PNG ("png", a data URL); Python may set it as well.
 
 const COLOURS = ["#000000", "#ffffff", "#d32f2f", "#f57c00", "#fbc02d", "#388e3c", "#1976d2", "#7b1fa2", "#795548"];
 const MASK = "#e91e63";
@@ -24,7 +23,7 @@ function render({ model, el }) {
   const canvas = element("canvas", { width: size, height: size, tabIndex: 0, className: "drawing-layer" });
   canvas.setAttribute("role", "img");
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  const under = element("img", { className: "drawing-under", alt: "the picture that is masked", hidden: !isMask });
+  const under = element("img", { className: "drawing-under", alt: "the image that is masked", hidden: !isMask });
   const cursor = element("div", { className: "drawing-cursor", hidden: true });
   const status = element("div", { className: "drawing-status", textContent: HELP });
   status.setAttribute("role", "status");

@@ -1,4 +1,4 @@
-"""Editing with a diffusion model: a picture noised half-way and denoised again, as a whole or inside a mask."""
+"""Editing with a diffusion model: an image noised half-way and denoised again, as a whole or inside a mask."""
 
 from collections.abc import Iterator, Sequence
 
@@ -27,7 +27,7 @@ def sdedit(
     A small i_start leaves little of x_orig and gives the model freedom; a large one stays faithful.
 
     Args:
-        x_orig: clean pictures (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
+        x_orig: clean images (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
         i_start: an index into timesteps.
         options: step, threshold and constrain, as for denoise.
 
@@ -56,7 +56,7 @@ def keep_known(
     After the last step (s is None) the kept part is x_orig itself, so that kept pixels are exact.
 
     Args:
-        x_s, x_orig: the pictures at timestep s, and the original ones, (B, C, H, W).
+        x_s, x_orig: the images at timestep s, and the original ones, (B, C, H, W).
         mask: 1 where the image is repainted, 0 where it is kept, (H, W) or (1 or B, 1 or C, H, W).
     """
     check_axes(x_orig, "x_orig")
@@ -82,7 +82,7 @@ def inpaint(
     After the last step it is x_orig itself, so that kept pixels are exact.
 
     Args:
-        x_orig: clean pictures (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
+        x_orig: clean images (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
         mask: zeros and ones, (H, W) or (1 or B, 1 or C, H, W).
         options: step, threshold and resample, as for denoise. resample = 1 is the course's method; more steps let the
             repainted part adapt to the kept one, for as many times the work.

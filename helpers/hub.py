@@ -1,7 +1,7 @@
-"""Models from the Hugging Face hub: what they are called, how they come here, and what to do when they do not.
+"""Models from the Hugging Face hub: their names, their download, and what to do if it fails.
 
-DeepFloyd IF is gated: one has to log in and accept its licence (LICENCE), which also says what its pictures may be
-used for. Its makers add a safety checker and a visible watermark; the course's own loops run neither.
+DeepFloyd IF is gated: you have to log in and accept its licence (LICENCE), which also limits the use of its images.
+Its authors run a safety checker and add a visible watermark; the course's own loops do neither.
 """
 
 import errno
@@ -26,7 +26,7 @@ LOG_IN = "run `hf auth login`, or set HF_TOKEN to a token from https://huggingfa
 
 
 class ModelError(RuntimeError):
-    """A model, or a part of it, that cannot be loaded, and what to do about it."""
+    """A model, or a part of it, that cannot be loaded. The message says what to do."""
 
 
 def deepfloyd(name: str) -> tuple[str, str] | None:
@@ -35,12 +35,12 @@ def deepfloyd(name: str) -> tuple[str, str] | None:
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name is like those of the hub: owner/name."""
+    """Whether a name has the hub's form, owner/name."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) is not None
 
 
 def fetch_from_hub(name: str, patterns: tuple[str, ...]) -> Path:
-    """The folder in the hub's cache with those files of a model that match. What it lacks is downloaded.
+    """The folder in the hub's cache with a model's files that match `patterns`; missing ones are downloaded.
 
     huggingface_hub fetches only what is new and, without a network, takes what its cache has.
     Raises a ModelError that says what to do.
@@ -52,7 +52,7 @@ def fetch_from_hub(name: str, patterns: tuple[str, ...]) -> Path:
 
 
 def explain(name: str, error: Exception) -> str:
-    """Why the hub did not give a model, and what to do."""
+    """Why the download failed, and what to do."""
     page = f"https://huggingface.co/{name}"
     # older versions say only in the cause that the hub has answered
     statuses = [getattr(getattr(e, "response", None), "status_code", None) for e in (error, error.__cause__)]

@@ -32,10 +32,10 @@ class TextDenoiser(Denoiser):
         return self.predict(x_t, t, batch_conds([cond], len(x_t)))
 
     def predict(self, sample: Tensor, t: int, text: Tensor, **more) -> Prediction:
-        """Call the network on images (B, …), text (B, 77, width) and its other inputs, on its device and dtype."""
+        """Call the network on images (B, …), text (B, 77, width) and its other inputs, on its device, in its dtype."""
         device, dtype = self.home()
-        # Mini-IF's network takes the image in fp32 and casts only its insides; IF's wants its own dtype
-        image = sample.to(device, getattr(self.unet, "picture_dtype", dtype))
+        # Mini-IF's network takes images in fp32 and casts inside; IF's network takes its own dtype
+        image = sample.to(device, getattr(self.unet, "image_dtype", dtype))
         more = {name: x.to(device) for name, x in more.items()}
         out = self.unet(image, t, encoder_hidden_states=text.to(device, dtype), **more).sample
         return Prediction(*out.to(sample.device, torch.float32).chunk(2, dim=1))  # of (B, 2C, H, W)
@@ -52,7 +52,7 @@ class TextDenoiser(Denoiser):
     def prepare(self, cond: Tensor) -> Tensor:
         self.check_text(cond)
         device, dtype = self.home()
-        self.empty = self.empty.to(device)  # guidance asks for it at every step
+        self.empty = self.empty.to(device)  # guidance needs it at every step
         return cond.to(device, dtype)
 
     def check_text(self, cond) -> None:
@@ -87,7 +87,9 @@ class UpscaleDenoiser(TextDenoiser):
         self.low_schedule = low_schedule
         channels, *size = self.image_shape
         self.image_shape = (channels // 2, *size)
-        self.reads_text = getattr(unet, "reads_text", True)  # if not, guidance would compute the same twice
+        self.reads_text = getattr(
+            unet, "reads_text", True
+        )  # if it ignores the text, guidance would compute the same twice
 
     def __call__(self, x_t: Tensor, t: int, cond: tuple[Tensor, Tensor, Tensor]) -> Prediction:
         check_fits(x_t, self.image_shape, "x_t")
@@ -105,19 +107,19 @@ class UpscaleDenoiser(TextDenoiser):
     def prepare(self, cond: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         self.check_cond(cond)
         text, low, level = cond
-        return super().prepare(text), low, level  # low is joined to x_t, and stays beside it
+        return super().prepare(text), low, level  # low is concatenated with x_t, and stays on its device
 
     def check_cond(self, cond) -> None:
         """Text states, enlarged images and their noise levels."""
         if not isinstance(cond, tuple) or len(cond) != 3:
             given = f"{len(cond)} things" if isinstance(cond, tuple) else f"a {type(cond).__name__}"
-            raise TypeError(f"the condition is {given}; wanted (text states, low-resolution pictures, noise levels).")
+            raise TypeError(f"the condition is {given}; wanted (text states, low-resolution images, noise levels).")
         text, low, level = cond
         self.check_text(text)
-        check_batch(low, "the low-resolution picture")
+        check_batch(low, "the low-resolution image")
         if tuple(low.shape[1:]) != self.image_shape:
             wanted = ", ".join(map(str, self.image_shape))
-            raise ValueError(f"the low-resolution picture has shape {tuple(low.shape)}; wanted (1 or B, {wanted}).")
+            raise ValueError(f"the low-resolution image has shape {tuple(low.shape)}; wanted (1 or B, {wanted}).")
         if not isinstance(level, Tensor) or level.ndim != 1:
             raise TypeError(f"the noise level is {level!r}; wanted a tensor of timesteps (1 or B,).")
         check_timestep(level, self.low_schedule.T, "the noise level")

@@ -1,4 +1,4 @@
-"""Where large networks wait: how much memory a plan needs, which one fits, and putting it to work.
+"""Plans for large networks: how much GPU memory each needs, which one fits, and how to apply it.
 
 The sizes come from the networks themselves, built on PyTorch's meta device, where tensors have a shape but no memory.
 """
@@ -21,7 +21,7 @@ from .hub import ModelError
 
 __all__ = [
     "GB",
-    "PICTURES",
+    "IMAGES_PER_CALL",
     "Footprint",
     "Plan",
     "choose_plan",
@@ -32,12 +32,12 @@ __all__ = [
 ]
 
 GB = 1e9
-PICTURES = 12  # in a call of the network: six guided pictures, the most that a notebook asks for at once
-RESERVE = 1 * GB  # for CUDA itself, the workspaces of its convolutions, and what falls between its blocks of memory
+IMAGES_PER_CALL = 12  # six guided images, the largest batch of any notebook
+RESERVE = 1 * GB  # for CUDA itself, workspaces of convolutions, and fragmentation
 
 
 class Plan(StrEnum):
-    """Where the networks are. Each needs less of the GPU's memory than the one before it, and more time."""
+    """Where the networks are kept. Each plan needs less GPU memory than the one before it, and more time."""
 
     ALL = "all networks on the GPU"
     NETWORK = "one network at a time on the GPU, the other in main memory"
@@ -45,7 +45,7 @@ class Plan(StrEnum):
 
 
 class Footprint(NamedTuple):
-    """What a network takes, in bytes: weights, the largest layer, and the tensors of a call on PICTURES pictures."""
+    """A network's memory in bytes: weights, the largest layer, and the tensors of a call on IMAGES_PER_CALL images."""
 
     weights: int
     layer: int
@@ -58,18 +58,18 @@ def footprint(network: type[UNet2DConditionModel], config: dict, dtype: torch.dt
         unet = nn.Module.to(network.from_config(config).eval(), dtype)
         width = unet.config.encoder_hid_dim or unet.config.cross_attention_dim
         size = unet.config.sample_size
-        sample = torch.empty(PICTURES, unet.config.in_channels, size, size, dtype=dtype)
-        text = torch.empty(PICTURES, 77, width, dtype=dtype)
-        # the noise level of stage II's low-resolution picture; stage I has no classes
-        level = None if unet.config.class_embed_type is None else torch.zeros(PICTURES)
+        sample = torch.empty(IMAGES_PER_CALL, unet.config.in_channels, size, size, dtype=dtype)
+        text = torch.empty(IMAGES_PER_CALL, 77, width, dtype=dtype)
+        # the noise level of stage II's low-resolution image; stage I has no classes
+        level = None if unet.config.class_embed_type is None else torch.zeros(IMAGES_PER_CALL)
         with torch.no_grad(), FusedAttention(), LiveBytes() as live:
-            unet(sample, torch.zeros(PICTURES), encoder_hidden_states=text, class_labels=level)
+            unet(sample, torch.zeros(IMAGES_PER_CALL), encoder_hidden_states=text, class_labels=level)
     layers = [sum(p.nbytes for p in module.parameters(recurse=False)) for module in unet.modules()]
     return Footprint(sum(layers), max(layers), live.peak)
 
 
 class LiveBytes(TorchDispatchMode):
-    """A context that sees every tensor that an operation makes, until it is forgotten; `peak` is the most at once."""
+    """A context that counts the bytes of all live tensors; `peak` is their maximum."""
 
     def __init__(self):
         super().__init__()
@@ -87,7 +87,7 @@ class LiveBytes(TorchDispatchMode):
 
 
 class FusedAttention(TorchFunctionMode):
-    """A context in which attention keeps no scores, as on GPUs; the meta device would write them all down."""
+    """A context in which attention stores no scores, as on GPUs; the meta device would allocate them."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function is F.scaled_dot_product_attention:
@@ -99,7 +99,7 @@ def expected_peak(plan: Plan, networks: list[Footprint]) -> float:
     """Bytes of GPU memory that a plan needs for a model's networks, of which one computes at a time."""
     if plan == Plan.ALL:
         return RESERVE + sum(n.weights for n in networks) + max(n.tensors for n in networks)
-    if plan == Plan.NETWORK:  # while they change places, the device has the weights of all (OneAtATime)
+    if plan == Plan.NETWORK:  # during an exchange, the device has the weights of all (OneAtATime)
         return RESERVE + max(sum(n.weights for n in networks), *(n.weights + n.tensors for n in networks))
     return RESERVE + max(n.layer + n.tensors for n in networks)
 
@@ -117,10 +117,10 @@ def choose_plan(networks: list[Footprint], free: float) -> Plan:
 
 
 class OneAtATime(ModelHook):
-    """Brings a network to its device when it is called, and then sends the others away to main memory.
+    """Moves a network to its device when it is called, and then the others to main memory.
 
-    In this order, so that main memory never has to hold two of them. (accelerate's own cpu_offload_with_hook sends away
-    first; DeepFloyd IF's networks, 11 GB together, then fill a free Colab machine.)
+    In this order, main memory never has to hold two networks. (accelerate's own cpu_offload_with_hook moves the others
+    first, and DeepFloyd IF's networks, 11 GB together, then fill the main memory of a free Colab machine.)
     """
 
     def __init__(self, device: torch.device, others: list[nn.Module]):
@@ -138,12 +138,12 @@ class OneAtATime(ModelHook):
 
 
 def is_on(network: nn.Module, device: torch.device) -> bool:
-    """Whether a network's weights are on such a device: on the GPU, or in main memory."""
+    """Whether a network's weights are on a device of this type (GPU or main memory)."""
     return next(network.parameters()).device.type == device.type
 
 
 def place_networks(networks: list[nn.Module], device: torch.device, dtype: torch.dtype, plan: Plan = Plan.ALL) -> None:
-    """Put networks where a plan wants them. They compute on the device in any case, which `execution_device` tells."""
+    """Place networks according to a plan. They always compute on the device, which `execution_device` returns."""
     for i, network in enumerate(networks):
         remove_hook_from_module(network, recurse=True)
         waits = plan == Plan.LAYER or (plan == Plan.NETWORK and i > 0)
@@ -157,7 +157,7 @@ def place_networks(networks: list[nn.Module], device: torch.device, dtype: torch
 
 
 def execution_device(network: nn.Module) -> torch.device:
-    """Where a network computes. Its weights may be elsewhere meanwhile; then accelerate's hook knows."""
+    """The device on which a network computes. If its weights are kept elsewhere, accelerate's hook has it."""
     first = next(network.parameters()).device
     for module in network.modules() if hasattr(network, "_hf_hook") else ():
         device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)

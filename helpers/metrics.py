@@ -1,7 +1,7 @@
-"""How good are drawn digits? As a network judges that learned to read digits, and has seen real ones only.
+"""The quality of sampled digits, measured with a classifier that was trained on real ones.
 
-Two numbers. Accuracy: how many of the drawings are read as the digit that was asked for. Fréchet distance: how far
-apart drawings and real digits are as crowds, in what the reader looks at; it also sees when they are all alike.
+Accuracy is the fraction of samples that are classified as the digit that was asked for. The Fréchet distance compares
+the distributions of samples and real digits in the classifier's features; it also detects a lack of variety.
 """
 
 import functools
@@ -34,7 +34,7 @@ FEATURES = 64
 
 
 class DigitReader(nn.Module):
-    """Reads digits: pictures (B, 1, 28, 28) in [0, 1] -> a score for each class (B, 10), the largest for its answer.
+    """A classifier of digits: images (B, 1, 28, 28) in [0, 1] -> a score for each class (B, 10).
 
     Args:
         hidden: the number of channels after the first convolution.
@@ -60,12 +60,12 @@ class DigitReader(nn.Module):
 
 @dataclass(frozen=True)
 class Reading:
-    """Say which digit an image shows: a task for `training.train`. Its loss is the cross-entropy."""
+    """Classify digits: a task for `training.train`, with the cross-entropy as loss."""
 
     network = DigitReader
 
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Pictures (B, 1, 28, 28) and labels (B,) -> the network's arguments (x0,), and what it should say."""
+        """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (x0,), and its target."""
         return (x0,), labels
 
 
@@ -82,30 +82,30 @@ def load_digit_reader() -> DigitReader:
 
 
 @torch.no_grad()
-def read_digits(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """What the reader sees in pictures (N, 1, 28, 28), clamped to [0, 1] as they are shown.
+def read_digits(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Classify images (N, 1, 28, 28), clamped to [0, 1] as they are when displayed.
 
-    Returns its features (N, 64), and the digits that it reads (N,).
+    Returns their features (N, 64) and the predicted digits (N,).
     """
-    check_batch(pictures, "pictures")
-    if pictures.shape[1:] != (1, 28, 28):
-        raise ValueError(f"pictures have shape {tuple(pictures.shape)}; wanted (N, 1, 28, 28).")
+    check_batch(images, "images")
+    if images.shape[1:] != (1, 28, 28):
+        raise ValueError(f"images have shape {tuple(images.shape)}; wanted (N, 1, 28, 28).")
     reader = load_digit_reader()
-    features = torch.cat([reader.features(batch.clamp(0, 1)) for batch in pictures.cpu().split(500)])
+    features = torch.cat([reader.features(batch.clamp(0, 1)) for batch in images.cpu().split(500)])
     return features, reader.scores(features).argmax(dim=1)
 
 
 def frechet_distance(features: Tensor, others: Tensor) -> float:
-    """The Fréchet distance between two crowds, each taken for a Gaussian in its features (N, F) and (M, F).
+    """The Fréchet distance between two samples of features, (N, F) and (M, F), each approximated by a Gaussian.
 
     |mu_1 - mu_2|² + tr(S_1 + S_2 - 2 √(S_1 S_2)), with mu and S the mean and the covariance of the features. 0 if these
-    agree. Few samples overestimate it, so compare distances of equally many; 2,000 will do for 64 features.
+    agree. It is overestimated for few samples, so compare equally many; 2,000 are enough for 64 features.
 
     Source: Heusel et al. 2017, equation 6 (arXiv:1706.08500), where the features are those of another network.
-    Raises a ValueError for crowds that are too small to have a covariance.
+    Raises a ValueError for samples that are too small for a covariance.
     """
     for crowd in (features, others):
-        check_tensor(crowd, "features")  # NaN ends Python in some builds of LAPACK
+        check_tensor(crowd, "features")  # in some builds of LAPACK, NaN ends Python
         if crowd.ndim != 2 or len(crowd) <= crowd.shape[1] or crowd.shape[1] != features.shape[1]:
             raise ValueError(
                 f"features have shapes {tuple(features.shape)} and {tuple(others.shape)}; "
@@ -114,13 +114,13 @@ def frechet_distance(features: Tensor, others: Tensor) -> float:
     features, others = features.double(), others.double()
     shift = features.mean(dim=0) - others.mean(dim=0)
     S_1, S_2 = features.T.cov(), others.T.cov()  # (F, F)
-    # a product of covariances has eigenvalues from 0 up, but for rounding; the trace of its root is the sum of theirs
+    # a product of covariances has eigenvalues >= 0, up to rounding; the trace of its root is the sum of their roots
     root_trace = torch.linalg.eigvals(S_1 @ S_2).real.clamp(min=0).sqrt().sum()
     return max((shift.square().sum() + S_1.trace() + S_2.trace() - 2 * root_trace).item(), 0.0)
 
 
 class DigitQuality(NamedTuple):
-    """accuracy: the share of pictures read as what they should be, in [0, 1]. distance: to real digits, from 0 up."""
+    """accuracy: the fraction of correctly classified images, in [0, 1]. distance: to real digits, at least 0."""
 
     accuracy: float
     distance: float
@@ -128,27 +128,29 @@ class DigitQuality(NamedTuple):
 
 @functools.cache
 def real_features() -> Tensor:
-    """The reader's features of the 60,000 training pictures, (60000, 64). Takes some seconds, once."""
+    """The classifier's features of the 60,000 training images, (60000, 64). Takes some seconds, once."""
     return read_digits(mnist().tensors[0])[0]
 
 
-def digit_quality(pictures: Tensor, labels: Tensor) -> DigitQuality:
-    """How good drawn digits (N, 1, 28, 28) are, N > 64, if labels (N,) were asked for.
+def digit_quality(images: Tensor, labels: Tensor) -> DigitQuality:
+    """The quality of N > 64 sampled digits (N, 1, 28, 28) that were meant to show labels (N,).
 
-    The distance is to MNIST's training pictures. `real_quality(N)` says what is possible.
+    The distance is to MNIST's training images. Compare with `real_quality(N)`, the quality of real digits.
     """
-    features, read = read_digits(pictures)
+    features, read = read_digits(images)
     if not isinstance(labels, Tensor):
         raise TypeError(f"labels is {in_words(labels)}; wanted a torch.Tensor (N,).")
     if labels.shape != read.shape:
-        raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(read)} pictures.")
+        raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(read)} images.")
     if len(read) <= FEATURES:
         raise ValueError(f"there are {len(read)} images; wanted more than {FEATURES}, to compare their covariance.")
     return DigitQuality((read == labels.cpu()).double().mean().item(), frechet_distance(features, real_features()))
 
 
 def real_quality(count: int) -> DigitQuality:
-    """The quality of real digits: `count` of MNIST's 10,000 test pictures, which no network here has learned from."""
+    """The quality of real digits: `count` of MNIST's 10,000 test images, on which no network here was trained."""
     check_integer(count, "count", FEATURES + 1, 10_000)
-    chosen = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))[:count]  # the first ones are neater
+    chosen = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))[
+        :count
+    ]  # a random subset, because the first 5,000 are neater
     return digit_quality(*mnist(train=False)[chosen])

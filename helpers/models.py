@@ -38,10 +38,10 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
         device: "cpu", "cuda", …; by default a GPU if there is one. The precision follows from it (`best_dtype`), and
             from its free memory, where the networks wait (`memory.Plan`).
 
-    DeepFloyd IF runs without its safety checker and its watermark here; its licence holds all the same (hub.LICENCE).
+    DeepFloyd IF runs here without its safety checker and its watermark; its licence still applies (hub.LICENCE).
 
-    Raises a ModelError for an unknown name, for a folder that is incomplete or damaged, for what the hub does not give
-    and for a GPU that is too small; it says what to do.
+    Raises a ModelError for an unknown name, a folder that is incomplete or damaged, a failed download, and a GPU
+    that is too small. The message says what to do.
     """
     device = choose_device(device)
     folders = find_stages(str(name))
@@ -50,19 +50,19 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
     stages = []
     for folder, wanted in zip(folders, (WANTED_FILES, WANTED_FILES_2)):
         stages.append(load_stage(folder, wanted))
-        # on a GPU at once: main memory need not hold two networks
+        # directly to the GPU, so that main memory need not hold two networks
         place_networks([stages[-1][0]], device, best_dtype(device), plan)
     model = TextToImage(*stages[0], embeddings, *stages[1:], encode=encode, known=load_known(folders[0]))
     if str(name).startswith("DeepFloyd/") or str(name) in DEEPFLOYD:
         print(f"DeepFloyd IF: the course runs no safety checker and adds no watermark. Its licence: {LICENCE}")
-        print(f"Memory: {plan}." if device.type == "cuda" else f"It computes on the {device.type}, which takes long.")
+        print(f"Memory: {plan}." if device.type == "cuda" else f"It computes on the {device.type}, which is slow.")
     return model.to(device, plan)
 
 
 def text_states(name: str, folder: Path) -> tuple[dict[str, Tensor], Callable | None]:
-    """The text states that are kept for a model, and what encodes other prompts: None for Mini-IF's encoder.
+    """The stored text states of a model, and a function that encodes other prompts (None: Mini-IF's encoder).
 
-    If not even the empty prompt is kept, the course's prompts are encoded now, before the networks take their memory.
+    If not even the empty prompt is stored, the course's prompts are encoded now, before the networks are loaded.
     """
     states = load_embeddings(folder)
     if not has_text_encoder(folder):
@@ -76,7 +76,7 @@ def text_states(name: str, folder: Path) -> tuple[dict[str, Tensor], Callable | 
 
 
 def has_text_encoder(folder: Path) -> bool:
-    """Whether the index of a model's parts names a text encoder."""
+    """Whether model_index.json lists a text encoder."""
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
         return index["text_encoder"][0] is not None
@@ -85,14 +85,14 @@ def has_text_encoder(folder: Path) -> bool:
 
 
 class TextToImage:
-    """A loaded model. `stage_1` is a Denoiser that makes 64×64 pictures; `upscaler` says what `upscale` does.
+    """A loaded model. `stage_1` is a Denoiser for 64×64 images; `upscaler` names the method of `upscale`.
 
     Args:
         unet, schedule: the network of stage I, and the noise schedule that it was trained with.
         embeddings: text states (77, width) by prompt, "" among them.
-        stage_2: a network that enlarges, its schedule, and that of the low-resolution picture; None if there is none.
+        stage_2: a network that enlarges, its schedule, and that of the low-resolution image; None if there is none.
         encode: a function from a list of N other prompts to their states (N, 77, width); Mini-IF's encoder by default.
-        known: what it was shown in training, in words, if that can be listed.
+        known: the concepts that it was trained on, if there is a list.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class TextToImage:
         return [stage.unet for stage in (self.stage_1, self.stage_2) if stage is not None]
 
     def to(self, device: str | torch.device, plan: Plan = Plan.ALL) -> "TextToImage":
-        """Move the model to a device, at the precision that is best there, by a plan for its memory."""
+        """Move the model to a device, in the best precision for it, according to a plan for its memory."""
         device = choose_device(device)
         place_networks(self.networks, device, best_dtype(device), plan)
         return self
@@ -137,7 +137,7 @@ class TextToImage:
     def embed(self, prompts: str | list[str]) -> Tensor:
         """The text states (N, 77, width) of N prompts, or of one. fp32, on the CPU; the denoiser moves them.
 
-        The course's prompts come from a file; others are encoded, and remembered.
+        The course's prompts come from a file; others are encoded and stored.
         Raises a ValueError for a prompt that is blank (but not "") or too long, a ModelError without an encoder.
         """
         if not isinstance(prompts, (str, list, tuple)):
@@ -156,9 +156,9 @@ class TextToImage:
         return torch.stack([self.embeddings[prompt].float() for prompt in prompts])  # (N, 77, width)
 
     def nearest(self, prompt: str) -> tuple[str, float] | None:
-        """What comes closest to a prompt of all that the model was shown, and how close: the cosine similarity.
+        """The concept of the training set that is nearest to a prompt, and the cosine similarity of the two.
 
-        None if that cannot be said: for a model that does not list what it was shown, or without the text encoder.
+        None for a model without a list of its concepts, or without the text encoder.
         """
         if not isinstance(prompt, str):
             raise TypeError(f"prompt is {in_words(prompt)}; wanted text.")
@@ -177,16 +177,16 @@ class TextToImage:
         gamma: float = 4.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Enlarge 64×64 pictures (B, 3, 64, 64) in [-1, 1] to (B, 3, 256, 256).
+        """Enlarge 64×64 images (B, 3, 64, 64) in [-1, 1] to (B, 3, 256, 256).
 
-        Stage II paints in what is too small to be seen in them. A model without one has Lanczos' filter instead,
-        which invents nothing and leaves all arguments but the pictures unused; `upscaler` says which it is.
+        Stage II adds details that do not exist in the small images. A model without one uses Lanczos' filter instead,
+        which adds nothing and ignores all arguments but the images.
 
         Args:
-            embeddings: what the pictures show, text states (1 or B, 77, width).
+            embeddings: the text states (1 or B, 77, width) of the images' prompts.
             steps: of stage II's denoising.
-            noise_level: the timestep to which the enlarged pictures are noised: the more, the freer stage II is.
-            gamma: its guidance; without effect where stage II reads no text, as Mini-IF's does not.
+            noise_level: the timestep to which the enlarged images are noised. More noise gives stage II more freedom.
+            gamma: its guidance; without effect for a stage II that ignores the text, such as Mini-IF's.
         """
         check_image(images, "images")
         check_fits(images, self.stage_1.image_shape, "images")
@@ -211,7 +211,7 @@ def upscale(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Pictures (B, C, h, w) in [-1, 1], enlarged by a stage II to (B, *denoiser.image_shape).
+    """Images (B, C, h, w) in [-1, 1], enlarged by a stage II to (B, *denoiser.image_shape).
 
     The other arguments are those of TextToImage.upscale. Source: Saharia et al. 2022, "Imagen", section 2.4
     (arXiv:2205.11487); numbers and the order of random draws as in diffusers' IFSuperResolutionPipeline.
@@ -229,12 +229,12 @@ def upscale(
 
 
 def enlarged(images: Tensor, size: int) -> Tensor:
-    """Pictures (B, C, h, w) as a stage II is shown them before they are noised: (B, C, size, size), blurred."""
+    """Images (B, C, h, w), enlarged as a stage II expects them before they are noised: (B, C, size, size), blurred."""
     return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=True)
 
 
 def lanczos(images: Tensor, size: int) -> Tensor:
-    """Resize pictures (B, C, H, W) in [-1, 1] to (B, C, size, size) with Pillow's Lanczos filter."""
+    """Resize images (B, C, H, W) in [-1, 1] to (B, C, size, size) with Pillow's Lanczos filter."""
     channels = images.float().cpu().flatten(0, 1).numpy()  # (B · C, H, W)
     resized = [
         np.array(Image.fromarray(channel).resize((size, size), Image.Resampling.LANCZOS)) for channel in channels

@@ -1,17 +1,17 @@
-"""Mini-IF's network: diffusers' UNet2DConditionModel on 2×2 pixel patches, told where each patch is.
+"""Mini-IF's network: diffusers' UNet2DConditionModel on 2×2 pixel patches, with positions as further inputs.
 
-Seen from outside it is an IF network: it takes x_t (B, 3, 64, 64) in [-1, 1], a timestep and the text states, and
-returns 6 channels, the predicted noise and the learned variance. Inside, five things differ, so that a few million
-weights suffice:
+Its interface is that of an IF network: it takes x_t (B, 3, 64, 64) in [-1, 1], a timestep and the text states, and
+returns 6 channels, the predicted noise and the learned variance. Inside, five changes make a few million weights
+sufficient:
 
-- every 2×2 patch becomes one pixel with 12 channels, so the convolutions work on a quarter of the places;
-- fixed sine and cosine channels encode the position of each patch, which convolutions cannot know;
-- two or three narrow convolutions at full resolution correct the result, because the pixels of a patch are predicted
-  apart from each other and would leave a weave of 2×2 pixels;
-- averages of x_t over large blocks lie beside it. Averaging removes noise, so they still show colours and layout at
-  timesteps at which single pixels are almost pure noise;
-- a drafter turns the text into a rough image, one pixel for each patch, which lies beside x_t as well: text that only
-  scales channels cannot say *where* something goes.
+- Every 2×2 patch becomes one pixel with 12 channels, so the convolutions work on a quarter of the positions.
+- Fixed sine and cosine channels encode the position of each patch, which convolutions cannot know.
+- Two or three narrow convolutions at full resolution correct the result. The pixels of a patch are predicted
+  independently of each other, which would leave a 2×2 weave.
+- Averages of x_t over large blocks are further input channels. Averaging removes noise, so they still show colours and
+  layout at timesteps at which single pixels are almost pure noise.
+- A drafter turns the text into a rough image with one pixel per patch, which is a further input as well: text that only
+  scales channels cannot specify *where* something goes.
 """
 
 import functools
@@ -21,7 +21,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from diffusers import ModelMixin, UNet2DConditionModel  # noqa: F401  (diffusers' loader wants ModelMixin in here)
+from diffusers import ModelMixin, UNet2DConditionModel  # noqa: F401  (diffusers' loader expects ModelMixin here)
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from torch import Tensor, nn
@@ -33,27 +33,29 @@ __all__ = ["DRAFT", "Drafter", "Nearest", "PatchUNet", "VUNet", "alphas_cumprod_
 PATCH = 2
 POSITIONS = 8  # sin and cos of pi k z / 2, for z = x, y and k = 1, 2
 DRAFT = 4  # red, green, blue (premultiplied) and alpha
-NO_DRAFT = -1.0  # every value of a draft that is transparent everywhere
+NO_DRAFT = -1.0  # every value of a fully transparent draft
 SPREAD = 0.3  # variance of a block's mean over images, in [-1, 1]
 
 
 class VUNet(UNet2DConditionModel):
-    """What the networks of both stages have in common: their weights predict v, and forward hands out eps.
+    """The base of both stages' networks: the weights predict v, and forward returns eps.
 
-    v = √abar_t eps - √(1 - abar_t) x0 (Salimans & Ho 2022, section 4, arXiv:2202.00512) weighs the noisy end, where
-    the concept is decided, more than eps does. From outside it is eps, as IF promises, so no sampler needs to know.
+    v = √abar_t eps - √(1 - abar_t) x0 (Salimans & Ho 2022, section 4, arXiv:2202.00512) gives more weight than eps to
+    the noisy end, where the concept is decided. The interface is eps, as in IF, so samplers need no change.
     """
 
-    picture_dtype = torch.float32  # of x_t and of the prediction, whatever the weights are: eps is solved from both
+    image_dtype = (
+        torch.float32
+    )  # of x_t and of the prediction, for weights of any dtype, because eps is computed from both
 
     def weight(self, t: Tensor) -> Tensor:
-        """How much v's squared error counts in training at timesteps t (B,): the same everywhere. (B, 1, 1, 1)"""
+        """The weight of v's squared error in training at timesteps t (B,), as (B, 1, 1, 1): constant."""
         return torch.ones(len(t), 1, 1, 1, device=t.device)
 
     def freeze(self) -> None:
-        """Mark the weights that training leaves alone. Here there are none."""
+        """Freeze the weights that are not trained. Here there are none."""
 
-    def hand_out(self, v: Tensor, var: Tensor, x_t: Tensor, t: Tensor, return_dict: bool):
+    def as_eps(self, v: Tensor, var: Tensor, x_t: Tensor, t: Tensor, return_dict: bool):
         """v and the variance channels (B, C, H, W) at timesteps t (B,) -> .sample (B, 2C, H, W): eps and variance."""
         abar = alphas_cumprod_at(t, self.config.T, x_t)
         eps = abar.sqrt() * v + (1 - abar).sqrt() * x_t
@@ -61,16 +63,16 @@ class VUNet(UNet2DConditionModel):
         return UNet2DConditionOutput(sample=out) if return_dict else (out,)
 
     def to_json_string(self) -> str:
-        """The config that is saved: this class's own arguments, from which the inner UNet's follow, and its name."""
+        """The saved config: the name and arguments of this class, from which those of the inner UNet follow."""
         config = json.loads(super().to_json_string())
         kept = {*inspect.signature(type(self).__init__).parameters, "_class_name", "_diffusers_version"}
         return json.dumps({k: v for k, v in config.items() if k in kept}, indent=2) + "\n"
 
 
 class Drafter(nn.Module):
-    """Text states (B, 77, text_dim) -> drafts (B, 4, grid, grid): what pictures called so look like, on average.
+    """Text states (B, 77, text_dim) -> drafts (B, 4, grid, grid): the average image with this caption.
 
-    It learns before the rest, by plain regression from captions to pictures, and stays as it is from then on.
+    It is trained first, by plain regression from captions to images, and then frozen.
 
     Args:
         text_dim: width of the text states.
@@ -81,7 +83,7 @@ class Drafter(nn.Module):
     def __init__(self, text_dim: int, hidden: int, grid: int):
         super().__init__()
         self.grid = grid
-        # of the mean text state, over all captions: it varies little, and more in some directions than in others
+        # statistics of the mean text state over all captions, whose directions vary by different amounts
         self.register_buffer("mean", torch.zeros(text_dim))
         self.register_buffer("std", torch.ones(text_dim))
         self.layers = nn.Sequential(
@@ -139,8 +141,8 @@ class PatchUNet(VUNet):
     """Mini-IF's stage I: (x_t, t, text) -> (B, 6, 64, 64), predicted eps and the variance channels.
 
     Args:
-        sample_size: height and width of the pictures, in pixels.
-        in_channels, out_channels: of the pictures, and of the prediction (eps and variance).
+        sample_size: height and width of the images, in pixels.
+        in_channels, out_channels: of the images, and of the output (eps and variance).
         block_out_channels, layers_per_block, attention_head_dim, norm_num_groups: of the inner UNet.
         text_dim: width of the text states.
         draft_dim: hidden width of the drafter.
@@ -148,12 +150,12 @@ class PatchUNet(VUNet):
         overviews: grids of blocks whose averages of x_t the network sees: 8 means 8×8 blocks, 1 the mean colour.
         T: number of timesteps of the cosine schedule.
 
-    v contains the noise of every single pixel, which a few channels can hardly hold. Most of it comes to the output
-    past the network, as skip(t) x_t, with the factor that leaves the network least to do if x0 varies by `detail`
-    round what is known of it (Karras et al. 2022, appendix B.6, arXiv:2206.00364, in the letters of v).
+    v contains the noise of every single pixel, too much for a few channels. A skip term c_skip(t) · x_t adds most of it
+    to the output. Its factor minimises what is left for the network if x0 varies by `detail` around its estimate
+    (Karras et al. 2022, appendix B.6, arXiv:2206.00364, in the notation of v).
     """
 
-    detail = 0.1  # what neighbouring pixels and the text leave open
+    detail = 0.1  # variance of x0 given neighbouring pixels and the text
 
     @register_to_config
     def __init__(
@@ -193,11 +195,11 @@ class PatchUNet(VUNet):
             addition_embed_type="text",
             addition_embed_type_num_heads=6,
         )
-        self.register_to_config(**outer)  # what the outside sees is the picture, not the patches
+        self.register_to_config(**outer)  # the config describes images, not patches
 
         self.drafter = Drafter(text_dim, draft_dim, sample_size // PATCH)
         self.finisher = Finisher(in_channels, finish_dim) if finish_dim else None
-        # In diffusers' way up, a ResNet as wide as the coarser level works at the finer one: a third of all the work.
+        # In diffusers' decoder, a ResNet as wide as the coarser level runs at the finer one, a third of the total cost.
         for block in self.up_blocks[:-1]:
             block.upsamplers = nn.ModuleList([Nearest()])
 
@@ -206,57 +208,57 @@ class PatchUNet(VUNet):
         B = len(sample)
         t = torch.as_tensor(timestep, device=sample.device).expand(B)
         v, var = self.predict_v(sample, t, encoder_hidden_states, **kwargs)
-        return self.hand_out(v, var, sample, t, return_dict)
+        return self.as_eps(v, var, sample, t, return_dict)
 
     def predict_v(
         self, sample: Tensor, t: Tensor, text: Tensor, drafted: Tensor | None = None, **kwargs
     ) -> tuple[Tensor, Tensor]:
-        """What the weights predict, and training compares: v and the variance channels, (B, 3, 64, 64) each.
+        """The prediction that training compares with its target: v and the variance channels, (B, 3, 64, 64) each.
 
-        drafted (B,) says which images keep their draft; the others get NO_DRAFT, as some do in training.
+        drafted (B,) tells which images keep their draft; the others get NO_DRAFT.
         """
         B, dtype = len(sample), self.conv_in.weight.dtype
         text = text.to(dtype)
         patches = F.pixel_unshuffle(sample, PATCH)  # (B, 12, 32, 32)
         positions = patch_positions(patches.shape[-1]).to(patches)
-        overviews = self.look_from_afar(sample, t)  # [(B, 3, 32, 32), …]
+        overviews = self.block_means(sample, t)  # [(B, 3, 32, 32), …]
         draft = self.drafter(text).to(patches)  # (B, 4, 32, 32)
         if drafted is not None:
             draft = torch.where(drafted.view(B, 1, 1, 1), draft, NO_DRAFT)
         patches = torch.cat([patches, positions.expand(B, -1, -1, -1), *overviews, draft], dim=1)
         out = super().forward(patches.to(dtype), t, text, **kwargs).sample  # (B, 24, 32, 32)
         v, var = F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)
-        skip = self.past(sample, t)
+        skip = self.skip_term(sample, t)
         if self.finisher is not None:
             v = v + self.finisher(sample, v, skip, alphas_cumprod_at(t, self.config.T, sample))
         return skip + v, var
 
-    def look_from_afar(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
-        """The means of x_t (B, 3, H, W) over blocks, scaled to variance 1 at every t, one pixel for each patch."""
+    def block_means(self, x_t: Tensor, t: Tensor) -> list[Tensor]:
+        """The means of x_t (B, 3, H, W) over blocks, scaled to variance 1 at every t, at the patches' resolution."""
         abar = alphas_cumprod_at(t, self.config.T, x_t)
         H, overviews = x_t.shape[-1], []
         for grid in self.config.overviews:
-            k = H // grid  # a mean over k×k pixels has noise of deviation √(1 - abar) / k
+            k = H // grid  # the noise in a mean over k×k pixels has standard deviation √(1 - abar) / k
             means = F.avg_pool2d(x_t, k) * k / (abar * k**2 * SPREAD + 1 - abar).sqrt()  # (B, 3, grid, grid)
             overviews.append(F.interpolate(means, size=(H // PATCH, H // PATCH), mode="bilinear"))
         return overviews
 
-    def past(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """What comes to v past the network: x_t (B, C, H, W) at timesteps t (B,), times skip(t)."""
+    def skip_term(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """The skip term c_skip(t) · x_t of v, for x_t (B, C, H, W) and timesteps t (B,)."""
         abar = alphas_cumprod_at(t, self.config.T, x_t)
         return (abar * (1 - abar)).sqrt() * (1 - self.detail) / (1 - abar + self.detail * abar) * x_t
 
     def freeze(self) -> None:
-        """The drafter has learned before."""
+        """Freeze the drafter, which was trained before."""
         self.drafter.requires_grad_(False)
 
 
-# Fixed numbers, kept outside the module: they stay exact in fp32 when its weights become half precision.
+# These fixed numbers are kept outside the module, because its conversion to half precision would round them.
 
 
 @functools.cache
 def cosine_schedule(T: int) -> NoiseSchedule:
-    """The schedule that the weights were trained with."""
+    """The noise schedule of training."""
     return NoiseSchedule.cosine(T)
 
 
@@ -267,7 +269,7 @@ def alphas_cumprod_at(t: Tensor, T: int, x: Tensor) -> Tensor:
 
 @functools.cache
 def patch_positions(grid: int) -> Tensor:
-    """Where each of grid × grid patches is: sin and cos of pi k z / 2 for z = x, y in [-1, 1], k = 1, 2: (1, 8, …)."""
+    """Positions of grid × grid patches: sin and cos of pi k z / 2 for z = x, y in [-1, 1], k = 1, 2: (1, 8, …)."""
     z = torch.linspace(-1, 1, grid)
     y, x = torch.meshgrid(z, z, indexing="ij")
     waves = [f(math.pi * k * z / 2) for z in (x, y) for k in (1, 2) for f in (torch.sin, torch.cos)]

@@ -15,7 +15,7 @@ def new_accelerator() -> Accelerator:
     """Accelerate's view of this process: its device, and the other processes if accelerate launched several."""
     # on a Mac, accelerate would use the GPU unasked; ACCELERATE_TORCH_DEVICE=mps asks for it
     on_cpu = choose_device().type == "cpu" and "ACCELERATE_TORCH_DEVICE" not in os.environ
-    return Accelerator(cpu=on_cpu, mixed_precision="no")  # bf16_autocast does that, and wraps nothing
+    return Accelerator(cpu=on_cpu, mixed_precision="no")  # bf16_autocast does that, without wrapping the network
 
 
 class SumOverProcesses(torch.autograd.Function):

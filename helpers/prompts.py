@@ -1,11 +1,11 @@
-"""Prompts as text states, and the files that keep them.
+"""The text states of prompts, and the files that store them.
 
-    python -m helpers.prompts deepfloyd                                  the course's prompts, by T5
-    python -m helpers.prompts deepfloyd "a photo of a cat"               others
-    python -m helpers.prompts deepfloyd --read prompt_embeds_dict.pth    a dictionary that a course hands out
+    python -m helpers.prompts deepfloyd                                  encode the course's prompts with T5
+    python -m helpers.prompts deepfloyd "a photo of a cat"               encode others
+    python -m helpers.prompts deepfloyd --read prompt_embeds_dict.pth    import a dictionary of embeddings
 
-DeepFloyd IF's encoder is large, so it is loaded only to encode prompts, and its outputs are kept in the folder that
-`remembered` names.
+DeepFloyd IF's encoder is large, so it is loaded only to encode prompts, and its outputs are stored in the folder that
+`remembered` returns.
 """
 
 import argparse
@@ -34,12 +34,12 @@ __all__ = [
     "remembered",
 ]
 
-KNOWN = "known.json"  # what a model was shown, in words
+KNOWN = "known.json"  # the concepts that a model was trained on
 COURSE = Path(__file__).resolve().parent.parent / "data" / "prompts.json"
 
 
 def load_embeddings(folder: Path) -> dict[str, Tensor]:
-    """The text states (77, width) by prompt that a folder keeps; none if there is no such file."""
+    """A folder's stored text states (77, width) by prompt; none if there is no such file."""
     file = folder / EMBEDDINGS
     if not file.is_file():
         return {}
@@ -60,7 +60,7 @@ def load_embeddings(folder: Path) -> dict[str, Tensor]:
 
 
 def load_known(folder: Path) -> tuple[str, ...]:
-    """What a model was shown, in words such as "a panda"; nothing for one that does not say."""
+    """The concepts that a model was trained on, such as "a panda"; none if there is no such file."""
     file = folder / KNOWN
     if not file.is_file():
         return ()
@@ -74,7 +74,7 @@ def load_known(folder: Path) -> tuple[str, ...]:
 
 
 def remembered(name: str) -> Path:
-    """The folder that keeps a model's text states: the model's own, or one beside the hub's cache."""
+    """The folder with a model's stored text states: the model's own, or one beside the hub's cache."""
     if name in DEEPFLOYD or name.startswith("DeepFloyd/"):
         return Path(constants.HF_HOME) / "course-prompts" / "DeepFloyd"  # all sizes have the same encoder
     if is_hub_name(name) and not Path(name).is_dir():
@@ -83,7 +83,7 @@ def remembered(name: str) -> Path:
 
 
 def remember(states: dict[str, Tensor], folder: Path) -> None:
-    """Add text states (77, width) to those that a folder keeps, also while other processes add theirs."""
+    """Add text states (77, width) to a folder's stored ones. Several processes may do so at the same time."""
     for prompt, state in states.items():
         if not state.half().isfinite().all():
             largest = state.abs().max().item()
@@ -101,14 +101,14 @@ def remember(states: dict[str, Tensor], folder: Path) -> None:
 def read_dictionary(file: str | Path) -> dict[str, Tensor]:
     """Text states (77, width) by prompt, from a dictionary saved with torch.save: prompt -> (1, 77, width).
 
-    Only tensors are read: such a file could otherwise run code. Raises a ModelError for what is no such dictionary.
+    Only tensors are read, because such a file could otherwise run code. Raises a ModelError for any other file.
     """
     wanted = f"wanted a dictionary of prompt -> tensor (1, {TOKENS}, width), saved with torch.save"
     try:
         dictionary = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"there is no file {file}.") from None
-    except Exception as error:  # on what is no such file, PyTorch's reader fails in any way
+    except Exception as error:  # on other files, PyTorch's reader fails in many ways
         raise ModelError(f"{file} is damaged, or holds more than tensors, and is not opened; {wanted}.") from error
     if not isinstance(dictionary, dict) or not dictionary:
         raise ModelError(f"{file} holds a {type(dictionary).__name__} of nothing that fits; {wanted}.")
@@ -129,14 +129,14 @@ def read_dictionary(file: str | Path) -> dict[str, Tensor]:
 
 
 def encode_and_remember(prompts: list[str], name: str | Path) -> Tensor:
-    """Text states (N, 77, width) of a model's T5 encoder, kept for the next time."""
+    """Text states (N, 77, width) of a model's T5 encoder, stored for the next time."""
     folder = remembered(str(name))
     try:
         states = encode_t5(prompts, name)
     except ModelError as error:
         prompt = prompts[0] if len(prompts) == 1 else prompts[-1]
         raise ModelError(
-            f"no text states are kept for {prompt!r} in {folder / EMBEDDINGS}, and they cannot be made here: "
+            f"no text states are stored for {prompt!r} in {folder / EMBEDDINGS}, and they cannot be made here: "
             f"{str(error).rstrip('.')}. Either run `python -m helpers.prompts {name} {prompt!r}` where there is room "
             "for the encoder, and copy that file; or convert a dictionary of precomputed ones: "
             f"`python -m helpers.prompts {name} --read prompt_embeds_dict.pth`."
@@ -146,7 +146,7 @@ def encode_and_remember(prompts: list[str], name: str | Path) -> Tensor:
 
 
 def course_prompts() -> list[str]:
-    """Every prompt of the notebooks, the empty one among them."""
+    """Every prompt of the notebooks, including the empty one."""
     return json.loads(COURSE.read_text(encoding="utf-8"))
 
 
@@ -154,7 +154,7 @@ def course_prompts() -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Encode prompts for a model whose encoder is large, or take their states from a dictionary; keep them."""
+    """Encode prompts with a model's T5 encoder, or read their states from a dictionary, and store them."""
     parser = argparse.ArgumentParser(prog="python -m helpers.prompts", description=main.__doc__)
     parser.add_argument("model", help="deepfloyd, another name on the hub, or a folder in IF's format")
     parser.add_argument("prompts", nargs="*", help="the course's by default")

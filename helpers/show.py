@@ -1,6 +1,6 @@
-"""Looking at pictures: grids and strips with titles, curves, animations.
+"""Displaying images: grids with titles, curves, animations.
 
-Everything is drawn on a transparent ground with grey text, which reads on light and on dark pages.
+Everything is drawn on a transparent background with grey text, which is legible on light and dark pages.
 """
 
 import base64
@@ -23,7 +23,7 @@ __all__ = [
     "DPI",
     "GREY",
     "Animation",
-    "Picture",
+    "Graphic",
     "animate",
     "curves",
     "finish",
@@ -41,8 +41,8 @@ MAX_CELL = 4096  # pixels
 GAP, LINE = 6, 18  # pixels between cells, and for a line of text
 
 
-class Picture:
-    """A finished PNG: the last expression of a cell shows it, `save` keeps it. `alt` says in words what it shows."""
+class Graphic:
+    """A PNG that a notebook displays as a cell's last expression, with an alt text."""
 
     def __init__(self, png: bytes, alt: str):
         self.png, self.alt = png, alt
@@ -64,14 +64,14 @@ class Picture:
 
 
 class Animation:
-    """A finished GIF; the last expression of a cell plays it."""
+    """A GIF that a notebook plays as a cell's last expression, with an alt text."""
 
     def __init__(self, gif: bytes, alt: str, width: int):
         self.gif, self.alt, self.width = gif, alt, width
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.gif).decode()
-        look = f'width="{self.width}" style="image-rendering: pixelated"'  # its own few pixels, enlarged as squares
+        look = f'width="{self.width}" style="image-rendering: pixelated"'  # enlarges each pixel to a square
         return f'<img alt="{html.escape(self.alt)}" {look} src="data:image/gif;base64,{data}">'
 
     def __repr__(self) -> str:
@@ -79,9 +79,9 @@ class Animation:
 
 
 def to_pixels(image: Tensor, low: float = -1.0, high: float = 1.0) -> np.ndarray:
-    """A picture (C, H, W) or (1, C, H, W) in [low, high] as bytes (H, W, 3). Clamped here, for display only.
+    """An image (C, H, W) or (1, C, H, W) in [low, high], clamped for display, as bytes (H, W, 3).
 
-    In 40 levels instead of 256: the eye sees no difference, and notebooks full of noise are much smaller.
+    It has 40 levels instead of 256: the difference is invisible, and notebooks with noisy images are much smaller.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"an image is {kind(image)}; wanted a torch.Tensor.")
@@ -96,7 +96,7 @@ def to_pixels(image: Tensor, low: float = -1.0, high: float = 1.0) -> np.ndarray
 
 
 def grid(
-    pictures: Sequence,
+    images: Sequence,
     titles: Sequence[str] | None = None,
     *,
     rows: Sequence[str] | None = None,
@@ -105,38 +105,38 @@ def grid(
     cell: int = 128,
     low: float = -1.0,
     high: float = 1.0,
-) -> Picture:
-    """Pictures side by side, or in rows.
+) -> Graphic:
+    """Images side by side, or in rows.
 
     Args:
-        pictures: a list of pictures (or a batch), or a list of lists, one for each row; None leaves a gap.
-        titles: one above each column (in a plain list broken by `columns`: above each picture).
-        rows: one beside each row.
-        columns: break a plain list after so many.
-        framed: for each image whether it gets a red frame; arranged as the images are.
-        cell: width of a picture on the screen in pixels; a multiple of the picture's keeps its pixels square.
-        low, high: the values shown as black and white.
+        images: a list of images (or a batch), or a list of lists, one for each row; None leaves a gap.
+        titles: one above each column (for a plain list with `columns`: one above each image).
+        rows: a title beside each row.
+        columns: breaks a plain list into rows of this length.
+        framed: for each image, whether it gets a red frame; arranged like images.
+        cell: displayed width of an image in pixels; a multiple of the image's own width keeps its pixels square.
+        low, high: the values displayed as black and white.
     """
-    check_some(pictures, "pictures")
+    check_some(images, "images")
     check_integer(cell, "cell", 1, MAX_CELL)
     check_range(low, high)
     if columns is not None:
         check_integer(columns, "columns", 1)
     for name, words in (("titles", titles), ("rows", rows)):
         check_words(words, name)
-    nested = type(pictures[0]) in (list, tuple)  # not a Step, which is no row of images
+    nested = type(images[0]) in (list, tuple)  # a Step is a tuple, too, but not a row of images
     titles = [wrap(title, cell) for title in titles] if titles is not None else None
     if nested:
-        table = [list(row) for row in pictures]
+        table = [list(row) for row in images]
         for row in table:
             check_some(row, "a row")
         heads = [titles] + [None] * (len(table) - 1)
     else:
-        pictures, n = list(pictures), columns or len(pictures)
-        if titles is not None and len(titles) > len(pictures):
-            raise ValueError(f"titles has {len(titles)} titles; wanted {len(pictures)}, one for each image.")
-        table = [pictures[i : i + n] for i in range(0, len(pictures), n)]
-        heads = [titles[i : i + n] if titles else None for i in range(0, len(pictures), n)]
+        images, n = list(images), columns or len(images)
+        if titles is not None and len(titles) > len(images):
+            raise ValueError(f"titles has {len(titles)} titles; wanted {len(images)}, one for each image.")
+        table = [images[i : i + n] for i in range(0, len(images), n)]
+        heads = [titles[i : i + n] if titles else None for i in range(0, len(images), n)]
     frames = iter(flags(framed, table, nested))
     if rows is not None and len(rows) < len(table):
         raise ValueError(f"rows has {len(rows)} titles; wanted {len(table)}, one for each row.")
@@ -151,12 +151,12 @@ def grid(
     y = GAP
     for i, (row, head) in enumerate(zip(table, heads)):
         y += LINE * lines[i]
-        for j, picture in enumerate(row):
+        for j, image in enumerate(row):
             x = left + j * (cell + GAP)
-            if picture is not None:
-                pixels = fit_to_cell(to_pixels(picture, low, high), cell)  # (h, w, 3)
+            if image is not None:
+                pixels = fit_to_cell(to_pixels(image, low, high), cell)  # (h, w, 3)
                 h, w, _ = pixels.shape
-                # not on axes, which would take more than twice as long
+                # in less than half the time that axes would take
                 figure.figimage(pixels, x + (cell - w) // 2, bottom - y - (cell + h) // 2)
             if next(frames):
                 corner = ((x - 1) / right, 1 - (y + cell + 1) / bottom)
@@ -168,7 +168,7 @@ def grid(
                 figure.text((x - 6) / right, 1 - (y + cell / 2) / bottom, rows[i], fontsize=9, color=GREY, **beside)
         y += cell + GAP
     words = [word for word in [*(rows or []), *(titles or [])] if word]
-    shown = sum(picture is not None for row in table for picture in row)
+    shown = sum(image is not None for row in table for image in row)
     return finish(figure, f"{shown} pictures" + (f": {', '.join(words)}" if words else ""))
 
 
@@ -185,7 +185,7 @@ def flags(framed: Sequence | None, table: list[list], nested: bool) -> list[bool
 
 
 def fit_to_cell(pixels: np.ndarray, cell: int) -> np.ndarray:
-    """Pixels (H, W, 3) enlarged as squares, or shrunk smoothly, until they fill a cell: (h, w, 3)."""
+    """Pixels (H, W, 3), resized to fill a cell (enlarged as squares, or shrunk smoothly): (h, w, 3)."""
     image = Image.fromarray(pixels)
     scale = cell / max(image.size)
     how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.HAMMING
@@ -193,7 +193,7 @@ def fit_to_cell(pixels: np.ndarray, cell: int) -> np.ndarray:
 
 
 def check_some(things: Sequence, name: str) -> None:
-    """A list with something to show."""
+    """Raise an error unless `things` is a list with at least one item."""
     try:
         count = None if isinstance(things, str) else len(things)
     except TypeError:  # a number, a generator, a tensor without axes
@@ -201,11 +201,11 @@ def check_some(things: Sequence, name: str) -> None:
     if count is None:
         raise TypeError(f"{name} is {in_words(things)}; wanted a list.")
     if count == 0:
-        raise ValueError(f"there is nothing to show, {name} is empty; wanted at least one image.")
+        raise ValueError(f"{name} is empty; wanted at least one image.")
 
 
 def check_words(words: Sequence[str] | None, name: str) -> None:
-    """A list of titles, or None."""
+    """Raise a TypeError unless `words` is a list of titles or None."""
     if isinstance(words, str) or not (words is None or hasattr(words, "__len__")):
         raise TypeError(f"{name} is {in_words(words)}; wanted a list of texts.")
     for word in words if words is not None else ():
@@ -214,7 +214,7 @@ def check_words(words: Sequence[str] | None, name: str) -> None:
 
 
 def check_range(low: float, high: float) -> None:
-    """The values that are shown as black and white."""
+    """Raise an error unless `low` and `high` are numbers in this order."""
     check_number(low, "low")
     check_number(high, "high")
     if not low < high:
@@ -222,15 +222,15 @@ def check_range(low: float, high: float) -> None:
 
 
 def wrap(title: str, width: int) -> str:
-    """Break a title that is wider than `width` pixels, instead of running it into its neighbour."""
+    """Break a title that is wider than `width` pixels into lines."""
     letters = max(width // 6, 8)
     return "\n".join(line for part in title.split("\n") for line in textwrap.wrap(part, letters) or [""])
 
 
 def curves(
     x: Sequence[float], ys: dict[str, Sequence[float]], *, xlabel: str, ylabel: str = "", marks: Sequence[float] = ()
-) -> Picture:
-    """Curves over a common, rising x, by label; `marks` draws thin vertical lines, with a point on each curve."""
+) -> Graphic:
+    """Labelled curves over a common, increasing x. `marks` adds thin vertical lines with a point on each curve."""
     if not isinstance(ys, dict):
         raise TypeError(f"ys is {in_words(ys)}; wanted a dictionary, label -> values.")
     x, ys = numbers(x, "x"), {label: numbers(y, f"the curve {label!r}") for label, y in ys.items()}
@@ -254,8 +254,8 @@ def curves(
     return finish(figure, f"curves of {', '.join(ys)} over {xlabel}")
 
 
-def loss_curve(losses: Sequence[float], steps: int) -> Picture:
-    """The loss of each training step, `steps` of them in an epoch: thin as it is, thick the mean of the last few."""
+def loss_curve(losses: Sequence[float], steps: int) -> Graphic:
+    """The loss of each training step (thin) and its moving average (thick), over epochs of `steps` steps."""
     check_some(losses, "losses")
     losses = numbers(losses, "losses")
     check_integer(steps, "steps", 1)
@@ -284,7 +284,7 @@ def numbers(values: Sequence[float], name: str) -> np.ndarray:
 
 
 def grey_axes(axes: Axes) -> None:
-    """Axes that read on light and on dark pages."""
+    """Make axes legible on light and dark pages."""
     axes.set_facecolor("none")
     axes.tick_params(which="both", colors=GREY)
     axes.xaxis.label.set_color(GREY)
@@ -293,13 +293,13 @@ def grey_axes(axes: Axes) -> None:
         spine.set(color=GREY, visible=side in ("left", "bottom"))
 
 
-def stack(*pictures: Picture) -> Picture:
-    """Finished pictures, one below the other."""
-    check_some(pictures, "the list of pictures")
-    for picture in pictures:
-        if not isinstance(picture, Picture):
-            raise TypeError(f"a picture is {in_words(picture)}; wanted finished pictures: stack(grid(…), grid(…)).")
-    images = [Image.open(io.BytesIO(picture.png)) for picture in pictures]
+def stack(*graphics: Graphic) -> Graphic:
+    """Graphics, one below the other."""
+    check_some(graphics, "the list of graphics")
+    for graphic in graphics:
+        if not isinstance(graphic, Graphic):
+            raise TypeError(f"a graphic is {in_words(graphic)}; wanted graphics, such as stack(grid(…), grid(…)).")
+    images = [Image.open(io.BytesIO(graphic.png)) for graphic in graphics]
     whole = Image.new("RGBA", (max(image.width for image in images), sum(image.height for image in images)))
     y = 0
     for image in images:
@@ -307,22 +307,22 @@ def stack(*pictures: Picture) -> Picture:
         y += image.height
     buffer = io.BytesIO()
     whole.save(buffer, format="PNG")
-    return Picture(buffer.getvalue(), "; ".join(picture.alt for picture in pictures))
+    return Graphic(buffer.getvalue(), "; ".join(graphic.alt for graphic in graphics))
 
 
-def finish(figure: Figure, alt: str) -> Picture:
-    """The figure as a Picture, with what its mathematical titles say in plain letters."""
+def finish(figure: Figure, alt: str) -> Graphic:
+    """The figure as a Graphic; in its alt text, mathematical titles are plain text."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", transparent=True)
-    return Picture(buffer.getvalue(), alt.replace("$", "").replace("\\", "").replace("\n", " "))
+    return Graphic(buffer.getvalue(), alt.replace("$", "").replace("\\", "").replace("\n", " "))
 
 
 def animate(
     frames: Sequence[Tensor], *, alt: str, fps: int = 8, width: int = 192, low: float = -1.0, high: float = 1.0
 ) -> Animation:
-    """Pictures (3, H, W) one after the other, the last one held for two seconds, round and round.
+    """A looping animation of images (3, H, W); the last one is held for two seconds.
 
-    Stored at their own size and enlarged by the browser to `width` pixels, which keeps the notebook small.
+    It is stored at the images' size, and the browser enlarges it to `width` pixels, which keeps the notebook small.
     """
     check_some(frames, "frames")
     check_integer(width, "width", 1, MAX_CELL)

@@ -1,4 +1,4 @@
-"""A model's stages: their folders and files, and the networks and noise schedules in them."""
+"""A model's stages: their folders and files, and loading the networks and noise schedules from them."""
 
 import json
 from pathlib import Path
@@ -30,11 +30,11 @@ __all__ = [
 
 BUNDLED = {"mini-if": Path(__file__).resolve().parent.parent / "data" / "models" / "mini-if"}
 NETWORKS = {"PatchUNet": PatchUNet, "UpscaleUNet": UpscaleUNet, "UNet2DConditionModel": UNet2DConditionModel}
-STAGE_2 = "stage_2"  # the folder of a model's second stage, in the model's own
+STAGE_2 = "stage_2"  # the folder of stage II within a model's folder
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 WANTED_FILES = ("model_index.json", "scheduler/scheduler_config.json", "unet/config.json", WEIGHTS)
 WANTED_FILES_2 = (*WANTED_FILES, "image_noising_scheduler/scheduler_config.json")
-# weights may be there in fp16 too, which is half to download, and in several pieces
+# weights may also exist in fp16, half the download, and in several files
 WEIGHTS_FP16 = ("unet/diffusion_pytorch_model*fp16*.safetensors", "unet/*.index.fp16.json")
 WEIGHTS_FULL = ("unet/diffusion_pytorch_model*.safetensors", "unet/*.index.json")
 
@@ -65,11 +65,11 @@ def find_stages(name: str) -> list[Path]:
         if changed:
             raise ModelError(
                 f"{folder} is damaged: {', '.join(changed)} differs from its checksum in {SUMS}. Fetch the folder "
-                f"again; or, if you have changed it, list it anew with `python -m helpers.checksums {folder}`."
+                f"again; or, if you have changed it, update the list with `python -m helpers.checksums {folder}`."
             )
     if has_file(folders[0], WANTED_FILES_2[-1]):
         raise ModelError(
-            f"{name} is a stage II, which enlarges what another network has painted; wanted the name of a stage I, "
+            f"{name} is a stage II, which enlarges another network's images; wanted the name of a stage I, "
             f"such as {DEEPFLOYD['deepfloyd'][0]}."
         )
     return folders
@@ -88,13 +88,13 @@ def fetch_stage(name: str, wanted: tuple[str, ...], inner: tuple[str, ...] = (""
 
 
 def load_stage(folder: Path, wanted: tuple[str, ...]) -> tuple:
-    """The network in a folder, and its noise schedules: one for each scheduler among the wanted files."""
+    """The network in a folder, and a noise schedule for each scheduler among the wanted files."""
     schedules = [load_schedule(folder / file) for file in wanted if file.endswith("scheduler_config.json")]
     return load_network(folder / "unet"), *schedules
 
 
 def has_file(folder: Path, file: str) -> bool:
-    """Whether a stage's folder has a file, or, of its weights, any of their forms."""
+    """Whether a stage's folder has a file (weights: in any of their formats)."""
     return any(folder.glob(WEIGHTS_FULL[0])) if file == WEIGHTS else (folder / file).is_file()
 
 
@@ -118,9 +118,10 @@ def network_class(folder: Path) -> tuple[type[UNet2DConditionModel], dict]:
 
 
 def load_network(folder: Path) -> UNet2DConditionModel:
-    """The network of an IF-format `unet` folder, in fp16 if there is such a file. No weight may be missing.
+    """The network of an IF-format `unet` folder, in fp16 if there is such a file.
 
-    In fp32, the largest network would not fit into the main memory of a free Colab machine.
+    In fp32, the largest network would not fit into the main memory of a free Colab machine. Raises a ModelError if
+    weights are missing.
     """
     network, _ = network_class(folder)
     options = {"use_safetensors": True, "output_loading_info": True}
@@ -139,7 +140,7 @@ def load_network(folder: Path) -> UNet2DConditionModel:
 
 
 def plan_for(folders: list[Path], device: torch.device) -> Plan:
-    """Where a model's networks are kept while another one computes. Only DeepFloyd IF's are large enough to matter."""
+    """The memory plan for a model's networks. Only DeepFloyd IF's are large enough to need one."""
     networks = [network_class(folder / "unet") for folder in folders]
     large = [(network, config) for network, config in networks if network is UNet2DConditionModel]
     if device.type != "cuda" or not large:

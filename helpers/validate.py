@@ -1,7 +1,6 @@
-"""The checks behind every clear error: what was given, what was wanted.
+"""Checks of arguments, with error messages that say what was given and what is wanted.
 
-Every check returns nothing and changes nothing. It raises a ValueError (a TypeError where the kind of thing
-is wrong) whose sentence a student can act on.
+A check changes nothing. It raises a ValueError, or a TypeError for an object of another kind.
 """
 
 import functools
@@ -49,7 +48,7 @@ RANGE_TOLERANCE = 1e-3  # half-precision round-off; an image in [0, 255] or a st
 
 
 def in_words(x) -> str:
-    """What was given, short enough for a sentence."""
+    """A short description of x for an error message."""
     if isinstance(x, type):
         return f"the class {x.__name__}"
     if isinstance(x, Tensor) and x.numel() > 4:
@@ -61,7 +60,7 @@ def in_words(x) -> str:
 
 
 def kind(x) -> str:
-    """The kind of thing that x is, with its article: "a list"."""
+    """The type of x with its article, such as "a list"."""
     name = type(x).__name__
     return f"an {name}" if re.match("[AEIOaeio]|Un[a-z]", name) else f"a {name}"
 
@@ -76,7 +75,7 @@ def check_tensor(x, name: str) -> None:
 
 
 def check_floating(x, name: str) -> None:
-    """A floating-point torch.Tensor. Its values are not looked at."""
+    """A floating-point torch.Tensor. Its values are not checked."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} is {kind(x)}; wanted a torch.Tensor.")
     if not x.is_floating_point():
@@ -90,7 +89,7 @@ def check_batch(x, name: str) -> None:
 
 
 def check_axes(x, name: str) -> None:
-    """A floating-point tensor with the axes (B, C, H, W), none of them empty. Its values are not looked at."""
+    """A floating-point tensor with the axes (B, C, H, W), none of them empty. Its values are not checked."""
     check_floating(x, name)
     if x.ndim != 4:
         hint = f" A single image becomes a batch with {name}[None]." if x.ndim == 3 else ""
@@ -124,7 +123,7 @@ def check_same(a: Tensor, b, name_a: str, name_b: str) -> None:
 
 
 def check_like(a: Tensor, b, name_a: str, name_b: str) -> None:
-    """Equal shape, dtype and device. The values are not looked at."""
+    """Equal shape, dtype and device. The values are not checked."""
     check_floating(b, name_b)
     for what in ("shape", "dtype", "device"):
         given, wanted = getattr(b, what), getattr(a, what)
@@ -134,7 +133,7 @@ def check_like(a: Tensor, b, name_a: str, name_b: str) -> None:
 
 
 def check_fits(x, shape: tuple[int, ...], name: str) -> None:
-    """Images of the shape (C, H, W) that a model works on, in fp32. The values are not looked at."""
+    """Images of a model's shape (C, H, W), in fp32. The values are not checked."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} is {kind(x)}; wanted a torch.Tensor.")
     if tuple(x.shape[1:]) != tuple(shape):
@@ -163,7 +162,7 @@ def check_mask(mask, x: Tensor) -> None:
 
 
 def check_alphas_cumprod(alphas_cumprod) -> None:
-    """abar (T,), which falls from nearly 1: not the betas, which rise."""
+    """abar (T,), which falls from nearly 1, unlike the betas, which rise."""
     check_tensor(alphas_cumprod, "alphas_cumprod")
     if alphas_cumprod.ndim != 1 or len(alphas_cumprod) == 0:
         raise ValueError(f"alphas_cumprod has shape {tuple(alphas_cumprod.shape)}; wanted (T,).")
@@ -189,7 +188,7 @@ def check_integer(n, name: str, low: float = -math.inf, high: float = math.inf) 
 
 
 def check_number(x, name: str, low: float = -math.inf, high: float = math.inf) -> None:
-    """A finite number with low <= x <= high. Text that reads like one is none."""
+    """A finite number with low <= x <= high. Text such as "0.5" is not accepted."""
     try:
         if isinstance(x, (bool, str, bytes, bytearray)):
             raise TypeError
@@ -203,7 +202,7 @@ def check_number(x, name: str, low: float = -math.inf, high: float = math.inf) -
 
 
 def check_seed(seed) -> None:
-    """An integer that torch takes for a seed."""
+    """An integer that torch accepts as a seed."""
     check_integer(seed, "seed", -(2**63), 2**64 - 1)
 
 
@@ -219,7 +218,7 @@ def check_timestep(t, T: int, name: str = "t") -> None:
 
 
 def check_timesteps(timesteps, T: int) -> list[int]:
-    """A strictly decreasing list of timesteps in 0 … T-1, handed back as plain integers."""
+    """A strictly decreasing list of timesteps in 0 … T-1. Returns it as plain integers."""
     given = timesteps
     try:
         timesteps = timesteps.tolist() if isinstance(timesteps, Tensor) else timesteps
@@ -240,7 +239,7 @@ def check_timesteps(timesteps, T: int) -> list[int]:
 
 
 def check_generator(generator) -> None:
-    """A torch.Generator, or None. A seed is not one."""
+    """A torch.Generator, or None. A seed is not accepted."""
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(
             f"generator is {in_words(generator)}; wanted a torch.Generator: torch.Generator().manual_seed(0) makes one."
@@ -248,7 +247,7 @@ def check_generator(generator) -> None:
 
 
 def check_function(f, name: str, example: str) -> None:
-    """Something that can be called, such as the example."""
+    """A function or another callable, such as the example."""
     if not callable(f):
         raise TypeError(f"{name} is {in_words(f)}; wanted a function, such as {example}.")
 
@@ -260,7 +259,7 @@ def check_network(network, name: str) -> None:
 
 
 def check_takes(network: nn.Module, arguments: tuple) -> None:
-    """A network whose forward takes so many arguments."""
+    """A network whose forward takes this number of arguments."""
     signature = forward_signature(type(network))
     try:
         signature.bind(network, *arguments)
@@ -268,13 +267,13 @@ def check_takes(network: nn.Module, arguments: tuple) -> None:
         takes = ", ".join(list(signature.parameters)[1:])
         count = f"{len(arguments)} argument" + ("s" if len(arguments) != 1 else "")
         raise TypeError(
-            f"{type(network).__name__} takes ({takes}); it is given {count}. Wanted a network that takes so many."
+            f"{type(network).__name__} takes ({takes}); it is given {count}. Wanted a network that takes this number."
         ) from None
 
 
 @functools.cache
 def forward_signature(network: type[nn.Module]) -> inspect.Signature:
-    """The arguments of a network's forward; looked up once, since a sampler calls its network a thousand times."""
+    """The signature of a network's forward; cached, because a sampler calls its network up to a thousand times."""
     return inspect.signature(network.forward)
 
 

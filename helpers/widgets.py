@@ -1,6 +1,6 @@
-"""What moves in a notebook: explorers, whose picture follows their controls, and a loss that falls while one watches.
+"""Explorers, whose image follows their controls, and a loss curve that grows during training.
 
-An explorer computes in a thread of its own, so that the notebook stays free, and drops what a newer change overtakes.
+An explorer computes in its own thread, which keeps the notebook responsive, and cancels outdated computations.
 """
 
 import functools
@@ -20,26 +20,26 @@ from tqdm.auto import tqdm
 from .models import TextToImage
 from .prompts import course_prompts
 from .sampling import Step
-from .show import Picture, loss_curve
+from .show import Graphic, loss_curve
 from .training import Progress
 from .validate import check_function, in_words, kind
 
 __all__ = ["FAR", "Explorer", "Prompt", "kept", "play", "watch"]
 
-LEGIBLE = 0.75  # of a picture's own size: smaller, nobody reads its titles
-FAR = 0.55  # of a prompt's nearest relative: below this cosine similarity the model hardly knows what is meant
+LEGIBLE = 0.75  # an image is not shrunk below this fraction of its size, or its titles would be illegible
+FAR = 0.55  # a prompt whose cosine similarity to every known concept is lower gets a warning
 
 
 def headless() -> bool:
-    """Whether nobody is there to move anything: `make course` and `make test` say so in the environment."""
+    """Whether the notebook runs without a user, as in `make course` and `make test`, which set COURSE_HEADLESS."""
     return bool(os.environ.get("COURSE_HEADLESS"))
 
 
-def play(draw: Callable[..., Picture | Iterator], **controls: ipywidgets.Widget) -> None:
-    """Show what `draw(name=value, …)` draws for the controls' values, and again whenever one of them changes.
+def play(draw: Callable[..., Graphic | Iterator], **controls: ipywidgets.Widget) -> None:
+    """Show the result of `draw(name=value, …)` for the controls' values, and update it whenever one of them changes.
 
-    `draw` returns a picture. Or it is a generator: of pictures, each better than the one before, and of the Steps of a
-    sampler (or a training's Progress), which move a progress bar:
+    `draw` returns a Graphic. Or it is a generator that yields Graphics, each better than the one before, and Steps of
+    a sampler (or Progress of a training), which move a progress bar:
 
         def draw(prompt, seed):
             for stride in (17, 1):  # a quick look, then every step
@@ -47,19 +47,18 @@ def play(draw: Callable[..., Picture | Iterator], **controls: ipywidgets.Widget)
                     yield step
                 yield show.grid([step.x_s])
 
-    Wherever it yields it is stopped if a control has changed in the meantime. An error shows as a sentence above the
-    picture, and the last picture stays. Run headlessly it draws once, at the controls' first values, and leaves the
-    last picture in the notebook as a plain one.
+    At each yield, it is stopped if a control has changed. An error's message is shown above the image, and the last
+    image stays. In a headless run, it draws once, at the controls' first values, and displays the last Graphic.
     """
     check_function(draw, "draw", "def draw(seed): return show.grid(…)")
     for name, control in controls.items():
         if not isinstance(control, ipywidgets.Widget) or not control.has_trait("value"):
             raise TypeError(f"{name} is {in_words(control)}; wanted a control, such as ipywidgets.IntSlider(…).")
     if headless():
-        pictures = [stage for stage in stages(draw, values_of(controls)) if isinstance(stage, Picture)]
-        if not pictures:
-            raise ValueError("draw gave steps, but no picture; wanted at least one, such as show.grid(…).")
-        display(pictures[-1])
+        images = [stage for stage in stages(draw, values_of(controls)) if isinstance(stage, Graphic)]
+        if not images:
+            raise ValueError("draw gave steps, but no image; wanted at least one, such as show.grid(…).")
+        display(images[-1])
         return
     explorer = Explorer(draw, controls)
     display(explorer.box)
@@ -67,11 +66,11 @@ def play(draw: Callable[..., Picture | Iterator], **controls: ipywidgets.Widget)
 
 
 def stages(draw: Callable, values: dict) -> Iterator:
-    """What a draw function gives for some values, one after the other."""
+    """The results of a draw function, one after the other."""
     drawn = draw(**values)
     for stage in drawn if isinstance(drawn, Iterator) else [drawn]:
-        if not isinstance(stage, (Picture, Step, Progress)):
-            raise TypeError(f"draw gave a {type(stage).__name__}; wanted a picture, such as show.grid(…), or a Step.")
+        if not isinstance(stage, (Graphic, Step, Progress)):
+            raise TypeError(f"draw gave a {type(stage).__name__}; wanted an image, such as show.grid(…), or a Step.")
         yield stage
 
 
@@ -80,18 +79,18 @@ def values_of(controls: dict[str, ipywidgets.Widget]) -> dict:
 
 
 class Image(ipywidgets.Image):
-    """A picture whose `tooltip` says in words what it shows."""
+    """An image whose `tooltip` is its alt text."""
 
-    description = traitlets.Unicode("").tag(sync=True)  # the browser's side of ipywidgets 8 asks for it then
+    description = traitlets.Unicode("").tag(sync=True)  # required by the browser side of ipywidgets 8
 
 
 class Explorer:
-    """Controls, and the picture that follows them; see `play`."""
+    """Controls and an image that follows them; see `play`."""
 
     def __init__(self, draw: Callable, controls: dict[str, ipywidgets.Widget]):
         self.draw, self.controls = draw, controls
-        self.picture = Image(format="png", layout={"align_self": "flex-start", "max_width": "100%"})
-        self.widest = 0  # of the pictures so far, in pixels
+        self.image = Image(format="png", layout={"align_self": "flex-start", "max_width": "100%"})
+        self.widest = 0  # of the images so far, in pixels
         self.bar = ipywidgets.IntProgress(layout={"width": "12em", "visibility": "hidden"})
         self.message = ipywidgets.HTML()
         self.first, self.count = None, 0  # of the Steps that the bar counts
@@ -100,7 +99,7 @@ class Explorer:
             arrange(control, name)
             control.observe(self.redraw, names="value")
         status = ipywidgets.HBox([self.bar, self.message], layout={"flex_flow": "row wrap", "min_height": "2.4em"})
-        frame = ipywidgets.Box([self.picture], layout={"overflow": "auto hidden"})
+        frame = ipywidgets.Box([self.image], layout={"overflow": "auto hidden"})
         self.seen = ipywidgets.VBox([status, frame], layout={"max_width": "100%"})
         # side by side where the window is wide enough for both
         columns = [ipywidgets.VBox(list(controls.values())), self.seen]
@@ -117,7 +116,7 @@ class Explorer:
         self.newest.ask(values_of(self.controls))
 
     def compute(self, values: dict) -> Iterator[None]:
-        """Draw and show; yields wherever it may be stopped."""
+        """Draw and show; yields where it can be stopped."""
         self.first, self.bar.value, self.bar.layout.visibility = None, 0, "visible"
         self.message.value = "computing …"
         try:
@@ -128,37 +127,39 @@ class Explorer:
             sentence = " ".join(filter(None, remarks))
         except GeneratorExit:  # a control has changed in the meantime
             raise
-        except BaseException as error:  # also SystemExit: the user at a slider needs a sentence
+        except BaseException as error:  # even SystemExit, because the user needs a message
             sentence = sentence_of(error)
         yield
         self.message.value = f'<span role="alert">{html.escape(sentence)}</span>' if sentence else ""
         self.bar.layout.visibility = "hidden"
 
     def make_room(self, width: int) -> None:
-        """For a picture of so many pixels: in a narrow window it shrinks while it is legible, and then it scrolls."""
+        """For an image of this width: in a narrow window it shrinks as long as it is legible, and then scrolls."""
         self.widest = max(self.widest, width)
-        self.seen.layout.min_width = f"min(100%, {self.widest}px)"  # or a narrow picture would jump beside the controls
-        self.picture.layout.min_width = f"{LEGIBLE * width:.0f}px"
+        self.seen.layout.min_width = (
+            f"min(100%, {self.widest}px)"  # otherwise a narrow image would jump beside the controls
+        )
+        self.image.layout.min_width = f"{LEGIBLE * width:.0f}px"
 
-    def show(self, stage: Picture | Step | Progress) -> None:
-        """A picture in its place, or how far the computation has come."""
-        if isinstance(stage, Picture):
+    def show(self, stage: Graphic | Step | Progress) -> None:
+        """Show an image, or the progress of the computation."""
+        if isinstance(stage, Graphic):
             self.make_room(stage.width)
-            self.picture.value, self.picture.tooltip = stage.png, stage.alt  # ipywidgets 7 leaves the words unused
+            self.image.value, self.image.tooltip = stage.png, stage.alt  # ipywidgets 7 ignores the tooltip
         elif isinstance(stage, Progress):
             self.bar.max, self.bar.value = stage.epochs * stage.steps, (stage.epoch - 1) * stage.steps + stage.step
             self.message.value = f"epoch {stage.epoch} of {stage.epochs}, step {stage.step}"
         else:
             if self.first is None or stage.t >= self.first:
-                self.first, self.count = stage.t, 0  # another look begins
+                self.first, self.count = stage.t, 0  # another sampling run begins
             self.count += 1
-            # it counts timesteps, since nobody knows how many steps will come
+            # it counts timesteps, because the number of steps is unknown
             self.bar.max, self.bar.value = self.first + 1, self.first - (-1 if stage.s is None else stage.s)
             self.message.value = f"step {self.count}, t = {stage.t}"
 
 
 def sentence_of(error: BaseException) -> str:
-    """What an error says; the name of its class if it says nothing, or fails to."""
+    """An error's message, or the name of its class if it has none."""
     try:
         return str(error) or type(error).__name__
     except Exception:
@@ -166,7 +167,7 @@ def sentence_of(error: BaseException) -> str:
 
 
 def arrange(control: ipywidgets.Widget, name: str) -> None:
-    """The label and the width of a control."""
+    """Set the label and the width of a control."""
     if not control.has_trait("description"):
         return
     control.description = control.description or name
@@ -175,48 +176,48 @@ def arrange(control: ipywidgets.Widget, name: str) -> None:
 
 
 class Newest:
-    """Does one thing at a time, in a thread of its own: the newest that was asked for.
+    """Works on one request at a time in a thread, and always on the newest.
 
-    `work(wish)` is a generator. What has been overtaken is closed where it yields next; what waited, and was overtaken
-    while it did, never begins. With nothing left to do the thread ends.
+    `work(request)` is a generator. An outdated request is closed at its next yield, or never begins. The thread ends
+    when there is nothing to do.
     """
 
     def __init__(self, work: Callable[[object], Iterator]):
         self.work = work
-        self.lock = threading.Lock()  # the changes of controls may come from another thread than the last
-        self.wish, self.thread = None, None
+        self.lock = threading.Lock()  # controls may change in several threads
+        self.request, self.thread = None, None
 
-    def ask(self, wish) -> None:
+    def ask(self, request) -> None:
         with self.lock:
-            self.wish = wish
+            self.request = request
             if self.thread is None:
                 self.thread = threading.Thread(target=self.run, name="explorer", daemon=True)
                 self.thread.start()
 
     def run(self) -> None:
-        while (wish := self.next_wish()) is not None:
-            work = self.work(wish)
+        while (request := self.next_request()) is not None:
+            work = self.work(request)
             try:
                 for _ in work:
-                    if self.wish is not None:
+                    if self.request is not None:
                         work.close()
                         break
-            except BaseException:  # this thread has to stay, or the next wish would wait for ever
+            except BaseException:  # the thread must go on, or the next request would wait forever
                 traceback.print_exc()
 
-    def next_wish(self):
+    def next_request(self):
         with self.lock:
-            wish, self.wish = self.wish, None
-            if wish is None:
+            request, self.request = self.request, None
+            if request is None:
                 self.thread = None
-            return wish
+            return request
 
 
 def kept(make: Callable[..., Iterator]) -> Callable[..., Iterator]:
-    """For a generator that improves what it yields: the last thing that it yields is kept, and is all that it yields
-    when it is called with the same arguments again.
+    """Caches the last value that a generator function yields: a call with the same arguments yields only that.
 
-    So a control that only looks at a result, at a turn or a distance, has nothing to compute. The last four are kept.
+    With it, a control that only changes the view of a result (a turn, a distance) computes nothing again. The cache has
+    four entries.
     """
     results = OrderedDict()
 
@@ -235,7 +236,7 @@ def kept(make: Callable[..., Iterator]) -> Callable[..., Iterator]:
 
 
 class Prompt(ipywidgets.Combobox):
-    """A field for a prompt, with the course's as suggestions, that says when a model hardly knows what is meant."""
+    """A text field for a prompt, with the course's prompts as suggestions, and a warning for unfamiliar ones."""
 
     def __init__(self, value: str, text_to_image: TextToImage):
         suggestions = [prompt for prompt in course_prompts() if prompt]
@@ -243,23 +244,23 @@ class Prompt(ipywidgets.Combobox):
         self.text_to_image = text_to_image
 
     def remark(self) -> str:
-        """A sentence about the prompt, or nothing. The course's own prompts need none."""
+        """A warning about an unfamiliar prompt, or nothing. The course's own prompts need none."""
         found = None if self.value in self.options else self.text_to_image.nearest(self.value)
         if found is None or found[1] >= FAR:
             return ""
         return (
-            f"The model was shown nothing like “{self.value}”. What comes closest is “{found[0]}”, with a similarity "
-            f"of {found[1]:.2f}: expect colours and shapes rather than the thing."
+            f"The model was trained on nothing like “{self.value}”. The nearest concept is “{found[0]}”, with a "
+            f"similarity of {found[1]:.2f}: expect vague colours and shapes."
         )
 
 
 def watch(steps: Iterator[Progress], *, every: float = 1.0) -> Iterator[Progress]:
-    """Hand on what `train` yields, under a progress bar and above a curve of the loss so far.
+    """Yield what `train` yields, with a progress bar and a curve of the loss so far.
 
         for progress in watch(train(network, recipe, data)):
             if progress.epoch_done: …
 
-    The curve is drawn again every so many seconds. Run headlessly it is drawn once, at the end.
+    The curve is redrawn every `every` seconds; in a headless run, once at the end.
     """
     if not isinstance(steps, Iterable):
         raise TypeError(f"steps is {in_words(steps)}; wanted what train(…) gives.")
@@ -270,18 +271,20 @@ def watch(steps: Iterator[Progress], *, every: float = 1.0) -> Iterator[Progress
                 raise TypeError(f"a step is {kind(progress)}; wanted what train(…) gives.")
             losses.append(progress.loss)
             bar.total, bar.desc = progress.epochs * progress.steps, f"epoch {progress.epoch} of {progress.epochs}: "
-            bar.update((progress.epoch - 1) * progress.steps + progress.step - bar.n)  # a resumed run begins half-way
+            bar.update(
+                (progress.epoch - 1) * progress.steps + progress.step - bar.n
+            )  # a resumed run does not begin at 0
             if not headless() and time.monotonic() - drawn > every:
-                picture = loss_curve(losses, progress.steps)
+                image = loss_curve(losses, progress.steps)
                 if curve is None:
-                    curve = display(picture, display_id=True)
+                    curve = display(image, display_id=True)
                 else:
-                    curve.update(picture)
+                    curve.update(image)
                 drawn = time.monotonic()
             yield progress
     if losses:
-        picture = loss_curve(losses, progress.steps)
+        image = loss_curve(losses, progress.steps)
         if curve is None:
-            display(picture)
+            display(image)
         else:
-            curve.update(picture)
+            curve.update(image)

@@ -18,13 +18,13 @@ def toy():
 
 @pytest.fixture
 def x0():
-    """Two clean pictures of the toy's shape, in [-1, 1]."""
+    """Two clean images of the toy's shape, in [-1, 1]."""
     return torch.rand(2, 3, 16, 16, generator=seeded(10)) * 2 - 1
 
 
 @pytest.fixture
 def x_t():
-    """Two pictures of pure noise."""
+    """Two images of pure noise."""
     return torch.randn(2, 3, 16, 16, generator=seeded(11))
 
 

@@ -142,13 +142,13 @@ CALLS: list[tuple[Callable, dict]] = [
     (rectangle_mask, {"top": 1, "left": 1, "bottom": 3, "right": 4, "size": 16}),
     (mnist, {"train": False, "folder": "nosuch"}),
     (final, {"steps": sample(TOY, COND, timesteps=[9, 0])}),
-    (show.grid, {"pictures": [list(X)], "titles": ["a", "b"], "rows": ["c"], "cell": 16, "low": -1.0, "high": 1.0}),
-    (show.grid, {"pictures": list(X), "titles": ["a", "b"], "columns": 2, "cell": 16}),
+    (show.grid, {"images": [list(X)], "titles": ["a", "b"], "rows": ["c"], "cell": 16, "low": -1.0, "high": 1.0}),
+    (show.grid, {"images": list(X), "titles": ["a", "b"], "columns": 2, "cell": 16}),
     (show.curves, {"x": [1, 2], "ys": {"a": [1, 2]}, "xlabel": "t", "marks": [1.5]}),
     (show.loss_curve, {"losses": [2.0, 1.0], "steps": 1}),
     (show.animate, {"frames": list(X), "alt": "noise", "fps": 8, "width": 16}),
     (SketchPad, {"start": X[:1], "size": 16}),
-    (MaskPainter, {"picture": X[:1], "mask": MASK}),
+    (MaskPainter, {"image": X[:1], "mask": MASK}),
 ]  # fmt: skip
 
 # What gets into a student's call: numbers as text, seeds, lists, arrays, other shapes, ranges and precisions, what was

@@ -171,7 +171,7 @@ def test_kinds_and_dtypes_that_do_not_match(call, sentence):
         ),
     }
 )
-def test_clean_pictures_outside_minus_1_to_1(call, sentence):
+def test_clean_images_outside_minus_1_to_1(call, sentence):
     assert_says(call, sentence)
 
 
@@ -227,7 +227,7 @@ def test_a_network_that_predicts_nan_is_stopped_at_that_step():
         "hybrid's sigma of 0": (lambda: hybrid(TOY, 5, 0), r"sigma is 0; wanted"),
         "an even kernel": (lambda: hybrid(TOY, 32), r"kernel_size is 32; wanted (an odd number|1 to 31)"),
         "an even kernel that fits": (lambda: hybrid(TOY, 8), r"kernel_size is 8; wanted an odd number"),
-        "a kernel wider than the picture": (lambda: hybrid(TOY, 33), r"kernel_size is 33; wanted 1 to 31"),
+        "a kernel wider than the image": (lambda: hybrid(TOY, 33), r"kernel_size is 33; wanted 1 to 31"),
         "threshold's ratio": (lambda: dynamic_threshold(X0, ratio=95), r"ratio is 95; wanted 0 to 1"),
         "threshold's maximum": (lambda: dynamic_threshold(X0, maximum=0.5), r"maximum is 0\.5; wanted 1 to"),
     }
@@ -319,7 +319,7 @@ def test_timesteps_may_be_any_sequence_of_integers(timesteps):
         ),
     }
 )
-def test_masks_that_are_not_0_and_1_or_not_the_picture_s_size(call, sentence):
+def test_masks_that_are_not_0_and_1_or_not_the_image_s_size(call, sentence):
     assert_says(call, sentence)
 
 
@@ -336,7 +336,7 @@ def test_masks_that_are_not_0_and_1_or_not_the_picture_s_size(call, sentence):
         ),
         "betas in a list": (lambda: NoiseSchedule([0.1]), r"betas is a list; wanted a torch.Tensor"),
         "betas in a table": (lambda: NoiseSchedule(torch.ones(2, 2) / 2), r"betas has shape \(2, 2\); wanted \(T,\)"),
-        "no pictures": (
+        "no images": (
             lambda: sample(TOY, COND, timesteps=TIMESTEPS, batch_size=0),
             r"batch_size is 0; wanted at least 1",
         ),

@@ -179,16 +179,16 @@ CALLED = {
     "As in the paper no noise at t = 1, but here t begins at 0.": "no noise at t = 1",
     "It starts from grey with half of the noise.": "another start",
     "The z of the steps is uniform.": "uniform noise",
-    "The picture is clamped in the loop": "x_t clamped",
+    "The image is clamped in the loop": "x_t clamped",
     "1 - abar is taken for beta": "1 − ᾱ instead of β",
     "The network is told t / 1000, as if the schedule had 1000": "t/1000",
     "The prediction for the class is added in full, and not the difference.": "ε_u added in full",
     "The guided noise is clamped.": "guided noise clamped",
     '"Any digit" is told as all the other classes.': "any digit as every other class",
-    "The half without the class is asked about other pictures.": "other pictures without the class",
+    "The half without the class is asked about other images.": "other images without the class",
     'For "any digit" the network is called without c.': "wrong arguments of the network",
-    "The constrained picture is yielded": "constrained for show only",
-    "The start is a grey picture noised": "start weighted by √(1 − ᾱ)",
+    "The constrained image is yielded": "constrained for show only",
+    "The start is a grey image noised": "start weighted by √(1 − ᾱ)",
     "`not s` is also true for timestep 0: there the kept part": "s = 0 taken for the last step",
     "Upsample only repeats each mean 49 times": "enlarged by copying",
     "The last layer is a Conv with BatchNorm and GELU": "an activation at the end",
@@ -477,7 +477,7 @@ def test_an_error_comes_with_the_line_that_raised_it():
         ("shapes that do not fit", "F.linear(x0.flatten(1), abar[None, :5])", "made for 5 numbers is given 12288"),
         ("shapes that do not fit", "F.conv2d(x0, noise[:, :2, :3, :3])", "made for 2 channels is given 3"),
         ("NaN", "(-1 - x0).sqrt(), noise", "root"),
-        ("AttributeError", "x0.picture", "raises an AttributeError"),
+        ("AttributeError", "x0.image", "raises an AttributeError"),
     ],
 )
 def test_an_error_is_told_in_words_that_are_true_for_it(mistake, body, words):
@@ -604,15 +604,15 @@ def test_a_right_function_is_handed_back_and_a_wrong_one_is_not(capsys):
     assert "✗" in said and exercise.mistakes[0].say[:40] in said
 
 
-def test_a_picture_shows_what_came_out_beside_what_was_wanted():
+def test_an_image_shows_what_came_out_beside_what_was_wanted():
     verdict = judge(EXERCISES["forward"], FORWARD.wrong(FORWARD.mistakes[0]))
-    assert verdict.picture().alt == "3 pictures: your x_t, wanted, difference"
-    assert judge(EXERCISES["forward"], lambda *args, **kwargs: None).picture() is None
+    assert verdict.image().alt == "3 pictures: your x_t, wanted, difference"
+    assert judge(EXERCISES["forward"], lambda *args, **kwargs: None).image() is None
 
 
-def test_a_small_difference_is_scaled_until_it_shows_and_the_worst_picture_is_the_one_shown():
+def test_a_small_difference_is_scaled_until_it_shows_and_the_worst_image_is_the_one_shown():
     verdict = judge(EXERCISES["estimate_x0"], lambda *args: EXERCISES["estimate_x0"].kits_own()(*args) + 0.015)
-    assert verdict.picture().alt.endswith("66 × difference")
+    assert verdict.image().alt.endswith("66 × difference")
 
 
 def test_a_difference_in_one_place_is_told_with_its_place():

@@ -37,7 +37,7 @@ def lesson(request) -> Lesson:
     return request.param
 
 
-def pictures_of(cell):
+def images_of(cell):
     return [output.data for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
 
 
@@ -56,8 +56,8 @@ def test_every_notebook_is_on_the_map_once_and_in_order(tmp_path):
     text = course_map(LESSONS, tmp_path)
     cards = re.findall(r"\[!\[(.+)\]\((\S+)\)\]\(notebooks/(\w+)\.ipynb\)", text)
     assert [name for _, _, name in cards] == NAMES == sorted(file.stem for file in NOTEBOOKS.glob("*.ipynb"))
-    for words, picture, _ in cards:
-        assert words.strip() and Image.open(tmp_path / picture).width > 100
+    for words, image, _ in cards:
+        assert words.strip() and Image.open(tmp_path / image).width > 100
     assert re.findall(r"^notebooks/(\w+)$", text, flags=re.MULTILINE) == NAMES  # and in the navigation
 
 
@@ -84,13 +84,13 @@ def test_the_navigation_has_every_text_that_there_is(tmp_path):
 # notebooks
 
 
-def test_every_picture_of_a_notebook_has_words_and_nothing_was_executed(lesson, tmp_path):
+def test_every_image_of_a_notebook_has_words_and_nothing_was_executed(lesson, tmp_path):
     before, after = lesson.notebook.cells, page(lesson, tmp_path).cells
     assert [cell.id for cell in after] == [cell.id for cell in before]
     for cell, made in zip(before, after):
         assert cell.cell_type == "markdown" or made.source == cell.source
-        assert pictures_of(made) == pictures_of(cell)
-        for data in pictures_of(cell):
+        assert images_of(made) == images_of(cell)
+        for data in images_of(cell):
             assert made.metadata["mystnb"]["image"]["alt"] == alt_text(data) != ""
         for output in made.get("outputs", []):
             for image in images(output.get("data", {}).get("text/html", "")):
@@ -104,10 +104,10 @@ def test_making_a_page_leaves_the_notebook_as_it_is(tmp_path):
     assert str(lesson.notebook) == before
 
 
-def test_a_cell_with_two_pictures_is_refused_rather_than_described_wrongly(tmp_path):
+def test_a_cell_with_two_images_is_refused_rather_than_described_wrongly(tmp_path):
     outputs = [new_output("display_data", {"image/png": "", "text/plain": f"[picture: {n}]"}) for n in "ab"]
     lesson = Lesson("a0", new_notebook(cells=[new_code_cell("f()", outputs=outputs)]))
-    with pytest.raises(ValueError, match="2 pictures"):
+    with pytest.raises(ValueError, match="2 images"):
         page(lesson, tmp_path)
 
 
@@ -150,7 +150,7 @@ def test_links_are_the_same_from_another_folder():
 # the gallery
 
 
-def test_the_gallery_has_every_sections_pictures_and_text(tmp_path):
+def test_the_gallery_has_every_sections_images_and_text(tmp_path):
     made = {lesson.name: "" for lesson in LESSONS} | {"a1_8": "<b>turning</b>"}
     text = gallery_page(LESSONS, tmp_path, made)
     sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
@@ -161,7 +161,7 @@ def test_the_gallery_has_every_sections_pictures_and_text(tmp_path):
         assert all(caption in section or "'" in caption for caption, _ in lesson.figures)
         shown = re.findall(r":::\{figure\} (\S+)\n:alt: \S", section)
         assert len(shown) + section.count('class="exhibit strip"') == sum(len(outputs) for _, outputs in lesson.figures)
-        assert all((tmp_path / picture).is_file() for picture in shown)
+        assert all((tmp_path / image).is_file() for image in shown)
         assert ("<b>turning</b>" in section) == (lesson.name == "a1_8")
 
 
@@ -187,7 +187,7 @@ def colour(value: int) -> Image.Image:
     return Image.new("RGB", (8, 4), (value, 0, 0))
 
 
-def test_a_strip_is_one_tall_picture_whose_slider_says_where_it_is(tmp_path):
+def test_a_strip_is_one_tall_image_whose_slider_says_where_it_is(tmp_path):
     strip = Strip([colour(i) for i in range(3)], ["a", "b <", "c"], 1, 'alt "text"', "What & why")
     html = markup(strip, "name", tmp_path, "there")
     tall = Image.open(tmp_path / "name.webp")

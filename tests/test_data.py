@@ -1,4 +1,4 @@
-"""Pictures from files: whatever a student may drop in comes out the same way, or is refused with a reason."""
+"""Images from files: whatever a student may drop in comes out the same way, or is refused with a reason."""
 
 import io
 import struct
@@ -36,10 +36,10 @@ def noise(size: int = 64) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8))
 
 
-def colour(picture: torch.Tensor) -> list[int]:
-    """The 8-bit colour of a picture that has only one."""
-    assert (picture - picture[:, :, :1, :1]).abs().max() < 1e-6
-    return [round((value.item() + 1) * 127.5) for value in picture[0, :, 0, 0]]
+def colour(image: torch.Tensor) -> list[int]:
+    """The 8-bit colour of an image that has only one."""
+    assert (image - image[:, :, :1, :1]).abs().max() < 1e-6
+    return [round((value.item() + 1) * 127.5) for value in image[0, :, 0, 0]]
 
 
 # What is read
@@ -50,10 +50,10 @@ def test_a_png_of_the_right_size_is_read_to_the_last_bit(tmp_path):
     noise().save(path)
     wanted = torch.from_numpy(np.array(noise())).permute(2, 0, 1)[None] / 127.5 - 1
     for source in (path, str(path)):
-        picture = load_image(source)
-        assert picture.shape == (1, 3, 64, 64)
-        assert picture.dtype == torch.float32
-        assert torch.equal(picture, wanted)
+        image = load_image(source)
+        assert image.shape == (1, 3, 64, 64)
+        assert image.dtype == torch.float32
+        assert torch.equal(image, wanted)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])  # ipywidgets 7 uploads bytes, 8 a memoryview
@@ -65,9 +65,9 @@ def test_an_upload_reads_like_the_file(kind, tmp_path):
 @pytest.mark.parametrize("size", [1, 28, 64, 256])
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP"])
 def test_every_format_is_resized_and_stays_in_range(format, size):
-    picture = load_image(encode(noise(), format), size)
-    assert picture.shape == (1, 3, size, size)
-    assert picture.min() >= -1 and picture.max() <= 1
+    image = load_image(encode(noise(), format), size)
+    assert image.shape == (1, 3, size, size)
+    assert image.min() >= -1 and image.max() <= 1
 
 
 def test_black_is_minus_one_and_white_is_one():
@@ -105,7 +105,7 @@ def test_a_photograph_is_turned_upright(orientation):
     assert torch.equal(load_image(encode(stored, exif=exif), 32), load_image(encode(upright), 32))
 
 
-def test_a_phone_jpeg_with_a_second_picture_inside_is_its_first_picture():
+def test_a_phone_jpeg_with_a_second_image_inside_is_its_first_image():
     gain_map = Image.new("RGB", (32, 32), "blue")
     both = encode(Image.new("RGB", (32, 32), "lime"), "MPO", save_all=True, append_images=[gain_map])
     red, green, blue = load_image(both)[0].mean((1, 2))
@@ -124,9 +124,9 @@ def test_cmyk_becomes_the_colour_that_it_means():
 @pytest.mark.parametrize("top", [65535, 20000, 200], ids=["bright", "dim", "almost black"])
 def test_16_bit_grey_is_scaled_and_not_clipped(top):
     ramp = np.linspace(0, top, 64).round().astype(np.uint16).reshape(8, 8)
-    picture = load_image(encode(Image.fromarray(ramp)), 8)
+    image = load_image(encode(Image.fromarray(ramp)), 8)
     wanted = torch.from_numpy(ramp.astype(np.float32)) / 65535 * 2 - 1
-    assert (picture - wanted).abs().max() <= STEP / 2 + 1e-6
+    assert (image - wanted).abs().max() <= STEP / 2 + 1e-6
 
 
 def test_16_bit_colour_is_scaled_and_not_clipped():
@@ -134,11 +134,11 @@ def test_16_bit_colour_is_scaled_and_not_clipped():
     assert colour(load_image(raw_png(8, 8, row * 8, bits=16), 8)) == [255, 128, 0]
 
 
-def test_one_bit_pictures_are_black_and_white():
+def test_one_bit_images_are_black_and_white():
     image = Image.new("1", (16, 16), 0)
     image.paste(1, (8, 0, 16, 16))
-    picture = load_image(encode(image), 16)
-    assert (picture[..., :8] == -1).all() and (picture[..., 8:] == 1).all()
+    image = load_image(encode(image), 16)
+    assert (image[..., :8] == -1).all() and (image[..., 8:] == 1).all()
 
 
 @pytest.mark.parametrize("mode, ink", [("RGBA", (255, 0, 0, 0)), ("LA", (0, 0))])
@@ -154,12 +154,12 @@ def test_a_transparent_palette_colour_becomes_white_and_the_others_stay():
     image = Image.new("P", (16, 16), 0)
     image.putpalette([255, 0, 0, 0, 0, 255])
     image.paste(1, (8, 0, 16, 16))
-    picture = load_image(encode(image, transparency=0), 16)
-    assert colour(picture[..., :8]) == [255, 255, 255]
-    assert colour(picture[..., 8:]) == [0, 0, 255]
+    image = load_image(encode(image, transparency=0), 16)
+    assert colour(image[..., :8]) == [255, 255, 255]
+    assert colour(image[..., 8:]) == [0, 0, 255]
 
 
-def test_a_grey_picture_has_three_equal_channels():
+def test_a_grey_image_has_three_equal_channels():
     assert colour(load_image(encode(Image.new("L", (16, 16), 51)))) == [51, 51, 51]
 
 
@@ -174,7 +174,7 @@ def test_an_animation_is_refused_with_its_number_of_frames(format):
         load_image(data)
 
 
-def test_a_gif_with_one_frame_is_a_picture():
+def test_a_gif_with_one_frame_is_an_image():
     assert colour(load_image(encode(Image.new("RGB", (16, 16), "blue"), "GIF"))) == [0, 0, 255]
 
 
@@ -189,7 +189,7 @@ def test_a_truncated_file_is_refused_and_named(format, share, tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF", bytes(range(256)) * 8, b"<svg/>"], ids=["nothing", "3", "random", "svg"])
-def test_bytes_that_are_no_picture_are_refused(data):
+def test_bytes_that_are_no_image_are_refused(data):
     with pytest.raises(ImageError, match="the upload is not an image that can be read"):
         load_image(data)
 
@@ -230,20 +230,20 @@ def test_a_decompression_bomb_is_refused_before_a_pixel_is_decoded(side, monkeyp
     assert time.perf_counter() - start < 1
 
 
-# The kit's own pictures, and masks
+# The kit's own images, and masks
 
 
 @pytest.mark.parametrize("size", [64, 256])
-def test_every_course_picture_can_be_loaded_by_name(size):
+def test_every_course_image_can_be_loaded_by_name(size):
     names = [file.stem for file in (DATA / "images").iterdir() if file.suffix in (".png", ".jpg")]
     assert {"campanile", "moon", "palms"} <= set(names)
     for name in names:
-        picture = course_image(name, size)
-        assert picture.shape == (1, 3, size, size)
-        assert picture.std() > 0.1, f"{name} is almost of one colour"
+        image = course_image(name, size)
+        assert image.shape == (1, 3, size, size)
+        assert image.std() > 0.1, f"{name} is almost of one colour"
 
 
-def test_an_unknown_course_picture_is_answered_with_the_list():
+def test_an_unknown_course_image_is_answered_with_the_list():
     with pytest.raises(ImageError, match=r"'sun'; wanted one of .*moon"):
         course_image("sun")
 
@@ -258,7 +258,7 @@ def test_a_mask_is_one_exactly_inside_its_rectangle():
     assert torch.equal(mask, wanted)
 
 
-def test_a_mask_may_cover_the_whole_picture():
+def test_a_mask_may_cover_the_whole_image():
     assert (rectangle_mask(0, 0, 64, 64) == 1).all()
 
 

@@ -189,7 +189,7 @@ def test_predictions_are_fp32_whatever_the_network_computes_in(text):
 
 def test_a_network_may_ask_for_the_picture_in_fp32(text):
     unet = TinyIF(torch.bfloat16)
-    unet.picture_dtype = torch.float32
+    unet.image_dtype = torch.float32
     x = torch.randn(2, 3, 8, 8, generator=seeded())
     assert torch.equal(tiny(unet)(x, 300, text).eps, x)
 
@@ -234,7 +234,7 @@ def test_a_stage_ii_in_half_precision_predicts_in_fp32(cond):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        (lambda text, low, level: text, "is a Tensor; wanted .text states, low-resolution pictures, noise levels"),
+        (lambda text, low, level: text, "is a Tensor; wanted .text states, low-resolution images, noise levels"),
         (lambda text, low, level: (text, low), "is 2 things; wanted"),
         (lambda text, low, level: (low, text, level), "wants text states"),
         (lambda text, low, level: (text, low[..., :4], level), r"has shape \(2, 3, 8, 4\); wanted \(1 or B, 3, 8, 8\)"),

@@ -38,7 +38,7 @@ def test_a_new_pad_is_a_white_sheet():
     assert torch.equal(pad.value, torch.ones(1, 3, 64, 64))
 
 
-def test_what_is_drawn_becomes_the_picture_pixel_by_pixel(strokes):
+def test_what_is_drawn_becomes_the_image_pixel_by_pixel(strokes):
     pad = SketchPad()
     pad.png = from_browser(strokes)
     assert pad.value.shape == (1, 3, 64, 64) and pad.value.dtype == torch.float32
@@ -46,11 +46,11 @@ def test_what_is_drawn_becomes_the_picture_pixel_by_pixel(strokes):
 
 
 @pytest.mark.parametrize("name", ["apple_sketch", "astronaut"])
-def test_a_picture_to_draw_upon_is_the_one_that_code_cells_load(name):
+def test_an_image_to_draw_upon_is_the_one_that_code_cells_load(name):
     assert torch.equal(SketchPad(course_image(name)).value, course_image(name))
 
 
-def test_a_pad_has_the_size_of_the_picture():
+def test_a_pad_has_the_size_of_the_image():
     assert SketchPad(course_image("apple_sketch", 32)).size == 32
     assert SketchPad(size=16).value.shape == (1, 3, 16, 16)
 
@@ -66,7 +66,7 @@ def test_a_sketch_that_was_saved_can_be_loaded_by_pad_and_code(strokes, tmp_path
     assert torch.equal(other.value, pad.value)
 
 
-def test_what_is_no_picture_is_not_put_on_the_pad(tmp_path):
+def test_what_is_no_image_is_not_put_on_the_pad(tmp_path):
     pad = SketchPad()
     with pytest.raises(ImageError, match="is not an image that can be read"):
         pad.load(b"certainly not")
@@ -77,7 +77,7 @@ def test_what_is_no_picture_is_not_put_on_the_pad(tmp_path):
     "start, error",
     [(torch.zeros(1, 1, 64, 64), "(1, 3, size, size)"), (torch.zeros(2, 3, 64, 64), "(1, 3, size, size)")],
 )
-def test_a_picture_of_another_shape_is_refused(start, error):
+def test_an_image_of_another_shape_is_refused(start, error):
     with pytest.raises(ValueError) as raised:
         SketchPad(start)
     assert error in str(raised.value)
@@ -86,7 +86,7 @@ def test_a_picture_of_another_shape_is_refused(start, error):
 # The mask painter
 
 
-def test_a_new_mask_keeps_everything_and_shows_the_picture():
+def test_a_new_mask_keeps_everything_and_shows_the_image():
     painter = MaskPainter(course_image("cat"))
     assert torch.equal(painter.value, torch.zeros(1, 1, 64, 64))
     assert torch.equal(load_image(base64.b64decode(painter.under.removeprefix(PREFIX))), course_image("cat"))
@@ -124,12 +124,12 @@ def test_what_is_no_mask_is_refused(tmp_path):
         painter.cover(torch.full((1, 1, 64, 64), 0.5))
 
 
-def test_the_picture_below_can_follow_another_control():
+def test_the_image_below_can_follow_another_control():
     names, painter = ipywidgets.Dropdown(options=["cat", "coffee"]), MaskPainter(course_image("cat"))
-    ipywidgets.dlink((names, "value"), (painter, "picture"), course_image)
+    ipywidgets.dlink((names, "value"), (painter, "image"), course_image)
     names.value = "coffee"
     assert torch.equal(load_image(base64.b64decode(painter.under.removeprefix(PREFIX))), course_image("coffee"))
-    assert torch.equal(painter.picture, course_image("coffee"))
+    assert torch.equal(painter.image, course_image("coffee"))
 
 
 # Both, as controls

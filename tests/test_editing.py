@@ -14,7 +14,7 @@ TIMESTEPS = strided_timesteps(12)
 
 
 @pytest.mark.parametrize("i_start", [0, 1, 7, 11])
-def test_sdedit_is_denoising_from_the_noised_picture(toy, x0, conds, i_start):
+def test_sdedit_is_denoising_from_the_noised_image(toy, x0, conds, i_start):
     steps = list(sdedit(toy, x0, conds[0], timesteps=TIMESTEPS, i_start=i_start, generator=seeded()))
     noise = seeded()
     x_t, _ = forward(x0, TIMESTEPS[i_start], toy.schedule.alphas_cumprod, generator=noise)

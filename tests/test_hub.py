@@ -173,7 +173,7 @@ def test_an_absent_hub_and_a_cache_without_the_text_encoder_say_what_to_run(hub,
     shutil.rmtree(next(user_cache.glob("hub/models--*I-XL*/snapshots/*/text_encoder")))
     go_offline(monkeypatch)
     model = load_model("deepfloyd", "cpu")  # the course's prompts are kept
-    with pytest.raises(ModelError, match=r"no text states are kept for 'a zebra'.*helpers\.prompts deepfloyd"):
+    with pytest.raises(ModelError, match=r"no text states are stored for 'a zebra'.*helpers\.prompts deepfloyd"):
         model.embed("a zebra")
 
 

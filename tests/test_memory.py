@@ -51,8 +51,8 @@ def test_a_footprint_is_the_networks_own(networks):
         convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
         assert max(2 * m.weight.numel() for m in convolutions) <= layer < weights / 4
         size = network.config.sample_size
-        picture = memory.PICTURES * network.config.block_out_channels[0] * size**2 * 2
-        assert 3 * picture < tensors < 60 * picture  # skip connections keep several alive, but not all
+        image = memory.IMAGES_PER_CALL * network.config.block_out_channels[0] * size**2 * 2
+        assert 3 * image < tensors < 60 * image  # skip connections keep several alive, but not all
 
 
 @pytest.mark.parametrize(

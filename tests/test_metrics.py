@@ -55,7 +55,7 @@ def test_the_reader_never_changes_by_looking():
     assert all(torch.equal(before[name], value) for name, value in load_digit_reader().state_dict().items())
 
 
-def test_pictures_are_judged_as_they_are_shown():
+def test_images_are_judged_as_they_are_shown():
     images, _ = mnist(train=False)[:100]
     loud = (images - 0.5) * 1000  # beyond [0, 1] nearly everywhere
     assert torch.equal(read_digits(loud)[0], read_digits(loud.clamp(0, 1))[0])
@@ -73,10 +73,10 @@ def test_quality_tells_real_digits_from_spoilt_and_from_all_alike(monkeypatch):
     assert digit_quality(images, (labels + 1) % 10).accuracy < 0.05
 
 
-def test_bad_pictures_and_labels_are_refused():
+def test_bad_images_and_labels_are_refused():
     with pytest.raises(ValueError, match=r"wanted \(N, 1, 28, 28\)"):
         read_digits(torch.rand(2, 3, 64, 64))
-    with pytest.raises(ValueError, match="wanted one for each of 100 pictures"):
+    with pytest.raises(ValueError, match="wanted one for each of 100 images"):
         digit_quality(torch.rand(100, 1, 28, 28), torch.zeros(99, dtype=torch.long))
     with pytest.raises(ValueError, match="count is 60"):
         real_quality(60)

@@ -86,10 +86,10 @@ def test_folders_as_torchvision_and_debian_lay_them_out(tiny, tmp_path, dataset,
     assert labels.tolist() == list(tiny[dataset]["train-labels-idx1-ubyte"][8:])
 
 
-def test_pictures_and_labels_of_two_data_sets_are_refused(tiny, tmp_path):
+def test_images_and_labels_of_two_data_sets_are_refused(tiny, tmp_path):
     mixed = tiny["MNIST"] | {"train-labels-idx1-ubyte": tiny["Fashion-MNIST"]["train-labels-idx1-ubyte"]}
     write(tmp_path / "mixed", mixed, gzipped=True)
-    with pytest.raises(DataError, match="the pictures of MNIST and the labels of Fashion-MNIST"):
+    with pytest.raises(DataError, match="the images of MNIST and the labels of Fashion-MNIST"):
         mnist(folder=tmp_path / "mixed")
 
 

@@ -77,7 +77,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 @pytest.mark.parametrize("timesteps", [strided_timesteps(34), [990, 500, 0]], ids=["34 steps", "3 steps"])
-def test_diffusers_own_pipeline_makes_the_same_picture(model, exact, timesteps):
+def test_diffusers_own_pipeline_makes_the_same_image(model, exact, timesteps):
     pipeline = IFPipeline.from_pretrained(FOLDER)
     pipeline.set_progress_bar_config(disable=True)
     parts = (pipeline.text_encoder, pipeline.tokenizer, pipeline.safety_checker, pipeline.watermarker)
@@ -96,13 +96,13 @@ def test_diffusers_own_pipeline_makes_the_same_picture(model, exact, timesteps):
     assert theirs.shape == (1, 3, 64, 64)
     assert theirs.std() > 0.1
 
-    # both draw the start and then the noise of each step from the generator, so one seed means one picture
+    # both draw the start and then the noise of each step from the generator, so one seed means one image
     options = {"timesteps": timesteps, "threshold": dynamic_threshold, "generator": seeded()}
     ours = final(sample(guided(exact, 7.0), prompt, **options), progress=False)
     assert (ours - theirs).abs().max() < 1e-3
 
 
-def test_the_same_seed_makes_the_same_picture_bit_for_bit(model):
+def test_the_same_seed_makes_the_same_image_bit_for_bit(model):
     cond = model.embed("a pencil")
     denoiser = guided(load_model("mini-if", "cpu").stage_1, 7.0)
     first, second, other = (
@@ -114,7 +114,7 @@ def test_the_same_seed_makes_the_same_picture_bit_for_bit(model):
 
 
 def test_several_prompts_sampled_together_equal_each_sampled_alone(exact, model):
-    """Batching changes round-off only: no picture leaks into another."""
+    """Batching changes round-off only: no image leaks into another."""
     cond = model.embed(["a pencil", "a rocket ship"])
     x_t = torch.randn(2, 3, 64, 64, generator=seeded())
     together = guided(exact, 7.0)(x_t, 600, cond).eps
@@ -513,7 +513,7 @@ def test_upscale_equals_diffusers_own_pipeline(two_stages, small):
         generator=seeded(),
         output_type="pt",
     ).images
-    # the start, the low picture's noise and then that of each step are drawn in the same order
+    # the start, the low image's noise and then that of each step are drawn in the same order
     ours = model.upscale(small, text, steps=4, gamma=3.0, noise_level=250, generator=seeded())
     assert ours.shape == (2, 3, 64, 64) and ours.std() > 0.1
     assert (ours - theirs).abs().max() < 1e-3

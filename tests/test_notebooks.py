@@ -44,7 +44,7 @@ def test_all_come_from_one_repository_and_their_badges_lead_there(file):
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
-def test_no_controls_are_stored_only_their_pictures(file):
+def test_no_controls_are_stored_only_their_images(file):
     notebook = nbformat.read(file, as_version=4)
     assert "widgets" not in notebook.metadata  # GitHub shows no notebook whose widgets' state is not whole
     players = [cell for cell in notebook.cells if re.search(r"^play\(", cell.source, flags=re.MULTILINE)]
@@ -52,7 +52,7 @@ def test_no_controls_are_stored_only_their_pictures(file):
     for cell in notebook.cells:
         kinds = {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}
         assert not any("widget" in kind for kind in kinds)
-        assert cell not in players or "image/png" in kinds, f"{cell.id} leaves no picture: run `make notebooks`"
+        assert cell not in players or "image/png" in kinds, f"{cell.id} leaves no image: run `make notebooks`"
 
 
 # ---- the text ------------------------------------------------------------------------------------------------------

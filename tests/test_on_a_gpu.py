@@ -44,7 +44,7 @@ def on_gpu(model):
     return model
 
 
-def picture(*shape):
+def image(*shape):
     return torch.rand(1, *shape, generator=seeded(1)) * 2 - 1
 
 
@@ -77,8 +77,8 @@ def pair(model):
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @torch.no_grad()
-def test_pictures_from_main_memory_come_back_to_it(model, on_gpu, way):
-    x = picture(3, 16, 16)
+def test_images_from_main_memory_come_back_to_it(model, on_gpu, way):
+    x = image(3, 16, 16)
     with pretend_gpu():
         given = way(on_gpu, x)
     assert given.device == x.device and not isinstance(given, OnGPU)
@@ -97,13 +97,13 @@ def test_a_run_moves_its_text_to_the_gpu_before_the_first_step(on_gpu, way, monk
 
     monkeypatch.setattr(TextDenoiser, "predict", spy)
     with pretend_gpu():
-        WAYS[way](on_gpu, picture(3, 16, 16))
+        WAYS[way](on_gpu, image(3, 16, 16))
     assert len(given) > 1 and all(given)
 
 
 @torch.no_grad()
 def test_mini_if_computes_there_too():
-    model, x = models.load_model("mini-if", "cpu"), picture(3, 64, 64)
+    model, x = models.load_model("mini-if", "cpu"), image(3, 64, 64)
     with pretend_gpu():
         put_on_gpu(model.stage_1.unet)
         eps, var = model.stage_1(x, 500, model.embed("a photo of a panda"))
@@ -118,7 +118,7 @@ DIGITS = {
     "sdedit": lambda of: run(
         sdedit(
             DigitDenoiser(of(ClassConditionalUNet), schedule()),
-            picture(1, 28, 28).abs(),
+            image(1, 28, 28).abs(),
             one_hot([3]),
             timesteps=[3, 0],
             i_start=1,
@@ -174,7 +174,7 @@ def test_a_task_makes_its_examples_in_main_memory_and_the_network_learns_on_the_
 
 
 @torch.no_grad()
-def test_pictures_on_the_gpu_stay_there(model, on_gpu):
+def test_images_on_the_gpu_stay_there(model, on_gpu):
     x_T = torch.randn(1, 3, 16, 16, generator=seeded(3))
     with pretend_gpu():
         steps = list(denoise(on_gpu.stage_1, x_T.to(GPU), TIMESTEPS, model.embed("a dog"), generator=seeded()))

@@ -96,7 +96,7 @@ def test_prediction_equals_a_reimplementation_from_the_description(unet, inputs,
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_one_prediction_and_one_variance_for_every_picture(unet, batch):
+def test_one_prediction_and_one_variance_for_every_image(unet, batch):
     out = unet(torch.randn(batch, 3, 64, 64), 500, torch.randn(batch, 77, 384)).sample
     assert out.shape == (batch, 6, 64, 64)
 
@@ -107,7 +107,7 @@ def test_without_return_dict_it_hands_out_a_tuple(unet, inputs):
     assert torch.equal(out, unet(x_t, 500, text).sample)
 
 
-def test_a_timestep_for_each_picture_equals_one_picture_at_a_time(unet, inputs):
+def test_a_timestep_for_each_image_equals_one_image_at_a_time(unet, inputs):
     x_t, text = inputs
     together = unet(x_t, torch.tensor([100, 900]), text).sample
     for i, t in enumerate([100, 900]):
@@ -127,7 +127,7 @@ def test_training_leaves_the_drafter_alone(unet):
     assert frozen == {name for name, _ in free.named_parameters() if name.startswith("drafter.")} != set()
 
 
-def test_the_config_speaks_of_pictures_and_not_of_patches(unet):
+def test_the_config_speaks_of_images_and_not_of_patches(unet):
     config = unet.config
     assert (config.in_channels, config.out_channels, config.sample_size) == (3, 6, 64)
     assert (unet.conv_in.in_channels, unet.conv_out.out_channels) == (24, 24)
@@ -184,7 +184,7 @@ def test_overviews_are_means_over_blocks_of_variance_one(overlooking, t):
     colours = SPREAD**0.5 * torch.randn(400, 3, 1, 1, generator=generator)  # of plain images
     abar = NoiseSchedule.cosine(1000).alphas_cumprod[t]
     x_t = abar.sqrt() * colours + (1 - abar).sqrt() * torch.randn(400, 3, 64, 64, generator=generator)
-    blocks, mean = overlooking.look_from_afar(x_t, torch.full((400,), t))
+    blocks, mean = overlooking.block_means(x_t, torch.full((400,), t))
     assert blocks.shape == mean.shape == (400, 3, 32, 32)
     assert mean[..., 0, 0].std() == pytest.approx(1, abs=0.1)
     assert (mean - mean[..., :1, :1]).abs().max() < 1e-5  # the same everywhere

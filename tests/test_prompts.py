@@ -135,7 +135,7 @@ def test_without_room_for_the_encoder_the_error_says_how_to_get_the_states(folde
     with pytest.raises(ModelError) as caught:
         model.embed("a cat")
     said = str(caught.value)
-    assert "no text states are kept for 'a cat'" in said and str(folder / EMBEDDINGS) in said
+    assert "no text states are stored for 'a cat'" in said and str(folder / EMBEDDINGS) in said
     assert "pip install bitsandbytes" in said and "main memory" in said
     assert f"python -m helpers.prompts {folder} 'a cat'" in said and "--read prompt_embeds_dict.pth" in said
 

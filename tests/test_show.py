@@ -14,17 +14,17 @@ BLACK, GREY, WHITE = (torch.full((3, 8, 8), value) for value in (-1.0, 0.0, 1.0)
 RED = torch.stack([WHITE[0], BLACK[0], BLACK[0]])
 
 
-def decode(picture: show.Picture) -> np.ndarray:
-    """The picture's pixels as a page shows it (H, W, 4)."""
-    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGBA")).astype(int)
+def decode(image: show.Graphic) -> np.ndarray:
+    """The image's pixels as a page shows it (H, W, 4)."""
+    return np.asarray(Image.open(io.BytesIO(image.png)).convert("RGBA")).astype(int)
 
 
-def cells(picture: show.Picture, cell: int) -> list[list[tuple | None]]:
+def cells(image: show.Graphic, cell: int) -> list[list[tuple | None]]:
     """The colour in the middle of each cell, row by row; None where there is a gap.
 
     The cells are found by their looks alone: opaque squares, `cell` pixels wide, on a transparent ground.
     """
-    pixels = decode(picture)
+    pixels = decode(image)
     opaque = pixels[..., 3] == 255
     lefts = starts(opaque.sum(axis=0) >= cell - 1)
     tops = starts(opaque.sum(axis=1) >= cell - 1)
@@ -48,12 +48,12 @@ def test_a_list_becomes_one_row():
     assert cells(show.grid([BLACK, GREY, RED], cell=32), 32) == [[black, grey, red]]
 
 
-def test_a_batch_is_a_list_of_pictures():
+def test_a_batch_is_a_list_of_images():
     batch = torch.stack([BLACK, GREY, RED])
     assert show.grid(batch, cell=32).png == show.grid([BLACK, GREY, RED], cell=32).png
 
 
-def test_a_batch_of_one_is_a_picture():
+def test_a_batch_of_one_is_an_image():
     assert show.grid([BLACK[None], RED[None]], cell=32).png == show.grid([BLACK, RED], cell=32).png
 
 
@@ -77,7 +77,7 @@ def test_none_leaves_a_gap():
     assert cells(show.grid([[None, BLACK], [RED, None]], cell=32), 32) == [[None, black], [red, None]]
 
 
-def test_titles_and_row_names_move_the_pictures_and_change_none():
+def test_titles_and_row_names_move_the_images_and_change_none():
     plain = show.grid([[BLACK, GREY], [RED, WHITE]], cell=64)
     named = show.grid([[BLACK, GREY], [RED, WHITE]], ["t = 0", "t = 250\nblurred"], rows=["first", "second"], cell=64)
     assert cells(named, 64) == cells(plain, 64)
@@ -128,12 +128,12 @@ def test_frames_have_to_be_as_many_as_images():
 
 
 def test_a_grid_says_in_words_what_it_shows():
-    picture = show.grid([[BLACK, RED]], ["$t = 0$", "noisy\npicture"], rows=["a"])
-    assert picture.alt == "2 pictures: a, t = 0, noisy picture"
-    assert repr(picture) == "[picture: 2 pictures: a, t = 0, noisy picture]"
+    image = show.grid([[BLACK, RED]], ["$t = 0$", "noisy\nimage"], rows=["a"])
+    assert image.alt == "2 pictures: a, t = 0, noisy image"
+    assert repr(image) == "[picture: 2 pictures: a, t = 0, noisy image]"
 
 
-def test_every_pixel_of_a_picture_is_a_square_of_equal_pixels():
+def test_every_pixel_of_an_image_is_a_square_of_equal_pixels():
     image = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     pixels = decode(show.grid([image], cell=64))
     (left,), (top,) = starts((pixels[..., 3] == 255).any(0)), starts((pixels[..., 3] == 255).any(1))
@@ -158,12 +158,12 @@ def test_values_outside_are_clamped_for_display_and_left_alone():
     assert (image == 7).all()
 
 
-def test_pictures_that_need_gradients_or_are_half_precision_can_be_shown():
+def test_images_that_need_gradients_or_are_half_precision_can_be_shown():
     assert cells(show.grid([WHITE.clone().requires_grad_(), WHITE.bfloat16()], cell=32), 32) == [[white, white]]
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (2, 8, 8), (2, 3, 8, 8), (8, 8, 3)])
-def test_what_is_no_picture_is_refused_with_its_shape(shape):
+def test_what_is_no_image_is_refused_with_its_shape(shape):
     with pytest.raises(ValueError, match=r"has shape \(.*; wanted \(3, H, W\)"):
         show.grid([torch.zeros(shape)])
 
@@ -174,19 +174,19 @@ def test_an_empty_grid_is_refused(nothing):
         show.grid(nothing)
 
 
-def test_a_picture_is_shown_by_the_notebook_and_saved_as_it_is(tmp_path):
-    picture = show.grid([RED], cell=32)
-    picture.save(tmp_path / "red.png")
-    assert picture._repr_png_() == picture.png == (tmp_path / "red.png").read_bytes()
+def test_an_image_is_shown_by_the_notebook_and_saved_as_it_is(tmp_path):
+    image = show.grid([RED], cell=32)
+    image.save(tmp_path / "red.png")
+    assert image._repr_png_() == image.png == (tmp_path / "red.png").read_bytes()
 
 
-def test_a_title_wider_than_its_picture_is_broken_and_keeps_its_words():
+def test_a_title_wider_than_its_image_is_broken_and_keeps_its_words():
     title = "an oil painting of people around a campfire"
-    picture = show.grid([BLACK, RED], [title, "a"], cell=64)
-    assert picture.alt == f"2 pictures: {title}, a"
+    image = show.grid([BLACK, RED], [title, "a"], cell=64)
+    assert image.alt == f"2 pictures: {title}, a"
     plain, short = show.grid([BLACK, RED], cell=64), show.grid([BLACK, RED], ["one", "a"], cell=64)
     line = len(decode(short)) - len(decode(plain))
-    assert len(decode(picture)) - len(decode(plain)) > 3 * line
+    assert len(decode(image)) - len(decode(plain)) > 3 * line
 
 
 # Curves
@@ -197,8 +197,8 @@ def test_curves_draw_every_line_on_a_transparent_ground():
     one = show.curves(x, {"abar": [1, 0.5, 0]}, xlabel="t")
     two = show.curves(x, {"abar": [1, 0.5, 0], "beta": [0, 0.5, 1]}, xlabel="t", ylabel="share", marks=[0.5])
     blue, orange = (31, 119, 180, 255), (255, 127, 14, 255)  # matplotlib's first two
-    for picture, wanted in (one, {blue}), (two, {blue, orange}):
-        colours, counts = np.unique(decode(picture).reshape(-1, 4), axis=0, return_counts=True)
+    for image, wanted in (one, {blue}), (two, {blue, orange}):
+        colours, counts = np.unique(decode(image).reshape(-1, 4), axis=0, return_counts=True)
         drawn = {tuple(c) for c, n in zip(colours.tolist(), counts) if n > 50 and max(c[:3]) - min(c[:3]) > 60}
         assert {c for c in drawn if c[3] == 255} == wanted
     assert (decode(two)[0, :, 3] == 0).all()
@@ -234,10 +234,10 @@ def test_an_animation_without_frames_is_refused():
         show.animate([], alt="nothing")
 
 
-# Pictures below one another
+# Images below one another
 
 
-def test_stacked_pictures_keep_their_pixels_and_their_words():
+def test_stacked_images_keep_their_pixels_and_their_words():
     wide, small = show.grid([torch.zeros(3, 4, 4)] * 2, ["a", "b"], cell=32), show.grid([torch.ones(3, 4, 4)], cell=16)
     stacked = show.stack(wide, small)
     above, below, whole = (np.asarray(Image.open(io.BytesIO(p.png))) for p in (wide, small, stacked))
@@ -248,7 +248,7 @@ def test_stacked_pictures_keep_their_pixels_and_their_words():
 
 
 def test_nothing_cannot_be_stacked():
-    with pytest.raises(ValueError, match="nothing to show"):
+    with pytest.raises(ValueError, match="is empty; wanted at least one image"):
         show.stack()
 
 

@@ -24,10 +24,10 @@ def unet():
 
 @pytest.fixture
 def inputs():
-    """x_t with the low picture, text, and the latter's noise levels."""
+    """x_t with the low image, text, and the latter's noise levels."""
     generator = seeded(1)
-    pictures, text = torch.randn(2, 6, 64, 64, generator=generator), torch.randn(2, 77, 48, generator=generator)
-    return pictures, text, torch.tensor([0, 250])
+    images, text = torch.randn(2, 6, 64, 64, generator=generator), torch.randn(2, 77, 48, generator=generator)
+    return images, text, torch.tensor([0, 250])
 
 
 class FourTimes(torch.nn.Module):
@@ -35,7 +35,7 @@ class FourTimes(torch.nn.Module):
         return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
 
-def recompute(unet, pictures, t, level):
+def recompute(unet, images, t, level):
     """The same prediction, from the description alone, on a plain diffusers UNet with the same weights."""
     inner = UNet2DConditionModel(
         sample_size=16,
@@ -56,7 +56,7 @@ def recompute(unet, pictures, t, level):
 
     abars = NoiseSchedule.cosine().alphas_cumprod.double()
     abar, abar_low = abars[t].item(), abars[level].view(2, 1, 1, 1)
-    x_t, low = pictures[:, :3], stretched(pictures[:, 3:])
+    x_t, low = images[:, :3], stretched(images[:, 3:])
     means = low.view(2, 3, 16, 4, 16, 4).mean(dim=(3, 5)) * abar_low.sqrt() / (abar_low + (1 - abar_low) / 16)
     known = between(between(means).transpose(2, 3)).transpose(2, 3)
     spread = 1 - abar + 0.03 * abar
@@ -73,7 +73,7 @@ def recompute(unet, pictures, t, level):
 
 
 def stretched(x):
-    """Pictures (2, 3, 64, 64) stretched by 63 / 60 round their middle, by the formula, in both directions."""
+    """Images (2, 3, 64, 64) stretched by 63 / 60 round their middle, by the formula, in both directions."""
     for _ in range(2):
         at = ((torch.arange(64, dtype=torch.double) - 31.5) * 63 / 60 + 31.5).clamp(0, 63)
         left = at.floor().long().clamp(max=62)
@@ -109,12 +109,12 @@ def test_aligned_undoes_the_shift_of_ifs_enlargement():
 
 @pytest.mark.parametrize("t", [0, 300, 990])
 def test_prediction_equals_a_reimplementation_from_the_description(unet, inputs, schedule, t):
-    pictures, text, level = inputs[0].double(), *inputs[1:]
+    images, text, level = inputs[0].double(), *inputs[1:]
     precise = copy.deepcopy(unet).double()
-    v, var = recompute(precise, pictures, t, level)
+    v, var = recompute(precise, images, t, level)
     abar = schedule.alphas_cumprod[t].double()
-    out = precise(pictures, t, text, class_labels=level).sample
-    eps = abar.sqrt() * v + (1 - abar).sqrt() * pictures[:, :3]
+    out = precise(images, t, text, class_labels=level).sample
+    eps = abar.sqrt() * v + (1 - abar).sqrt() * images[:, :3]
     torch.testing.assert_close(out, torch.cat([eps, var], dim=1), atol=1e-6, rtol=0)
 
 
@@ -127,25 +127,25 @@ def test_predict_v_is_what_forward_hands_out_as_eps(unet, inputs, schedule):
 
 
 def test_all_that_it_is_told_matters_but_the_text(unet, inputs):
-    pictures, text, level = inputs
-    given = unet(pictures, 500, text, level).sample
-    x_t, low = pictures.chunk(2, dim=1)
+    images, text, level = inputs
+    given = unet(images, 500, text, level).sample
+    x_t, low = images.chunk(2, dim=1)
     for other in (
         unet(torch.cat([x_t, -low], dim=1), 500, text, level),
-        unet(pictures, 400, text, level),
-        unet(pictures, 500, text, level + 100),
+        unet(images, 400, text, level),
+        unet(images, 500, text, level + 100),
     ):
         assert (other.sample - given).abs().max() > 1e-3
-    assert torch.equal(unet(pictures, 500, -text, level).sample, given)
+    assert torch.equal(unet(images, 500, -text, level).sample, given)
 
 
 def test_it_takes_crops(unet, inputs):
-    pictures, text, level = inputs
-    assert unet(pictures[..., :32, :48], 500, text, level).sample.shape == (2, 6, 32, 48)
+    images, text, level = inputs
+    assert unet(images[..., :32, :48], 500, text, level).sample.shape == (2, 6, 32, 48)
 
 
 def test_no_place_is_special(unet, inputs, monkeypatch):
-    """Only the border tells it where it is: without one, on a torus, pictures that are moved give the same, moved."""
+    """Only the border tells it where it is: without one, on a torus, images that are moved give the same, moved."""
     (x_t, low), text, level = inputs[0].chunk(2, dim=1), *inputs[1:]
     torus = copy.deepcopy(unet)
     for module in torus.modules():
@@ -160,7 +160,7 @@ def test_no_place_is_special(unet, inputs, monkeypatch):
         torch.testing.assert_close(one, other.roll(**shift), atol=1e-5, rtol=0)
 
 
-def test_the_config_speaks_of_pictures_and_survives_saving(unet, inputs, tmp_path):
+def test_the_config_speaks_of_images_and_survives_saving(unet, inputs, tmp_path):
     config = unet.config
     assert (config.in_channels, config.out_channels, config.sample_size) == (6, 6, 64)
     unet.save_pretrained(tmp_path)

@@ -1,4 +1,4 @@
-"""play(): a plain picture where nobody is there, and where somebody is, one that follows the newest change only."""
+"""play(): a plain image where nobody is there, and where somebody is, one that follows the newest change only."""
 
 import threading
 import weakref
@@ -12,7 +12,7 @@ from helpers.sampling import Step
 from helpers.training import Progress
 
 
-def picture(number: float, size: int = 4) -> show.Picture:
+def image(number: float, size: int = 4) -> show.Graphic:
     """One grey for each number from 0 to 1000."""
     return show.grid([torch.full((1, size, size), number / 1000)], cell=16, low=0)
 
@@ -28,15 +28,15 @@ class Drawing:
     def __init__(self):
         self.calls = []
 
-    def __call__(self, **values) -> show.Picture:
+    def __call__(self, **values) -> show.Graphic:
         self.calls.append(values)
         if values.get("t") == 13:
             raise ValueError("t is <13>; wanted another number.")
-        return picture(values["t"])
+        return image(values["t"])
 
 
 class Gated:
-    """A draw function in two pictures, which waits to be let through between them."""
+    """A draw function in two images, which waits to be let through between them."""
 
     def __init__(self):
         self.begun, self.finished, self.gate = [], [], threading.Semaphore(0)
@@ -44,11 +44,11 @@ class Gated:
 
     def __call__(self, t):
         self.begun.append(t)
-        yield picture(t / 2)
+        yield image(t / 2)
         self.waits.release()
         assert self.gate.acquire(timeout=60)
         yield step(20, 10)
-        yield picture(t)
+        yield image(t)
         self.finished.append(t)
 
 
@@ -71,7 +71,7 @@ def live(monkeypatch):
 
 
 def parts(displayed):
-    """The picture, the message and the bar of the one box that was displayed."""
+    """The image, the message and the bar of the one box that was displayed."""
     (box,) = displayed
     status, frame = box.children[1].children
     (shown,), (bar, message) = frame.children, status.children
@@ -97,21 +97,21 @@ def nobody(monkeypatch):
     monkeypatch.setenv("COURSE_HEADLESS", "1")
 
 
-def test_headless_it_shows_one_plain_picture_at_the_first_values(draw, displayed, nobody):
+def test_headless_it_shows_one_plain_image_at_the_first_values(draw, displayed, nobody):
     widgets.play(draw, t=ipywidgets.IntSlider(250, 0, 999), gamma=ipywidgets.FloatSlider(7.0))
     assert draw.calls == [{"t": 250, "gamma": 7.0}]
     (shown,) = displayed
-    assert isinstance(shown, show.Picture)
+    assert isinstance(shown, show.Graphic)
 
 
-def test_headless_only_the_last_picture_is_left(displayed, nobody):
+def test_headless_only_the_last_image_is_left(displayed, nobody):
     def draw(t):
-        yield picture(0)
+        yield image(0)
         yield step(10, None)
-        yield picture(t)
+        yield image(t)
 
     widgets.play(draw, t=ipywidgets.IntSlider(250, 0, 999))
-    assert [shown.png for shown in displayed] == [picture(250).png]
+    assert [shown.png for shown in displayed] == [image(250).png]
 
 
 def test_headless_it_makes_no_widgets_of_its_own_and_no_thread(draw, displayed, nobody, monkeypatch):
@@ -127,11 +127,9 @@ def test_headless_an_error_is_raised_and_fails_the_notebook(draw, displayed, nob
     assert displayed == []
 
 
-@pytest.mark.parametrize(
-    "drawn", [None, "a picture", iter([picture(1), None])], ids=["nothing", "text", "nothing more"]
-)
-def test_what_is_no_picture_is_said(drawn, displayed, nobody):
-    with pytest.raises(TypeError, match=r"draw gave a \w+; wanted a picture"):
+@pytest.mark.parametrize("drawn", [None, "an image", iter([image(1), None])], ids=["nothing", "text", "nothing more"])
+def test_what_is_no_image_is_said(drawn, displayed, nobody):
+    with pytest.raises(TypeError, match=r"draw gave a \w+; wanted an image"):
         widgets.play(lambda t: drawn, t=ipywidgets.IntSlider(13, 0, 999))
     assert displayed == []
 
@@ -139,7 +137,7 @@ def test_what_is_no_picture_is_said(drawn, displayed, nobody):
 # Where somebody is
 
 
-def test_a_narrow_picture_keeps_the_place_of_a_wide_one_and_none_shrinks_beyond_reading(displayed, live):
+def test_a_narrow_image_keeps_the_place_of_a_wide_one_and_none_shrinks_beyond_reading(displayed, live):
     cells = ipywidgets.IntSlider(4, 1, 4)
     widgets.play(lambda cells: show.grid(torch.zeros(cells, 3, 8, 8), cell=100), cells=cells)
     settle()
@@ -156,8 +154,8 @@ def test_live_it_draws_at_once_and_shows_the_controls(draw, displayed, live):
     settle()
     shown, message, bar = parts(displayed)
     assert draw.calls == [{"t": 250}]
-    assert bytes(shown.value) == picture(250).png
-    assert shown.tooltip == picture(250).alt
+    assert bytes(shown.value) == image(250).png
+    assert shown.tooltip == image(250).alt
     assert message.value == "" and bar.layout.visibility == "hidden"
     assert displayed[0].children[0].children == (slider,)
     assert slider.description == "t"
@@ -180,7 +178,7 @@ def test_every_change_of_a_control_draws_once_with_all_values(draw, displayed, l
     gamma.value = 3.0  # no change
     settle()
     assert draw.calls == [{"t": 250, "gamma": 7.0}, {"t": 500, "gamma": 7.0}, {"t": 500, "gamma": 3.0}]
-    assert bytes(parts(displayed)[0].value) == picture(500).png
+    assert bytes(parts(displayed)[0].value) == image(500).png
 
 
 class Mute(Exception):
@@ -206,7 +204,7 @@ def test_whatever_draw_raises_the_explorer_draws_again(error, said, as_generator
     def drawn(t):
         if t == 13:
             raise error
-        return picture(t)
+        return image(t)
 
     def drawn_in_stages(t):
         yield drawn(t)
@@ -218,10 +216,10 @@ def test_whatever_draw_raises_the_explorer_draws_again(error, said, as_generator
     assert said is None or said in message.value
     slider.value = 250
     settle()
-    assert shown.value == picture(250).png and message.value == ""
+    assert shown.value == image(250).png and message.value == ""
 
 
-def test_an_error_becomes_a_sentence_and_the_last_picture_stays(draw, displayed, live):
+def test_an_error_becomes_a_sentence_and_the_last_image_stays(draw, displayed, live):
     slider = ipywidgets.IntSlider(250, 0, 999)
     widgets.play(draw, t=slider)
     settle()
@@ -230,36 +228,36 @@ def test_an_error_becomes_a_sentence_and_the_last_picture_stays(draw, displayed,
     slider.value = 13
     settle()
     assert "t is &lt;13&gt;; wanted another number." in message.value and "role" in message.value
-    assert bytes(shown.value) == picture(250).png
+    assert bytes(shown.value) == image(250).png
     assert bar.layout.visibility == "hidden"
 
     slider.value = 14
     settle()
     assert message.value == ""
-    assert bytes(shown.value) == picture(14).png
+    assert bytes(shown.value) == image(14).png
 
 
-def test_an_error_between_two_pictures_is_one_too(displayed, live):
+def test_an_error_between_two_images_is_one_too(displayed, live):
     def draw(t):
-        yield picture(t)
+        yield image(t)
         raise RuntimeError("no more")
 
     widgets.play(draw, t=ipywidgets.IntSlider(250, 0, 999))
     settle()
     shown, message, _ = parts(displayed)
-    assert bytes(shown.value) == picture(250).png and "no more" in message.value
+    assert bytes(shown.value) == image(250).png and "no more" in message.value
 
 
-def test_the_first_picture_is_there_before_the_last_is_computed(displayed, live):
+def test_the_first_image_is_there_before_the_last_is_computed(displayed, live):
     draw = Gated()
     widgets.play(draw, t=ipywidgets.IntSlider(500, 0, 999))
     assert draw.waits.acquire(timeout=60)
     shown, _, bar = parts(displayed)
-    assert bytes(shown.value) == picture(250).png and draw.finished == []
+    assert bytes(shown.value) == image(250).png and draw.finished == []
     assert bar.layout.visibility == "visible"
     draw.gate.release()
     settle()
-    assert bytes(shown.value) == picture(500).png and draw.finished == [500]
+    assert bytes(shown.value) == image(500).png and draw.finished == [500]
 
 
 def test_of_twenty_quick_changes_the_last_is_drawn_and_what_it_overtook_is_not(displayed, live):
@@ -273,7 +271,7 @@ def test_of_twenty_quick_changes_the_last_is_drawn_and_what_it_overtook_is_not(d
     draw.gate.release(2)
     settle()
     assert draw.begun == [500, 19] and draw.finished == [19]
-    assert bytes(parts(displayed)[0].value) == picture(19).png
+    assert bytes(parts(displayed)[0].value) == image(19).png
 
 
 def test_what_is_overtaken_is_closed_and_nothing_of_it_stays(displayed, live):
@@ -290,7 +288,7 @@ def test_what_is_overtaken_is_closed_and_nothing_of_it_stays(displayed, live):
             yield step(20, 10)
             waits.release()
             assert gate.acquire(timeout=60)
-            yield picture(t)
+            yield image(t)
         finally:
             closed.append(t)
 
@@ -391,13 +389,13 @@ def test_a_prompt_that_is_near_enough_needs_no_remark(found):
 
 def test_a_prompt_that_is_far_from_everything_is_flagged(displayed, live):
     def draw(prompt):
-        return picture(len(prompt))
+        return image(len(prompt))
 
     widgets.play(draw, prompt=widgets.Prompt("the <b>idea</b> of a nation", Knows(("a flag", 0.31))))
     settle()
     shown, message, _ = parts(displayed)
     assert "a flag" in message.value and "0.31" in message.value and "&lt;b&gt;idea" in message.value
-    assert bytes(shown.value) == picture(27).png
+    assert bytes(shown.value) == image(27).png
 
 
 def test_the_courses_own_prompts_need_no_remark():
@@ -436,11 +434,11 @@ def test_live_watch_draws_the_curve_as_it_grows(monkeypatch, live):
     shown = []
 
     class Handle:
-        def update(self, picture):
-            shown.append(picture.alt)
+        def update(self, image):
+            shown.append(image.alt)
 
-    def display(picture, display_id=False):
-        shown.append(picture.alt)
+    def display(image, display_id=False):
+        shown.append(image.alt)
         return Handle() if display_id else None
 
     monkeypatch.setattr(widgets, "display", display)

@@ -37,18 +37,18 @@ class Toy(Denoiser):
 
 
 class Enlarger(Toy):
-    """Like a stage II: cond is (text, a picture, its noise level), and only the text becomes empty."""
+    """Like a stage II: cond is (text, an image, its noise level), and only the text becomes empty."""
 
     def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
-        text, picture, level = cond
-        return super().__call__(x_t + picture * level[:, None, None, None], t, text)
+        text, image, level = cond
+        return super().__call__(x_t + image * level[:, None, None, None], t, text)
 
     def unconditional(self, cond: tuple) -> tuple:
         return (torch.zeros_like(cond[0]), *cond[1:])
 
 
 class Gaussian(Denoiser):
-    """Exact for pictures whose pixels are independent draws from N(mean, std²); cond is ().
+    """Exact for images whose pixels are independent draws from N(mean, std²); cond is ().
 
     x_t = √abar x0 + √(1 - abar) eps is Gaussian too, with variance D = abar std² + 1 - abar, and shares the covariance
     √(1 - abar) with eps. So E[eps | x_t] = √(1 - abar) (x_t - √abar mean) / D, and Var(x0 | x_t) = std² (1 - abar) / D.
@@ -105,7 +105,7 @@ def tiny(unet: torch.nn.Module) -> TextDenoiser:
 
 
 class TinyIF2(TinyIF):
-    """A network in the format of IF's stage II, which hands out the low picture plus its noise level as the noise."""
+    """A network in the format of IF's stage II, which hands out the low image plus its noise level as the noise."""
 
     config = SimpleNamespace(sample_size=8, in_channels=6)
 

@@ -1,9 +1,9 @@
-"""How long does a guided step take on a quiet and on a busy computer? Ratios of thread settings measured in one run.
+"""The time of a guided step on an idle and on a busy computer, for several numbers of threads.
 
     python -m ci.bench.busy               five rounds, beside four busy processes
     python -m ci.bench.busy --rounds 9
 
-Mini-IF's stage I, one 64×64 image, guidance 7, on the CPU. Each setting computes in a process of its own:
+Mini-IF's stage I, one 64×64 image, guidance 7, on the CPU. Each setting computes in its own process:
 
 - one thread;
 - PyTorch's own number of threads, one for each core, which spin while they wait for each other;
@@ -39,7 +39,7 @@ WORKER = (
 
 
 def answer() -> None:
-    """In a setting's process: for each number on standard input, the seconds of a guided step, over so many steps."""
+    """Run in a setting's process: for each number of steps on standard input, print the seconds of a guided step."""
     import torch
 
     from helpers.denoisers import guided
@@ -77,7 +77,7 @@ def worker(setting: dict[str, str]) -> Iterator[subprocess.Popen]:
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many processes that keep a core busy, each."""
+    """Run `count` processes, each of which keeps a core busy."""
     processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield

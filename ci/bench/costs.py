@@ -1,12 +1,12 @@
-"""What the course takes of a student's computer, and what DeepFloyd IF would take of a GPU: `make costs`.
+"""The course's time and memory on a student's computer, and an estimate for DeepFloyd IF on a GPU: `make costs`.
 
     python -m ci.bench.costs                             both tables of docs/instructors.md
     python -m ci.bench.costs --notebooks "a1_4 a1_8"     of some notebooks
 
-The first is measured here: each notebook in a process of its own, one after the other. The second is an estimate:
-nothing of it was run on a GPU. Part A's notebooks run on DeepFloyd's small double (ci/tiny_if.py) and note each call
-of its networks, and on how many pictures. What a call of the real network computes is counted on the meta device; how
-fast a T4 computes is what others have measured (SPEED), and no call takes less than the shortest of theirs.
+The first table is measured: each notebook in its own process, one after the other. The second is an estimate; nothing
+was run on a GPU. Part A's notebooks run on a tiny DeepFloyd IF (ci/tiny_if.py) and record each call of its networks and
+its number of images. The operations of the real network's calls are counted on the meta device. The speed of a T4 is
+taken from published measurements (SPEED), and no call takes less time than the shortest of them.
 """
 
 import argparse
@@ -31,15 +31,15 @@ from ci.bench.memory_table import MODELS, architecture, files_of, networks_of
 from ci.run_notebooks import NOTEBOOKS, ROOT, Outcome, execute
 from helpers.prompts import course_prompts, remember
 
-# iterations a second on a T4, each a call on a guided picture: "torch 2.0, no compile" of diffusers' benchmark with
+# iterations a second on a T4, each a call on a guided image: "torch 2.0, no compile" of diffusers' benchmark with
 # IF-I-M and IF-II-M, https://github.com/huggingface/diffusers/blob/d6e432c38a30ae2760731adc2f3c265a81d794bb/docs/source/en/optimization/torch2.0.md
-SPEED = {"IF-I-M": (4, 5.79), "IF-II-M": (1, 2.47)}  # guided pictures at a time, and iterations a second
-SHORTEST = 1 / 17.42  # seconds of a call, however small: IF-I-M on one picture
+SPEED = {"IF-I-M": (4, 5.79), "IF-II-M": (1, 2.47)}  # guided images at a time, and iterations a second
+SHORTEST = 1 / 17.42  # least seconds of a call: those of IF-I-M on one image
 DOLLARS = (
     0.052  # a minute of GitHub's runner with a T4, https://docs.github.com/billing/reference/actions-runner-pricing
 )
 
-# what a kernel does before the first cell: each call of a network is a line in $CALLS, and takes no time
+# run in a kernel before the first cell: each call of a network appends a line to $CALLS and computes nothing
 NOTE_CALLS = """
 import os
 from types import SimpleNamespace
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def print_sizes() -> None:
-    """Of the repository, as a clone brings it, of the environment that runs this, and of both with DeepFloyd IF."""
+    """Print the sizes of a clone, of the environment that runs this, and of both with DeepFloyd IF."""
     here = sum((ROOT / file).stat().st_size for file in git("ls-files").splitlines())
     history = int(git("rev-list", "--objects", "--disk-usage", "HEAD"))
     environment = sum(f.stat().st_size for f in Path(sys.prefix).rglob("*") if f.is_file() and not f.is_symlink())
@@ -99,7 +99,7 @@ def git(*arguments: str) -> str:
 
 
 def measure(names: list[str], build: Path, parameters: dict | None = None) -> Iterator[tuple[Outcome, int]]:
-    """Run notebooks, one after the other; yields each one's outcome and the most memory that it had, in bytes."""
+    """Run notebooks, one after the other. Yields each outcome and its peak memory in bytes."""
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         for name in names:
             outcome, memory = pool.submit(run_one, NOTEBOOKS / f"{name}.ipynb", build, parameters or {}).result()
@@ -110,15 +110,17 @@ def measure(names: list[str], build: Path, parameters: dict | None = None) -> It
 
 def run_one(notebook: Path, build: Path, parameters: dict) -> tuple[Outcome, int]:
     outcome = execute(notebook, build, parameters)
-    return outcome, 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of the kernel, which has ended
+    return outcome, 1024 * resource.getrusage(
+        resource.RUSAGE_CHILDREN
+    ).ru_maxrss  # the peak of the kernel, which has ended
 
 
 # ---- on a T4 ------------------------------------------------------------------------------------------------------
 
 
 def count_calls(names: list[str], folder: Path) -> Iterator[tuple[str, Counter]]:
-    """How often a notebook calls the networks: {(stage, pictures in the call): number}."""
-    from ci.tiny_if import WIDTH, save_tiny_if  # here, since transformers takes long to import
+    """How often each notebook calls the networks: {(stage, images in the call): number}."""
+    from ci.tiny_if import WIDTH, save_tiny_if  # imported here, because transformers is slow to import
 
     model, calls, startup = folder / "model", folder / "calls", folder / "ipython" / "profile_default" / "startup"
     save_tiny_if(model, model / "stage_2")
@@ -131,12 +133,12 @@ def count_calls(names: list[str], folder: Path) -> Iterator[tuple[str, Counter]]
         calls.write_text("")
         for _ in measure([name], folder, {"model": str(model)}):
             lines = (line.split() for line in calls.read_text().splitlines())
-            yield name, Counter(("I" if channels == "3" else "II", int(pictures)) for channels, pictures in lines)
+            yield name, Counter(("I" if channels == "3" else "II", int(images)) for channels, images in lines)
 
 
 @cache
 def operations(network: str) -> int:
-    """Of a network's call on one picture: floating-point multiplications and additions."""
+    """Floating-point operations of a network's call on one image."""
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         unet = UNet2DConditionModel(**architecture(network)).eval()
         config = unet.config
@@ -147,12 +149,12 @@ def operations(network: str) -> int:
 
 
 def t4_seconds(calls: Counter, model: str) -> float:
-    """How long a T4 would take for so many calls of a model's networks."""
+    """Estimated seconds on a T4 for these calls of a model's networks."""
     seconds = 0.0
     for stage, network in zip(("I", "II"), networks_of(model)):
         measured = f"IF-{stage}-M"
-        pictures, speed = SPEED[measured]
-        operations_per_second = 2 * pictures * operations(measured) * speed
+        images, speed = SPEED[measured]
+        operations_per_second = 2 * images * operations(measured) * speed
         own = operations(network)
         for (called, batch), number in calls.items():
             if called == stage:

@@ -1,8 +1,7 @@
-"""How soon do the explorers answer? Seconds to the first picture and to the last, at the controls' first values.
+"""The response times of the explorers: seconds to the first and to the last image, at the controls' first values.
 
-Each notebook's cells run here one after the other, and `play` is replaced by a watch. "CPU" is the time that one thread
-computed, whatever else the computer did meanwhile; on an idle one, and with OMP_NUM_THREADS=1, it is the time that
-passed.
+Each notebook's cells run here one after the other, with `play` replaced by a timer. "CPU" is the computing time of one
+thread. On an idle computer with OMP_NUM_THREADS=1, it equals the elapsed time.
 
     python -m ci.bench.explorers                           every notebook: some minutes
     python -m ci.bench.explorers --notebooks "a1_6 a1_8"   some
@@ -23,19 +22,19 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 def watch(draw, **controls) -> None:
-    """In the place of `play`: draw once, and note when each picture came."""
-    wall, cpu, pictures = time.perf_counter(), time.thread_time(), []
+    """Replaces `play`: draws once, and records the time of each image."""
+    wall, cpu, images = time.perf_counter(), time.thread_time(), []
     for stage in widgets.stages(draw, widgets.values_of(controls)):
-        if isinstance(stage, widgets.Picture):
-            pictures.append((time.perf_counter() - wall, time.thread_time() - cpu))
-    found.append((draw.__name__, pictures[0], pictures[-1]))
+        if isinstance(stage, widgets.Graphic):
+            images.append((time.perf_counter() - wall, time.thread_time() - cpu))
+    found.append((draw.__name__, images[0], images[-1]))
 
 
 def run(notebook: Path) -> None:
-    """Every cell but the one for Colab and Kaggle."""
+    """Run every cell but the one for Colab and Kaggle."""
     cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     names = {}
-    with contextlib.redirect_stdout(io.StringIO()):  # what they print is for their readers
+    with contextlib.redirect_stdout(io.StringIO()):  # the cells' own output is not needed
         for cell in cells:
             if cell.id != "hosted":
                 exec(compile(cell.source, f"{notebook.name}, {cell.id}", "exec"), names)
@@ -50,7 +49,7 @@ os.chdir(NOTEBOOKS)
 from helpers import widgets  # noqa: E402  (what it imports reads the environment)
 
 widgets.play = watch
-print("notebook  explorer       first picture: CPU  passed    last picture: CPU  passed")
+print("notebook  explorer       first image: CPU  passed    last image: CPU  passed")
 for name in chosen:
     found = []
     run(NOTEBOOKS / f"{name}.ipynb")

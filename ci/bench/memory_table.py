@@ -1,7 +1,7 @@
-"""What memory DeepFloyd IF needs, by plan, and what is to download: `make memory` prints the README's tables.
+"""DeepFloyd IF's memory by plan, and its download sizes: `make memory` prints the README's tables.
 
-Computed from the architectures, built on the meta device (helpers/memory.py). The configs are gated; but fine-tuned
-models keep them, and what others printed of the files tells the rest:
+They are computed from the architectures, built on the meta device (helpers/memory.py). The configs are gated, but
+fine-tuned models keep them, and published file sizes and outputs give the rest:
 
 IF-I-XL. Its config.json is that of https://huggingface.co/lucostiguy11/dreambooth_if. 4,304,695,110 weights; 4.3
 billion are published.
@@ -15,7 +15,7 @@ prints 1758.82 MiB, which are 461.06 million; with self-attention it would be 48
 IF-I-L. A guess: of XL's proportions (channels in multiples of 64, the heads' width), those with 320 channels make
 935,365,830 weights and come nearest to the published 900 million.
 
-load_model reads the config that it has downloaded, and assumes nothing of this.
+load_model reads the downloaded config and does not depend on these numbers.
 """
 
 from functools import cache
@@ -25,7 +25,7 @@ from diffusers import UNet2DConditionModel
 
 from ci.tiny_if import STAGE_1, STAGE_2
 from helpers.hub import DEEPFLOYD
-from helpers.memory import GB, PICTURES, Footprint, Plan, expected_peak, footprint
+from helpers.memory import GB, IMAGES_PER_CALL, Footprint, Plan, expected_peak, footprint
 from helpers.text_encoders import TOKENS, t5_bytes
 
 MODELS = ("deepfloyd-m", "deepfloyd-l", "deepfloyd-xl")
@@ -61,7 +61,7 @@ def size_of(network: str) -> Footprint:
 
 
 def files_of(model: str) -> float:
-    """The bytes of a model's files: nearly all of them are the networks' weights in fp16."""
+    """The bytes of a model's files, nearly all of which are the networks' weights in fp16."""
     return sum(size_of(network).weights for network in networks_of(model))
 
 
@@ -69,9 +69,9 @@ def main() -> None:
     from transformers import T5Config
 
     sizes = {name: size_of(name) for name in CHANNELS}
-    print("| network | weights | in fp16 | a call on one guided picture | on six |\n|---|---|---|---|---|")
+    print("| network | weights | in fp16 | a call on one guided image | on six |\n|---|---|---|---|---|")
     for name, size in sizes.items():
-        one = size.tensors / PICTURES * 2
+        one = size.tensors / IMAGES_PER_CALL * 2
         print(f"| {name} | {size.weights / 2e6:,.0f} M | {gb(size.weights)} | {gb(one)} | {gb(size.tensors)} |")
     print("\n| `model` | all on the GPU | one network at a time | one layer at a time |\n|---|---|---|---|")
     for model in MODELS:
@@ -80,7 +80,7 @@ def main() -> None:
     int8, bf16 = t5_bytes(T5Config(**T5_XXL, feed_forward_proj="gated-gelu"))
     print(f"\nT5-XXL, while it encodes: {gb(int8)} on a GPU in 8 bit, or {gb(bf16)} of main memory in bf16.")
     print(f"To download: {', '.join(f'{gb(files_of(model))} for {model}' for model in MODELS)}.")
-    print(f"A prompt's text states, as they are kept: {TOKENS * T5_XXL['d_model'] * 2 / 1e6:.1f} MB.")  # fp16
+    print(f"The stored text states of a prompt: {TOKENS * T5_XXL['d_model'] * 2 / 1e6:.1f} MB.")  # fp16
 
 
 def gb(size: float) -> str:

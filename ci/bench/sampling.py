@@ -1,14 +1,14 @@
-"""How fast is a guided 64×64 picture? Ratios measured in one run: `make bench`.
+"""The time of a guided 64×64 image, compared with other implementations: `make bench`.
 
     python -m ci.bench.sampling --rounds 9
 
-Mini-IF's stage I, batch 1, guidance 7, the course's 34 timesteps, on the CPU. Two contestants meet this kit:
+Mini-IF's stage I, batch 1, guidance 7, the course's 34 timesteps, on the CPU. The kit is compared with two others:
 
-- diffusers' own IFPipeline, on the same weights and with dynamic thresholding, as here;
+- diffusers' own IFPipeline, on the same weights and with dynamic thresholding;
 - the plain course loop, as a student writes it: two calls of the network per step, no thresholding.
 
-Each pair at equal precision (fp32) and thread count, and once more with the kit at its own best settings. All run in
-turn, round after round, so that a busy machine slows all of them; a ratio is the median of the rounds' own ratios.
+Each pair is measured at equal precision (fp32) and thread count, and once more with the kit at its best settings. All
+run in turn, round after round, so a busy machine slows all of them. A ratio is the median of the rounds' ratios.
 """
 
 import statistics
@@ -36,7 +36,7 @@ def main() -> None:
 
     model = load_model("mini-if", device="cpu")
     prompt, empty = model.embed(PROMPT), model.embed("")
-    # load_model chooses precision and layout; for equal terms, the same network as it lies in the file, in fp32
+    # load_model chooses precision and layout; for a fair comparison, the same network in fp32, as in the file
     stage_1 = TextDenoiser(load_network(BUNDLED["mini-if"] / "unet"), model.stage_1.schedule, empty)
     pipeline = IFPipeline.from_pretrained(BUNDLED["mini-if"])
     pipeline.set_progress_bar_config(disable=True)
@@ -64,10 +64,10 @@ def main() -> None:
         "kit": lambda: kit(stage_1),
         "kit, best": lambda: kit(model.stage_1),
     }
-    pictures = {name: run() for name, run in contestants.items()}  # warms up, too
+    images = {name: run() for name, run in contestants.items()}  # warms up, too
     print(
-        f"Same seed, fp32, kit against the others: {same(pictures, 'kit, thresholding', 'IFPipeline')}; "
-        f"{same(pictures, 'kit', 'course loop')}.\n"
+        f"Same seed, fp32, kit against the others: {same(images, 'kit, thresholding', 'IFPipeline')}; "
+        f"{same(images, 'kit', 'course loop')}.\n"
     )
 
     seconds = time_in_turn(contestants, options.rounds)
@@ -93,7 +93,7 @@ def main() -> None:
 
 @torch.no_grad()
 def course_loop(unet, alphas_cumprod, prompt, empty):
-    """Sections 1.5 and 1.6 of the course, written down as they are explained."""
+    """Sections 1.5 and 1.6 of the course, written as they are explained."""
     generator = seeded()
     image = torch.randn(1, 3, 64, 64, generator=generator)
     for i in range(len(TIMESTEPS) - 1):
@@ -115,7 +115,7 @@ def course_loop(unet, alphas_cumprod, prompt, empty):
         variance = torch.exp(fraction * largest + (1 - fraction) * smallest)
         image = mean + torch.sqrt(variance) * torch.randn(image.shape, generator=generator)
 
-    # the course stops here, at t = 0; the kit and diffusers make this last estimate, and so does this loop
+    # the course stops here, at t = 0; like the kit and diffusers, this loop returns the last estimate
     t = TIMESTEPS[-1]
     noise_cond = unet(image, t, encoder_hidden_states=prompt).sample[:, :3]
     noise_uncond = unet(image, t, encoder_hidden_states=empty).sample[:, :3]
@@ -127,10 +127,10 @@ def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def same(pictures: dict[str, torch.Tensor], ours: str, other: str) -> str:
-    """That two contestants made the same picture; otherwise their times say nothing."""
-    difference = (pictures[ours] - pictures[other]).abs().max().item()
-    assert difference < 1e-3, f"{ours} and {other} differ by {difference:.2g}: they do not compute the same picture"
+def same(images: dict[str, torch.Tensor], ours: str, other: str) -> str:
+    """Assert that two implementations made the same image, and return their difference in words."""
+    difference = (images[ours] - images[other]).abs().max().item()
+    assert difference < 1e-3, f"{ours} and {other} differ by {difference:.2g}: they do not compute the same image"
     return f"{other} differs by {difference:.1e}"
 
 

@@ -1,4 +1,4 @@
-"""Timing several ways to do one thing, in turn."""
+"""Timing several implementations in turn."""
 
 import argparse
 import time
@@ -8,7 +8,7 @@ import torch
 
 
 def parse_options(description: str) -> argparse.Namespace:
-    """How many rounds, on how many threads; sets the threads."""
+    """Parse the numbers of rounds and threads, and set the threads."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=min(2, torch.get_num_threads()))
@@ -18,7 +18,7 @@ def parse_options(description: str) -> argparse.Namespace:
 
 
 def time_in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """The seconds that each contestant takes in each round; every other round goes backwards."""
+    """The seconds of each contestant in each round; every other round runs in reverse order."""
     seconds = {name: [] for name in contestants}
     for i in range(rounds):
         order = list(contestants) if i % 2 == 0 else list(reversed(contestants))

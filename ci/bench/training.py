@@ -1,14 +1,13 @@
-"""How fast does Part B train and draw? Ratios measured in one run: `make bench`, or `python -m ci.bench.training`.
+"""The speed of Part B's training and sampling: `make bench`, or `python -m ci.bench.training`.
 
-- Training: the kit's loop against the plain one that the course's text describes (fp32, no channels_last), on the same
-  network and batches of the same size.
-- Time to quality: how long each recipe trains until its digits are as good as the reference recipe's last ones. How
-  many pictures that takes is known from stored trainings (data/models/digits/quality.json); how fast the pictures go by
-  is measured here.
-- Drawing all ten digits with guidance, against a plain loop.
+- Training: the kit's loop against the plain loop of the course's text (fp32, no channels_last), on the same network
+  with the same batch size.
+- Time to quality: how long each recipe trains until its digits are as good as the reference recipe's last ones. The
+  number of images is known from stored trainings (data/models/digits/quality.json); the speed is measured here.
+- Sampling all ten digits with guidance, against a plain loop.
 - Two processes under `accelerate launch`, one core each, against one with both cores; their losses must agree.
 
-All contestants of a comparison run in turn, round after round; a ratio is the median of the rounds' own ratios.
+The contestants of a comparison run in turn, round after round. A ratio is the median of the rounds' ratios.
 """
 
 import json
@@ -36,7 +35,7 @@ from helpers.schedule import NoiseSchedule, strided_timesteps
 from helpers.training import loss_history, train
 from helpers.unet import one_hot
 
-PICTURES = 1280  # of each measurement
+IMAGES = 1280  # of each measurement
 GAMMA = 5.0
 
 
@@ -53,7 +52,7 @@ def main() -> None:
 
 
 def training_speed(rounds: int) -> dict[str, float]:
-    """Print pictures per second; return those of each recipe."""
+    """Print images per second; return those of each recipe."""
     reference = class_conditional
     recipes = {
         "reference": reference,
@@ -65,26 +64,26 @@ def training_speed(rounds: int) -> dict[str, float]:
     sizes = {name: recipe.batch_size for name, recipe in recipes.items()} | {"course loop": reference.batch_size}
 
     def go_on(name):
-        return lambda: list(islice(trainings[name], PICTURES // sizes[name]))
+        return lambda: list(islice(trainings[name], IMAGES // sizes[name]))
 
     contestants = {name: go_on(name) for name in trainings}
     for go in contestants.values():
         go()  # warms up
     seconds = time_in_turn(contestants, rounds)
-    speeds = {name: PICTURES / statistics.median(times) for name, times in seconds.items()}
+    speeds = {name: IMAGES / statistics.median(times) for name, times in seconds.items()}
     ratios = [plain / kit for plain, kit in zip(seconds["course loop"], seconds["reference"])]
     print(f"## Training the class-conditional network, D = {reference.hidden}, batches of {reference.batch_size}\n")
     print("| course loop, fp32 | kit | kit is faster by | rounds' range |")
     print("|---|---|---|---|")
     print(
-        f"| {speeds['course loop']:.0f} pictures/s | {speeds['reference']:.0f} pictures/s "
+        f"| {speeds['course loop']:.0f} images/s | {speeds['reference']:.0f} images/s "
         f"| **{statistics.median(ratios):.2f}×** | {min(ratios):.2f}–{max(ratios):.2f}× |\n"
     )
     return speeds
 
 
 def course_training(network: nn.Module, batch_size: int):
-    """Section 2.4 of the course, written down as it is explained; yields after every step."""
+    """Section 2.4 of the course, written as it is explained; yields after every step."""
     T = 300
     abar = NoiseSchedule.linear(T).alphas_cumprod
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
@@ -109,8 +108,8 @@ def time_to_quality(speeds: dict[str, float]) -> None:
     judged = [j for j in judged if (j["sampler"], j["steps"], j["gamma"]) == ("ddpm", 50, 1)]
     judged.sort(key=lambda j: j["epoch"])
     runs = {name: [j for j in judged if j["recipe"] == name] for name in ("reference", "faster", "notebook")}
-    print("## Time to quality: pictures from stored trainings, at the speeds above\n")
-    print("| as good as | recipe | pictures | training | share of the reference's | accuracy | Fréchet distance |")
+    print("## Time to quality: images from stored trainings, at the speeds above\n")
+    print("| as good as | recipe | images | training | share of the reference's | accuracy | Fréchet distance |")
     print("|---|---|---|---|---|---|---|")
     for goal in (runs["reference"][0], runs["reference"][-1]):
         first = None
@@ -145,9 +144,9 @@ def drawing_speed(rounds: int) -> None:
         return final(steps, progress=False)
 
     contestants = {"course loop": lambda: course_drawing(network, c), "kit": kit}
-    pictures = {name: draw() for name, draw in contestants.items()}
-    difference = (pictures["kit"] - pictures["course loop"]).abs().mean().item()
-    assert difference < 0.05, f"the two differ by {difference:.2g} on average: they do not draw the same digits"
+    images = {name: draw() for name, draw in contestants.items()}
+    difference = (images["kit"] - images["course loop"]).abs().mean().item()
+    assert difference < 0.05, f"the two differ by {difference:.2g} on average: they do not sample the same digits"
     seconds = time_in_turn(contestants, rounds)
     ratios = [plain / ours for plain, ours in zip(seconds["course loop"], seconds["kit"])]
     print(f"## All ten digits at once, guidance {GAMMA:g}, 300 steps, D = {network.hidden}\n")
@@ -161,7 +160,7 @@ def drawing_speed(rounds: int) -> None:
 
 @torch.no_grad()
 def course_drawing(network: nn.Module, c: torch.Tensor) -> torch.Tensor:
-    """Section 2.5 of the course, written down as it is explained: two calls of the network in each step."""
+    """Section 2.5 of the course, written as it is explained: two calls of the network in each step."""
     schedule = NoiseSchedule.linear(300)
     betas, abar = schedule.betas, schedule.alphas_cumprod
     generator = seeded()

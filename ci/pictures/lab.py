@@ -1,4 +1,4 @@
-"""A real Jupyter in a real browser: what the tests do there, in words that a person would use."""
+"""A real Jupyter in a real browser, with methods for what a user does there."""
 
 import contextlib
 import json
@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, Locator, Page
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
-SECONDS = 900  # to wait for something before it is given up: no measure of anything, since a computer may be busy
+SECONDS = 900  # longest wait for an event; generous, because the computer may be busy
 SCREENSHOTS = ROOT / "build" / "explorers"
-WAITED: list[tuple[str, int, float]] = []  # notebook, which of its explorers, seconds from a change to a picture
-# prints how many explorers were computing, when none is any more
+WAITED: list[tuple[str, int, float]] = []  # notebook, index of the explorer, seconds from a change to a new image
+# waits for all explorers, then prints how many were computing
 WAIT = """
 import threading
 computing = [thread for thread in threading.enumerate() if thread.name == "explorer"]
@@ -28,10 +28,10 @@ for thread in computing:
     thread.join()
 print(len(computing))
 """
-# by the name of their module: where they open a notebook, and the class that takes their options
+# by the name of their module: the address of a notebook, and the class for their options
 FRONT_ENDS = {"jupyterlab": ("doc/tree", "LabApp"), "notebook": ("notebooks", "JupyterNotebookApp")}
 SETTINGS = {
-    "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight would otherwise not be there at all
+    "notebook-extension/tracker": {"windowingMode": "none"},  # otherwise, cells that are not visible would not exist
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 
@@ -62,7 +62,7 @@ def lab(folder: Path, front_end: str = "jupyterlab"):
         file.write_text(json.dumps(chosen))
     away = {"JUPYTERLAB_SETTINGS_DIR": folder / "settings", "JUPYTER_CONFIG_DIR": folder, "JUPYTER_RUNTIME_DIR": folder}
     environment = {**os.environ, **{name: str(path) for name, path in away.items()}, "PYTHONPATH": str(ROOT)}
-    environment.pop("COURSE_HEADLESS", None)  # somebody is there
+    environment.pop("COURSE_HEADLESS", None)  # there is a user
     options = {
         "ServerApp.port": port,
         "ServerApp.root_dir": folder,
@@ -86,14 +86,14 @@ def lab(folder: Path, front_end: str = "jupyterlab"):
     finally:
         server.terminate()
         try:
-            server.wait(timeout=60)  # it ends its kernels first
+            server.wait(timeout=60)  # it first ends its kernels
         except subprocess.TimeoutExpired:
-            server.kill()  # a kernel without a server ends by itself
+            server.kill()  # its kernels then end on their own
             server.wait()
 
 
 def wait_for(address: str, server: subprocess.Popen) -> None:
-    """Until the server answers."""
+    """Wait until the server answers."""
     until = time.monotonic() + SECONDS
     while True:
         try:
@@ -101,7 +101,7 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
             return
         except OSError:
             if server.poll() is not None or time.monotonic() > until:
-                raise RuntimeError("Jupyter did not come up; its server.log says why.") from None
+                raise RuntimeError("Jupyter did not start; see its server.log.") from None
             time.sleep(0.2)
 
 
@@ -117,13 +117,13 @@ class Notebook:
         )
 
     def run_all(self) -> None:
-        """Every cell; raises an AssertionError with the first error that one shows."""
+        """Run every cell. Raises an AssertionError with the first error."""
         assert self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         errors = self.page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
         assert errors.count() == 0, errors.first.inner_text()
 
     def run(self, cell: str, source: str | None = None) -> Locator:
-        """Run the cell with this id, with something else written into it if `source` is given; the cell."""
+        """Run the cell with this id, after replacing its source by `source`, if given. Returns the cell."""
         place = self.page.evaluate(
             """id => {
                 const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -139,7 +139,7 @@ class Notebook:
         return found
 
     def ask(self, code: str) -> str:
-        """What a piece of code prints, run in the kernel beside the notebook."""
+        """The printed output of code that is run in the notebook's kernel."""
         return self.page.evaluate(
             """async code => {
                 const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
@@ -156,57 +156,57 @@ class Notebook:
         )
 
     def wait_for(self, expression: str, wanted: str) -> None:
-        """Until the kernel prints this for an expression."""
+        """Wait until the kernel prints this for an expression."""
         until = time.monotonic() + SECONDS
         while (printed := self.ask(f"print({expression})")) != wanted:
             assert time.monotonic() < until, f"{expression} is {printed}; wanted {wanted}"
             self.page.wait_for_timeout(100)
 
     def darken(self, dark: bool) -> None:
-        """JupyterLab's dark theme, or its light one."""
+        """Switch to JupyterLab's dark or light theme."""
         theme = "JupyterLab Dark" if dark else "JupyterLab Light"
         self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
         self.page.wait_for_function(f"document.body.dataset.jpThemeLight === '{'false' if dark else 'true'}'")
-        self.page.locator("#jupyterlab-splash").wait_for(state="detached")  # it covers the page meanwhile
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")  # it covers the page during the change
 
     def explorers(self) -> list["Explorer"]:
         return [Explorer(self, box) for box in self.page.locator(".explorer").all()]
 
     def close(self) -> None:
-        """With its kernel, which would otherwise keep its memory."""
+        """Close it and end its kernel, which would otherwise keep its memory."""
         self.page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
         self.page.close()
 
 
 class Explorer:
-    """What `play` shows."""
+    """An explorer in a notebook."""
 
     def __init__(self, notebook: Notebook, box: Locator):
         self.notebook, self.box, self.page = notebook, box, notebook.page
-        self.picture = box.locator("img.widget-image")
+        self.image = box.locator("img.widget-image")
         self.message = box.locator(".explorer-message")
 
     def settle(self) -> str:
-        """Wait until nothing is computed any more; what is then said beside the picture."""
+        """Wait until the computation is done. Returns the message above the image."""
         idle = 0
-        while idle < 2:  # twice, since a change may still be on its way to the kernel
+        while idle < 2:  # twice, because a change may still be on its way to the kernel
             idle = idle + 1 if self.notebook.ask(WAIT) == "0" else 0
             self.page.wait_for_timeout(100)
         self.box.locator(".explorer-bar:visible").wait_for(state="hidden")
         return self.message.inner_text().strip()
 
     def pixels(self) -> str:
-        """The picture that is on the screen, as the text of its bytes."""
-        return self.picture.evaluate(
+        """The bytes of the displayed image, in base64."""
+        return self.image.evaluate(
             """async image => {
                 const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
                 return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
             }"""
         )
 
-    def seconds_to_a_picture(self, move: Callable[[], object]) -> float | None:
-        """Move a control and let it settle; after how long another picture was there, the first of several, if any."""
-        self.picture.evaluate(
+    def seconds_to_an_image(self, move: Callable[[], object]) -> float | None:
+        """Move a control and let it settle. Returns the seconds to the first new image, if there is one."""
+        self.image.evaluate(
             """image => {
                 const start = performance.now();
                 window.another = null;
@@ -221,7 +221,7 @@ class Explorer:
         return self.page.evaluate("window.another")
 
     def handle(self, name: str) -> Locator:
-        """The handle of a slider, which takes arrow keys."""
+        """The handle of a slider, which accepts arrow keys."""
         return self.row(name).locator(".noUi-handle")
 
     def row(self, name: str) -> Locator:
@@ -230,11 +230,11 @@ class Explorer:
 
     @property
     def paper(self) -> Locator:
-        """What is drawn on."""
+        """The canvas."""
         return self.box.locator(".drawing-layer")
 
     def stroke(self, *places: tuple[float, float]) -> None:
-        """Draw from place to place, each (x, y) from 0 to 1, with the mouse."""
+        """Draw a line with the mouse through these points (x, y), from 0 to 1."""
         self.paper.scroll_into_view_if_needed()
         box, mouse = self.paper.bounding_box(), self.page.mouse
         points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]

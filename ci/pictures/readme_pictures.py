@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
-# file under docs/, notebook, which of its pictures
-PICTURES = [
+# file under docs/, notebook, which of its images
+IMAGES = [
     ("samples.png", "a0", 1),
     ("denoising.png", "a1_5", 2),
     ("guidance.png", "a1_6", 1),
@@ -20,9 +20,9 @@ PICTURES = [
 ]
 
 (ROOT / "docs").mkdir(exist_ok=True)
-for file, name, i in PICTURES:
+for file, name, i in IMAGES:
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pngs = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     (ROOT / "docs" / file).write_bytes(base64.b64decode(pngs[i]))
-    print(f"docs/{file}: picture {i} of {name}")
+    print(f"docs/{file}: image {i} of {name}")

@@ -1,4 +1,4 @@
-"""The README's two explorers, used as a person would: `make screenshots`, in an installed Chromium."""
+"""Screenshots of the README's two explorers in use: `make screenshots`, with an installed Chromium."""
 
 import shutil
 import tempfile
@@ -13,7 +13,7 @@ DOCS = ROOT / "docs"
 
 
 def sketch(explorer: Explorer) -> None:
-    """A house on a green hill."""
+    """Draw a house on a green hill."""
     press(explorer, "clear")
     explorer.box.locator("input[type=range]").fill("12")
     colour(explorer, "#388e3c")
@@ -28,7 +28,7 @@ def sketch(explorer: Explorer) -> None:
 
 
 def mask(explorer: Explorer) -> None:
-    """The upper half of the apple, with the brush."""
+    """Mask the upper half of the apple with the brush."""
     press(explorer, "clear")
     explorer.box.locator("input[type=range]").fill("20")
     explorer.stroke((0.15, 0.15), (0.85, 0.15), (0.85, 0.35), (0.15, 0.35))
@@ -42,11 +42,11 @@ def colour(explorer: Explorer, name: str) -> None:
     explorer.box.get_by_label(f"colour {name}").click()
 
 
-PICTURES = [("explorer-sketch.png", "a1_7_1", sketch), ("explorer-mask.png", "a1_7_2", mask)]
+IMAGES = [("explorer-sketch.png", "a1_7_1", sketch), ("explorer-mask.png", "a1_7_2", mask)]
 
 
 def keep(explorer: Explorer, file: str) -> None:
-    """Its screenshot under docs/, with few colours: half the size, and nobody sees it."""
+    """Save a screenshot under docs/, with a reduced palette: half the size, and no visible difference."""
     explorer.box.screenshot(path=DOCS / file)
     Image.open(DOCS / file).convert("RGB").quantize(128).save(DOCS / file, optimize=True)
     print(f"docs/{file}: {(DOCS / file).stat().st_size / 1000:.0f} kB")
@@ -54,11 +54,11 @@ def keep(explorer: Explorer, file: str) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        for _, name, _ in PICTURES:
+        for _, name, _ in IMAGES:
             shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
         with lab(Path(folder)) as address:
-            for file, name, use in PICTURES:
+            for file, name, use in IMAGES:
                 notebook = Notebook(browser, address, f"{name}.ipynb")
                 notebook.run_all()
                 (explorer,) = notebook.explorers()

@@ -1,8 +1,8 @@
-"""The course as a site of plain files: `make site` writes build/site/, to be opened or put on any web server.
+"""The course as a static site: `make site` writes build/site/, which any web server can host.
 
-Sphinx reads it from build/site-source/, which is laid out like the repository, so that links between notebooks and
-texts lead to the same places. The map, the gallery and the library's pages are made here, from the notebooks and the
-docstrings. No notebook is executed: what a page shows is stored in it.
+Sphinx reads build/site-source/, which is laid out like the repository, so that links between notebooks and texts work.
+The map, the gallery and the library's pages are made here from the notebooks and the docstrings. No notebook is
+executed: the pages show the stored outputs.
 """
 
 import argparse
@@ -23,13 +23,13 @@ import nbformat
 from PIL import Image
 
 from ci.site.exhibits import MAKERS, Strip, frames_of, markup
-from ci.site.gallery import alt_text, captioned, image
+from ci.site.gallery import alt_text, captioned, image_html
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS, CONFIG = ROOT / "notebooks", ROOT / "docs" / "site"
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
-EXHIBITS = "exhibits"  # where their pictures are, on the site
-EXTRA = "extra"  # a folder of the source that Sphinx copies as it is
+EXHIBITS = "exhibits"  # the folder of their images on the site
+EXTRA = "extra"  # a folder of the source that Sphinx copies unchanged
 # texts that become pages, where they exist
 TEXTS = ["README.md", "CONTRIBUTING.md", "docs/glossary.md", "docs/instructors.md", "data/SOURCES.md"]
 TEXTS += ["data/models/mini-if/README.md", "data/models/digits/README.md"]
@@ -38,12 +38,12 @@ PARTS = {
     "b": "Part B: from scratch, on digits",
     "c": "Part C: flow matching",
 }
-QUICK = {"steps": 4, "i_starts": [1, 2]}  # instead of the notebooks' parameters
+QUICK = {"steps": 4, "i_starts": [1, 2]}  # replace the notebooks' parameters
 RESULTS = "## What you should see"
 
 
 class Lesson(NamedTuple):
-    """A notebook, as the map and the gallery show it."""
+    """A notebook for the map and the gallery."""
 
     name: str
     notebook: nbformat.NotebookNode
@@ -54,13 +54,13 @@ class Lesson(NamedTuple):
 
     @property
     def introduction(self) -> str:
-        """Which part it belongs to, how long it takes, what one can do after it."""
+        """The paragraph under its title: the part, the time needed, and what you will learn."""
         texts = self.notebook.cells[0].source.split("\n\n")
         return elsewhere(next(text for text in texts if text.startswith("*Part")))
 
     @property
     def results(self) -> str:
-        """What the notebook says of all its images in one place. Part C's say it below each image instead."""
+        """The notebook's text about its images, in one place. (In Part C it is below each image.)"""
         texts = "\n\n".join(cell.source for cell in self.notebook.cells if cell.cell_type == "markdown")
         return elsewhere(texts.partition(RESULTS)[2].partition("\n## ")[0].strip())
 
@@ -70,9 +70,9 @@ class Lesson(NamedTuple):
 
     @property
     def cover(self) -> dict:
-        """One of its pictures for the map: not a curve, if there is another."""
-        pictures = [data for _, outputs in self.figures for data in outputs if "image/png" in data]
-        return next((data for data in pictures if " pictures" in alt_text(data)), pictures[0])
+        """An image for the map; not a curve, if possible."""
+        images = [data for _, outputs in self.figures for data in outputs if "image/png" in data]
+        return next((data for data in images if " pictures" in alt_text(data)), images[0])
 
     @property
     def parameters(self) -> dict:
@@ -91,7 +91,7 @@ def read_lessons() -> list[Lesson]:
 
 
 def page(lesson: Lesson, source: Path) -> nbformat.NotebookNode:
-    """A notebook for Sphinx: words for every picture, a slider instead of every animation, Colab's cell folded."""
+    """A notebook for Sphinx: every image has an alt text, animations become sliders, Colab's cell is folded."""
     notebook = copy.deepcopy(lesson.notebook)
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
@@ -99,9 +99,9 @@ def page(lesson: Lesson, source: Path) -> nbformat.NotebookNode:
         if "hosted" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
             cell.metadata["mystnb"] = {"code_prompt_show": "For Colab and Kaggle only"}
-        shown = [output.data for output in cell.get("outputs", []) if image(output.get("data", {}))]
-        if len(shown) > 1:  # MyST-NB has one text for all of a cell's pictures
-            raise ValueError(f"{lesson.name}: cell {cell.id} shows {len(shown)} pictures; wanted one at most.")
+        shown = [output.data for output in cell.get("outputs", []) if image_html(output.get("data", {}))]
+        if len(shown) > 1:  # MyST-NB has one alt text for all of a cell's images
+            raise ValueError(f"{lesson.name}: cell {cell.id} shows {len(shown)} images; wanted one at most.")
         for data in shown:
             if strip := strip_of(data, cell.metadata.get("caption", "")):
                 address = f"../{EXHIBITS}"
@@ -122,18 +122,18 @@ def strip_of(data: dict, caption: str) -> Strip | None:
 
 
 def course_map(lessons: list[Lesson], source: Path) -> str:
-    """The first page: every notebook with a picture and what one can do after it."""
+    """The first page: every notebook with an image and its introduction."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     title, what_it_is = readme.split("\n\n")[:2]
-    parts = [title, what_it_is, "[How to run it](README.md) · [Its pictures, section by section](gallery.md)"]
+    parts = [title, what_it_is, "[How to run it](README.md) · [Its images, section by section](gallery.md)"]
     for letter, part in PARTS.items():
         cards = []
         for lesson in lessons:
             if lesson.name.startswith(letter):
-                picture = keep_picture(lesson.cover, f"{lesson.name}-map", source)
+                image = keep_image(lesson.cover, f"{lesson.name}-map", source)
                 alt = as_alt(alt_text(lesson.cover))
                 link = f"notebooks/{lesson.name}.ipynb"
-                cards.append(CARD.format(picture=picture, alt=alt, link=link, lesson=lesson))
+                cards.append(CARD.format(image=image, alt=alt, link=link, lesson=lesson))
         parts.append(f"## {part}\n\n:::::{{container}} lessons\n{''.join(cards)}\n:::::")
     notebooks = {
         part: [f"notebooks/{lesson.name}" for lesson in lessons if lesson.name.startswith(letter)]
@@ -148,7 +148,7 @@ def course_map(lessons: list[Lesson], source: Path) -> str:
 
 CARD = """
 ::::{{container}} lesson
-[![{alt}]({picture})]({link})
+[![{alt}]({image})]({link})
 
 [{lesson.title}]({link})
 
@@ -174,32 +174,32 @@ def gallery_page(lessons: list[Lesson], source: Path, made: dict[str, str]) -> s
                 if strip := strip_of(data, caption):
                     parts.append(as_html(markup(strip, name, source / EXTRA / EXHIBITS, EXHIBITS)))
                 else:
-                    picture = keep_picture(data, name, source)
-                    parts.append(f":::{{figure}} {picture}\n:alt: {alt_text(data)}\n\n{caption}.\n:::")
+                    image = keep_image(data, name, source)
+                    parts.append(f":::{{figure}} {image}\n:alt: {alt_text(data)}\n\n{caption}.\n:::")
         parts.append(lesson.results)
     return "\n\n".join(parts) + "\n"
 
 
 GALLERY = """\
-What the notebooks made, section by section. A picture with a frame does something when it is pointed at, focused or
-tapped; a slider runs along a row of pictures, also by the arrow keys."""
+The results of the notebooks, section by section. An image with a frame changes when you point at it, focus it or tap
+it. A slider steps through a row of images, also with the arrow keys."""
 
 
-def keep_picture(data: dict, name: str, source: Path) -> str:
-    """Write an output's picture into the source; returns where, seen from there."""
-    folder = source / "pictures"
+def keep_image(data: dict, name: str, source: Path) -> str:
+    """Write an output's image to the source. Returns its path relative to it."""
+    folder = source / "images"
     folder.mkdir(parents=True, exist_ok=True)
     Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).save(folder / f"{name}.webp", lossless=True)
-    return f"pictures/{name}.webp"
+    return f"images/{name}.webp"
 
 
 def as_alt(text: str) -> str:
-    """Words that do not end Markdown's brackets."""
+    """A text for Markdown's brackets."""
     return text.replace("[", "(").replace("]", ")")
 
 
 def api_pages() -> Iterator[tuple[str, str]]:
-    """A page for every module of the library, by its name; packages list theirs in the order of their floors."""
+    """A page for every module of the library, by name; packages list their modules from the ground floor up."""
     modules = ["helpers"]
     while modules:
         name = modules.pop(0)
@@ -222,9 +222,9 @@ def toctree(entries: list[str], caption: str = "") -> str:
 
 
 def without_dead_links(text: str, folder: Path, prefix: str = "") -> str:
-    """Markdown from a folder whose relative links lead to pages or pictures; others lose the link and keep the words.
+    """Markdown from a folder, without relative links that lead neither to a page nor to an image; their text stays.
 
-    `prefix` comes before those that stay, for a page in another folder.
+    `prefix` is added to the remaining links, for a page in another folder.
     """
 
     def mend(link: re.Match) -> str:
@@ -243,7 +243,7 @@ def without_dead_links(text: str, folder: Path, prefix: str = "") -> str:
 
 
 def elsewhere(text: str) -> str:
-    """A notebook's text for a page outside the notebooks' folder."""
+    """A notebook's text, with links that work outside the notebooks' folder."""
     return without_dead_links(text, NOTEBOOKS, "notebooks/")
 
 
@@ -255,7 +255,7 @@ def is_page(file: Path) -> bool:
 
 
 def write_source(source: Path, **instead) -> None:
-    """Everything that Sphinx reads. Exhibits take `instead` in the place of their notebooks' parameters."""
+    """Write all files that Sphinx reads. `instead` replaces parameters of the exhibits' notebooks."""
     shutil.rmtree(source, ignore_errors=True)
     (source / EXTRA / EXHIBITS).mkdir(parents=True)
     (source / "notebooks").mkdir()
@@ -273,12 +273,12 @@ def write_source(source: Path, **instead) -> None:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             text = (ROOT / name).read_text(encoding="utf-8")
             (source / name).write_text(without_dead_links(text, (ROOT / name).parent), encoding="utf-8")
-    for picture in (ROOT / "docs").glob("*.png"):
-        shutil.copy(picture, source / "docs")
+    for file in (ROOT / "docs").glob("*.png"):
+        shutil.copy(file, source / "docs")
 
 
 def make_exhibits(lesson: Lesson, source: Path, instead: dict) -> str:
-    """A section's exhibits as HTML, if it has any; their pictures go into the source."""
+    """A section's exhibits as HTML, if it has any; writes their images to the source."""
     if lesson.name not in MAKERS:
         return ""
     start = time.time()
@@ -292,7 +292,7 @@ def make_exhibits(lesson: Lesson, source: Path, instead: dict) -> str:
 
 
 def build(source: Path, site: Path) -> int:
-    """Run Sphinx; returns its exit status, which is 1 if it had something to complain about."""
+    """Run Sphinx. Returns its exit status, which is 1 after a warning."""
     from sphinx.cmd.build import main as sphinx
 
     shutil.rmtree(site, ignore_errors=True)
@@ -302,7 +302,7 @@ def build(source: Path, site: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--quick", action="store_true", help="exhibits in four steps, to look at the rest")
+    parser.add_argument("--quick", action="store_true", help="exhibits in four steps, to inspect the rest")
     quick = parser.parse_args().quick
     start = time.time()
     write_source(SOURCE, **(QUICK if quick else {}))

@@ -1,7 +1,7 @@
-"""The gallery's exhibits: pictures that turn, shrink, dissolve or run along a slider, on a page without a kernel.
+"""The gallery's exhibits: images that turn, shrink, dissolve or follow a slider, on a page without a kernel.
 
-One function makes a section's exhibits, from the parameters of its notebook and with its seed, so that they are the
-notebook's own pictures. docs/site/static/exhibits.js moves them.
+One function makes a section's exhibits. Its arguments are the parameters of the notebook, including the seed, so they
+are the notebook's own images. docs/site/static/exhibits.js moves them.
 """
 
 import functools
@@ -29,26 +29,26 @@ from helpers.schedule import strided_timesteps
 from helpers.unet import one_hot
 from making.sampling import paint
 
-GAP = 4  # pixels between pictures side by side
-PHONE, DESKTOP, LARGEST = 330, 560, 4  # how wide a strip may become, in pixels, and how many times its own size
+GAP = 4  # pixels between images side by side
+PHONE, DESKTOP, LARGEST = 330, 560, 4  # largest width of a strip in pixels, on two screens; its largest enlargement
 
 
 class Strip(NamedTuple):
-    """Frames, one of which is shown, and a slider that chooses it."""
+    """Frames, one of which is shown, and a slider that selects it."""
 
     frames: Sequence[Image.Image]
-    labels: Sequence[str]  # what the slider says at each of them
-    start: int  # the frame to begin with
+    labels: Sequence[str]  # the slider's label for each of them
+    start: int  # the first frame shown
     alt: str
     caption: str
 
 
 class Look(NamedTuple):
-    """A picture that changes when it is pointed at, focused or tapped."""
+    """An image that changes when you point at it, focus it or tap it."""
 
-    kind: str  # "turn", "shrink", or "dissolve", which goes through all its pictures
-    pictures: Sequence[Image.Image]
-    states: Sequence[str]  # what there is to be seen, before and after
+    kind: str  # "turn", "shrink", or "dissolve", which steps through all its images
+    images: Sequence[Image.Image]
+    states: Sequence[str]  # descriptions, before and after
 
 
 Exhibit = Strip | Look
@@ -80,23 +80,23 @@ def insisted(*, model, seed, steps, known_prompt, **_) -> list[Exhibit]:
     return [Strip(frames, labels, 4, f"{known_prompt}, twice, with the guidance of the slider", caption)]
 
 
-def edited(pictures: Sequence[tuple[str, str]], *, model, seed, steps, gamma, i_starts, caption: str) -> Strip:
-    """SDEdit of some pictures, each with a prompt, side by side; a frame for every i_start."""
+def edited(tasks: Sequence[tuple[str, str]], *, model, seed, steps, gamma, i_starts, caption: str) -> Strip:
+    """SDEdit of several images, each with a prompt, side by side; a frame for every i_start."""
     denoiser = guided(text_to_image(model).stage_1, gamma)
-    x_orig = [course_image(name) for name, _ in pictures]
-    conds = [text_to_image(model).embed(prompt) for _, prompt in pictures]
+    x_orig = [course_image(name) for name, _ in tasks]
+    conds = [text_to_image(model).embed(prompt) for _, prompt in tasks]
 
     def edit(x, cond, i_start):
         return final(sdedit(denoiser, x, cond, i_start=i_start, **usual(steps, seed)), progress=False)
 
     frames = [side_by_side([edit(x, cond, i) for x, cond in zip(x_orig, conds)]) for i in i_starts]
     labels = [*(f"i_start = {i}" for i in i_starts), "original"]
-    alt = f"{', '.join(name for name, _ in pictures)}, each edited from the i_start of the slider"
+    alt = f"{', '.join(name for name, _ in tasks)}, each edited from the i_start of the slider"
     return Strip([*frames, side_by_side(x_orig)], labels, len(frames), alt, caption)
 
 
 def free_to_faithful(*, pictures, prompt, model, seed, steps, gamma, i_starts, **_) -> list[Exhibit]:
-    caption = "Noised half-way and denoised: from free to faithful"
+    caption = "Noised and denoised: from free to faithful"
     options = {"model": model, "seed": seed, "steps": steps, "gamma": gamma, "i_starts": i_starts}
     return [edited([(name, prompt) for name in pictures], **options, caption=caption)]
 
@@ -121,9 +121,9 @@ def repainted(*, model, seed, steps, gamma, tasks, **_) -> list[Exhibit]:
         x_orig, mask = course_image(name), rectangle_mask(*rectangle)
         cond = text_to_image(model).embed(prompt)
         result = final(inpaint(denoiser, x_orig, mask, cond, **usual(steps, seed)), progress=False)
-        pictures = [pixels(x) for x in (x_orig, x_orig * (1 - mask), result)]
-        states = [f"{name}, the original", "what is kept of it; the grey hole is the mask", f"repainted: {prompt}"]
-        exhibits.append(Look("dissolve", pictures, states))
+        images = [pixels(x) for x in (x_orig, x_orig * (1 - mask), result)]
+        states = [f"{name}, the original", "the kept part; the grey hole is the mask", f"repainted: {prompt}"]
+        exhibits.append(Look("dissolve", images, states))
     return exhibits
 
 
@@ -162,7 +162,7 @@ def paint_pair(model, denoiser, pair: tuple[str, str], steps: int, seed: int) ->
 
 
 def usual(steps: int, seed: int) -> dict:
-    """What Part A's notebooks hand to sdedit and inpaint."""
+    """The arguments of sdedit and inpaint in Part A's notebooks."""
     return {"timesteps": strided_timesteps(steps), "threshold": dynamic_threshold, "generator": seeded(seed)}
 
 
@@ -170,12 +170,12 @@ def usual(steps: int, seed: int) -> dict:
 
 
 def epochs(name: str) -> Strip:
-    """What a training that ships with the kit drew after some of its epochs, ten digits in a row."""
+    """Samples of a bundled training after some of its epochs, ten digits in a row."""
     result = load_result(name)
     frames = [digits(x0) for x0 in result.samples.values()]
     labels = [f"after epoch {epoch}" for epoch in result.samples]
-    caption = f"What the bundled training drew after some of its epochs ({result.recipe})"
-    return Strip(frames, labels, len(frames) - 1, "handwritten digits, drawn after the epoch of the slider", caption)
+    caption = f"Samples of the bundled training after some of its epochs ({result.recipe})"
+    return Strip(frames, labels, len(frames) - 1, "handwritten digits, sampled after the epoch of the slider", caption)
 
 
 def time_conditional_epochs(**_) -> list[Exhibit]:
@@ -192,12 +192,12 @@ def digits_insisted(*, seed, **_) -> list[Exhibit]:
         for gamma in gammas
     ]
     frames = [digits(x0) for x0 in drawn]
-    alt = "the digits 0 to 9, twice, drawn with the guidance of the slider"
+    alt = "the digits 0 to 9, twice, sampled with the guidance of the slider"
     under = Strip(frames, [f"γ = {gamma}" for gamma in gammas], 3, alt, "The same noise under growing guidance")
     return [epochs("class-conditional"), under]
 
 
-# the notebooks that have exhibits of their own, and who makes them
+# the notebooks with exhibits, and the functions that make them
 MAKERS: dict[str, Callable[..., list[Exhibit]]] = {
     "a1_1": noised,
     "a1_6": insisted,
@@ -212,7 +212,7 @@ MAKERS: dict[str, Callable[..., list[Exhibit]]] = {
 }
 
 
-# ---- pictures --------------------------------------------------------------------------------------------------------
+# ---- images ----------------------------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -225,12 +225,12 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def pixels(x: Tensor, low: float = -1.0) -> Image.Image:
-    """A picture (C, H, W) or (1, C, H, W) in [low, 1]."""
+    """An image (C, H, W) or (1, C, H, W) in [low, 1], as pixels."""
     return Image.fromarray(show.to_pixels(x, low))
 
 
-def side_by_side(pictures: Sequence[Tensor], low: float = -1.0, gap: int = GAP) -> Image.Image:
-    images = [pixels(x, low) for x in pictures]
+def side_by_side(tensors: Sequence[Tensor], low: float = -1.0, gap: int = GAP) -> Image.Image:
+    images = [pixels(x, low) for x in tensors]
     width, height = images[0].size
     whole = Image.new("RGBA", (len(images) * (width + gap) - gap, height))
     for i, image in enumerate(images):
@@ -261,7 +261,7 @@ def frames_of(gif: Image.Image) -> list[Image.Image]:
 
 
 def markup(exhibit: Exhibit, name: str, folder: Path, address: str) -> str:
-    """An exhibit as HTML; its pictures go into the folder, as files that begin with the name, found at the address."""
+    """An exhibit as HTML. Writes its images to the folder, in files that begin with the name; address is their URL."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def keep(image: Image.Image, file: str) -> str:
@@ -272,13 +272,13 @@ def markup(exhibit: Exhibit, name: str, folder: Path, address: str) -> str:
         source = keep(stacked(exhibit.frames), f"{name}.webp")
         labels = json.dumps(list(exhibit.labels), ensure_ascii=False)
         return render("strip.html", strip=exhibit, source=source, labels=labels, **sizes(exhibit))
-    alts = exhibit.states if len(exhibit.pictures) > 1 else ["; ".join(exhibit.states)]
-    sources = [keep(image, f"{name}-{i}.webp") for i, image in enumerate(exhibit.pictures)]
-    return render("look.html", look=exhibit, images=list(zip(exhibit.pictures, alts, sources)))
+    alts = exhibit.states if len(exhibit.images) > 1 else ["; ".join(exhibit.states)]
+    sources = [keep(image, f"{name}-{i}.webp") for i, image in enumerate(exhibit.images)]
+    return render("look.html", look=exhibit, images=list(zip(exhibit.images, alts, sources)))
 
 
 def sizes(strip: Strip) -> dict[str, int]:
-    """Whole numbers of screen pixels for a picture's pixel, so that frames end where they should."""
+    """The strip's size and its enlargements, whole numbers, which keep frames aligned with screen pixels."""
     width, height = strip.frames[0].size
     phone, desktop = (max(1, min(LARGEST, screen // width)) for screen in (PHONE, DESKTOP))
     return {"width": width, "height": height, "phone": phone, "desktop": desktop}

@@ -12,7 +12,7 @@ from ci.site.pages import render
 
 
 class Section(NamedTuple):
-    """A notebook on the page, and its figures: a caption, and the images as HTML."""
+    """A notebook on the page, with its figures: captions, and images as HTML."""
 
     name: str
     title: str
@@ -27,7 +27,7 @@ def write_gallery(build: Path, names: list[str], failed: list[str]) -> None:
         file = build / f"{name}.ipynb"
         try:
             title, figures = read(nbformat.read(file, as_version=4))
-        except (FileNotFoundError, nbformat.reader.NotJSONError):  # its kernel never came up, or died as it was written
+        except (FileNotFoundError, nbformat.reader.NotJSONError):  # its kernel did not start, or died while writing it
             title, figures = "", []
         sections.append(Section(name, title or name, figures, failed=name in failed))
     (build / "index.html").write_text(render("gallery.html", sections=sections), encoding="utf-8")
@@ -36,20 +36,20 @@ def write_gallery(build: Path, names: list[str], failed: list[str]) -> None:
 def read(notebook) -> tuple[str, list[tuple[str, str]]]:
     """A notebook's title, and the figures of the cells that carry a caption in their metadata."""
     title = notebook.cells[0].source.split("\n")[0].lstrip("# ") if notebook.cells else ""
-    return title, [(caption, "".join(image(data) for data in outputs)) for caption, outputs in captioned(notebook)]
+    return title, [(caption, "".join(image_html(data) for data in outputs)) for caption, outputs in captioned(notebook)]
 
 
 def captioned(notebook) -> Iterator[tuple[str, list[dict]]]:
-    """The captions, and for each the outputs that are pictures or animations."""
+    """The captions, each with the outputs that are images or animations."""
     for cell in notebook.cells:
         caption = cell.metadata.get("caption", "")
-        pictures = [output.data for output in cell.get("outputs", []) if image(output.get("data", {}))]
-        if caption and pictures:
-            yield caption, pictures
+        images = [output.data for output in cell.get("outputs", []) if image_html(output.get("data", {}))]
+        if caption and images:
+            yield caption, images
 
 
-def image(data: dict) -> str:
-    """An output's picture or animation as HTML, if it has one."""
+def image_html(data: dict) -> str:
+    """An output's image or animation as HTML, if it has one."""
     if "image/png" in data:
         alt = html.escape(alt_text(data), quote=True)
         return f'<img alt="{alt}" src="data:image/png;base64,{data["image/png"].strip()}">'
@@ -58,5 +58,5 @@ def image(data: dict) -> str:
 
 
 def alt_text(data: dict) -> str:
-    """What an output's picture or animation shows, in words."""
+    """The alt text of an output's image or animation."""
     return re.sub(r"^\[(?:picture|animation): (.*)\]$", r"\1", data.get("text/plain", ""), flags=re.DOTALL)

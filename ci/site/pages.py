@@ -1,4 +1,4 @@
-"""HTML from the templates in templates/. Jinja escapes what is put into them, unless it is marked safe."""
+"""HTML from the templates in templates/. Jinja escapes the values, unless they are marked safe."""
 
 from pathlib import Path
 
@@ -13,5 +13,5 @@ TEMPLATES = Environment(
 
 
 def render(template: str, **values) -> str:
-    """A template, such as "gallery.html", with its values filled in."""
+    """A template, such as "gallery.html", filled with values."""
     return TEMPLATES.get_template(template).render(values)

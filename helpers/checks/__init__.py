@@ -68,9 +68,9 @@ def check(name: str, function: Callable) -> Callable:
     verdict = judge(exercise, function)
     for paragraph in sentences(exercise, function, verdict):
         print(textwrap.fill(paragraph, 100, subsequent_indent="  ", break_long_words=False))
-    picture = verdict.picture()
-    if picture is not None:
-        display(picture)
+    image = verdict.image()
+    if image is not None:
+        display(image)
     return function if verdict.status == "right" else exercise.kits_own()
 
 

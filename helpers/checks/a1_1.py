@@ -78,7 +78,7 @@ EXERCISES = [
                     "Image and noise have each other's weight. At t = 0 there is almost no noise: ᾱ_0 is nearly 1."),
             Mistake("1 − √ᾱ", "(1 - abar_t).sqrt()", "(1 - abar_t.sqrt())",
                     "The noise's weight looks like 1 − √ᾱ_t. The squares of the two weights add up to 1, since they are shares of the variance."),
-            Mistake("picture not shrunk", "abar_t.sqrt() * x0", "x0",
+            Mistake("image not shrunk", "abar_t.sqrt() * x0", "x0",
                     "The image has its full strength in x_t. It shrinks as the noise grows, so that the variance stays."),
             *alike("ᾱ off by one", "It looks as if it used ᾱ of the timestep before. alphas_cumprod[t] belongs to t, and alphas_cumprod[0] to t = 0, which has a little noise already.",
                    ("torch.as_tensor(t)", "(torch.as_tensor(t) - 1).clamp(min=0)"),

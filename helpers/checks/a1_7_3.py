@@ -55,7 +55,7 @@ EXERCISES = [
                     "It divides by b, but what is beyond b is not clamped before, and still leaves [-1, 1]."),
             Mistake("clamped to 1 and divided", "clamp(-b, b)", "clamp(-1, 1)",
                     "It clamps to [-1, 1] and then divides by b, so the result never reaches black or white. Clamp to [-b, b]."),
-            Mistake("the largest b for all pictures", ".clamp(1, maximum)", ".clamp(1, maximum).max()",
+            Mistake("the largest b for all images", ".clamp(1, maximum)", ".clamp(1, maximum).max()",
                     "All images are clamped to the largest b of the batch, so that one changes its neighbours. Each has its own."),
             Mistake("ratio ignored", "quantile(ratio, ", "quantile(0.95, ",
                     "ratio makes no difference: it is always the 0.95 quantile."),

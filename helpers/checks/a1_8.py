@@ -60,7 +60,7 @@ EXERCISES = [
         mistakes=(
             Mistake("the answer not turned back", "view.inverse_view(p.eps)", "p.eps",
                     "The answers are not turned back: each is in its own view, and they have to meet in the upright one."),
-            Mistake("the picture not turned", "view.view(x_t)", "x_t",
+            Mistake("the image not turned", "view.view(x_t)", "x_t",
                     "The network sees x_t upright for every prompt; it has to see it through the view."),
             Mistake("views ignored", "zip(self.views, cond)]\n        eps = [view.inverse_view(p.eps) for view, p in zip(self.views, predictions)]", "zip([View(torch.clone, torch.clone)] * len(cond), cond)]\n        eps = [p.eps for p in predictions]",
                     "The views make no difference: it is the mean of the predictions for the prompts."),

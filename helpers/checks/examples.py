@@ -112,7 +112,7 @@ def probe_classes(c, labels):
     yield Measured(
         "some digits are always dropped, and others never",
         bool((of_each == 0).any() and (of_each == 1).any()),
-        name="digits dropped, not pictures",
+        name="digits dropped, not images",
         say="Some digits are always dropped, and others never: it drops columns of c. An image's class is its row.",
     )
     yield Measured("the share of images without a class", dropped.double().mean(), 3.2 * NOISY)
@@ -175,7 +175,7 @@ NOISE_MISTAKES = (
             "t01 is in double precision. What a network is shown is torch.float32, as its weights are."),
     Mistake("1000 for T", "t / self.T", "t / 1000",
             "t01 is t/1000, whatever T is. The network is told t/T, and T is self.T."),
-    Mistake("pictures in [-1, 1]", "abar_t.sqrt() * x0", "abar_t.sqrt() * (2 * x0 - 1)",
+    Mistake("images in [-1, 1]", "abar_t.sqrt() * x0", "abar_t.sqrt() * (2 * x0 - 1)",
             "It looks as if x0 were moved to [-1, 1], 2 x0 - 1, as in Part A. Part B's images stay in [0, 1]."),
     *alike("t off by one", "t01 is (t + 1)/T, or t was drawn from 1 to T. t runs from 0 to T - 1, and the network is told t/T.",
            ("t / self.T", "(t + 1) / self.T"),
@@ -193,9 +193,9 @@ NOISE_MISTAKES = (
             "The network is told a time that runs backwards: t/T is small where there is little noise."),
     *alike("shape of t01", "t01 has shape (B,). The network takes a column, (B, 1).",
            ("[:, None]", ""), ("[:, None]", "[:, None, None, None]")),
-    Mistake("the picture as the answer", "target = eps", "target = x0",
+    Mistake("the image as the answer", "target = eps", "target = x0",
             "The network is asked for x0. This one is asked for the noise."),
-    Mistake("the noisy picture as the answer", "target = eps", "target = x_t",
+    Mistake("the noisy image as the answer", "target = eps", "target = x_t",
             "The network is asked for x_t, which it has been given. It is asked for the noise."),
     Mistake("the noise in x_t as the answer", "target = eps", "target = x_t - x0",
             "The network is asked for x_t - x0. It is asked for eps itself, whose variance is 1 at every t."),
@@ -211,7 +211,7 @@ NOISE_MISTAKES = (
             "The noise is weighted by 1 − ᾱ_t itself: the square root is missing."),
     Mistake("√ᾱ forgotten", "abar_t.sqrt() * x0", "abar_t * x0",
             "The image is weighted by ᾱ_t itself: the square root is missing."),
-    Mistake("picture not shrunk", "abar_t.sqrt() * x0", "x0",
+    Mistake("image not shrunk", "abar_t.sqrt() * x0", "x0",
             "The image has its full strength in x_t. It shrinks as the noise grows."),
     Mistake("weights exchanged", "abar_t.sqrt() * x0 + (1 - abar_t).sqrt() * eps", "(1 - abar_t).sqrt() * x0 + abar_t.sqrt() * eps",
             "Image and noise have each other's weight."),

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..show import Picture
+from ..show import Graphic
 from .faults import Fault, NotWritten
-from .measured import Measured, agree, difference, distance, picture_of
+from .measured import Measured, agree, difference, distance, image_of
 from .running import Subject, kept, usual_state, within
 
 __all__: list[str] = []  # it is for the checks alone
@@ -129,9 +129,9 @@ class Verdict(NamedTuple):
     mine: Measured | None = None
     right: Measured | None = None
 
-    def picture(self) -> Picture | None:
+    def image(self) -> Graphic | None:
         """What came out beside what was wanted, where both are images."""
-        return None if self.mine is None else within(None, lambda: picture_of(self.mine, self.right))
+        return None if self.mine is None else within(None, lambda: image_of(self.mine, self.right))
 
 
 def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> Verdict:

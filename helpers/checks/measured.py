@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..show import Picture, grid
+from ..show import Graphic, grid
 from .faults import Fault
 
 __all__: list[str] = []  # it is for the checks alone
@@ -126,7 +126,7 @@ def number(x, digits: int = 3) -> str:
     return "[" + ", ".join(number(v, digits) for v in x) + "]" if isinstance(x, (list, tuple)) else str(x)
 
 
-def picture_of(mine: Measured, right: Measured) -> Picture | None:
+def image_of(mine: Measured, right: Measured) -> Graphic | None:
     """What came out beside what was wanted, where both are images."""
     a, b = mine.value, right.value
     if right.low is None or not isinstance(a, Tensor) or a.shape != b.shape or not a.isfinite().all():

@@ -134,7 +134,7 @@ def probe_digits(student, classes=False):
         yield Measured(
             "the network sees the same images with and without their class",
             same,
-            name="other pictures without the class",
+            name="other images without the class",
             say="What the network is asked without the class is not the x_t that it is asked about with it: the "
             "difference of the two answers then says nothing about the class.",
         )

@@ -93,10 +93,10 @@ def notebook(open_notebook: Callable[[str], Notebook], name: str) -> Notebook:
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How long the first pictures took; on a busy computer, longer."""
+    """How long the first images took; on a busy computer, longer."""
     for name, number in dict.fromkeys(entry[:2] for entry in WAITED):
         seconds = sorted(entry[2] for entry in WAITED if entry[:2] == (name, number))
         middle, slowest = seconds[len(seconds) // 2], seconds[-1]
-        terminalreporter.write_line(f"{name}-{number}: first picture after {middle:.2f} s, at most {slowest:.2f} s")
+        terminalreporter.write_line(f"{name}-{number}: first image after {middle:.2f} s, at most {slowest:.2f} s")
     if WAITED:
         terminalreporter.write_line(f"What the explorers look like: {SCREENSHOTS.relative_to(ROOT)}/")

@@ -1,4 +1,4 @@
-"""What a person sees: pictures that follow their controls, in a real Jupyter in a real browser."""
+"""What a person sees: images that follow their controls, in a real Jupyter in a real browser."""
 
 import base64
 import contextlib
@@ -13,7 +13,7 @@ from PIL import Image
 from conftest import SCREENSHOTS, WAITED
 from helpers.show import GAP
 
-# draws a quick look and then a picture, between which it can be held, so that no test depends on a computer's speed
+# draws a quick look and then an image, between which it can be held, so that no test depends on a computer's speed
 GATED = """
 import threading, torch, ipywidgets
 from helpers import show
@@ -113,7 +113,7 @@ def test_of_twenty_quick_changes_the_last_is_what_one_sees(explorer):
     assert explorer.pixels() != seen
     press(explorer.handle("t"), "ArrowRight", 1)
     explorer.settle()
-    assert explorer.pixels() == seen  # the picture of 70, and of nothing else
+    assert explorer.pixels() == seen  # the image of 70, and of nothing else
 
 
 def test_a_cancelled_drawing_leaves_no_thread(explorer):
@@ -164,11 +164,11 @@ def test_a_cell_runs_while_an_explorer_computes(explorer):
         assert explorer.notebook.ask(EXPLORER_THREADS) == "1"
 
 
-def test_the_picture_has_words_for_who_does_not_see_it(explorer):
-    assert explorer.picture.get_attribute("title") == "1 pictures: 50 one a True 8"
+def test_the_image_has_words_for_who_does_not_see_it(explorer):
+    assert explorer.image.get_attribute("title") == "1 pictures: 50 one a True 8"
 
 
-def test_every_kind_of_control_moves_the_picture(explorer):
+def test_every_kind_of_control_moves_the_image(explorer):
     moved = 0
     for move in moves(explorer):
         before = explorer.pixels()
@@ -205,7 +205,7 @@ def moves(explorer):
 # The notebooks
 
 
-def test_every_control_of_a_notebook_moves_its_picture(notebook, name):
+def test_every_control_of_a_notebook_moves_its_image(notebook, name):
     explorers = notebook.explorers()
     assert explorers
     for number, explorer in enumerate(explorers, 1):
@@ -213,7 +213,7 @@ def test_every_control_of_a_notebook_moves_its_picture(notebook, name):
         keep(explorer, f"{name}-{number}.png")
         for moved, move in enumerate(moves(explorer), 1):
             before = explorer.pixels()
-            seconds, said = explorer.seconds_to_a_picture(move), explorer.settle()
+            seconds, said = explorer.seconds_to_an_image(move), explorer.settle()
             assert said == "" or "similarity" in said, said
             assert explorer.pixels() != before, f"control {moved} moves nothing"
             WAITED.append((name, number, seconds))
@@ -230,10 +230,10 @@ def test_in_a_narrow_window_nothing_is_cut_off(notebook, name):
             parts = explorer.box.locator("canvas, .explorer-frame, .drawing-bar, .widget-inline-hbox").all()
             assert len(parts) > 1
             assert max(part.evaluate("part => part.getBoundingClientRect().right") for part in parts) <= 420
-            shown, own = explorer.picture.evaluate("image => [image.width, image.naturalWidth]")
+            shown, own = explorer.image.evaluate("image => [image.width, image.naturalWidth]")
             assert shown >= 0.74 * own  # its titles can be read; what does not fit scrolls
-            controls, picture = (column.bounding_box() for column in explorer.box.locator("> .widget-vbox").all())
-            assert picture["y"] >= controls["y"] + controls["height"]  # one below the other
+            controls, image = (column.bounding_box() for column in explorer.box.locator("> .widget-vbox").all())
+            assert image["y"] >= controls["y"] + controls["height"]  # one below the other
     finally:
         notebook.page.set_viewport_size(wide)
 
@@ -322,7 +322,7 @@ def test_a_mistake_is_named_below_the_check(notebook, name, mistaken, said, draw
 
 
 def shown(explorer, cell: int) -> list[np.ndarray]:
-    """The pictures of a grid of one row, each (cell, cell, 3) uint8."""
+    """The images of a grid of one row, each (cell, cell, 3) uint8."""
     image = Image.open(io.BytesIO(base64.b64decode(explorer.pixels()))).convert("RGB")
     top, count = image.height - GAP - cell, image.width // (cell + GAP)
     lefts = [GAP + i * (cell + GAP) for i in range(count)]
@@ -405,12 +405,12 @@ def test_the_pad_works_by_touch(notebook, pad):
 
 
 @with_the_pad
-def test_a_picture_can_be_uploaded_and_what_is_none_is_said(notebook, pad):
+def test_an_image_can_be_uploaded_and_what_is_none_is_said(notebook, pad):
     explorer = pad
-    picture = io.BytesIO()
-    Image.new("RGB", (300, 200), (0, 128, 0)).save(picture, format="PNG")
+    image = io.BytesIO()
+    Image.new("RGB", (300, 200), (0, 128, 0)).save(image, format="PNG")
     files = explorer.box.locator("input[type=file]")
-    files.set_input_files({"name": "green.png", "mimeType": "image/png", "buffer": picture.getvalue()})
+    files.set_input_files({"name": "green.png", "mimeType": "image/png", "buffer": image.getvalue()})
     notebook.wait_for("[round(c.item(), 1) for c in pad.value[0].mean(dim=(1, 2))]", "[-1.0, 0.0, -1.0]")
-    files.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+    files.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no image"})
     explorer.box.get_by_text("notes.txt is not an image that this browser can read").wait_for()

@@ -14,7 +14,7 @@ from ci.site import course_site
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 THEMES = ["light", "dark"]
-# when formulas are set and pictures are there
+# when formulas are set and images are there
 READY = """async () => {
     await window.MathJax?.startup?.promise;
     await Promise.all([...document.images].map(image => image.decode().catch(() => 0)));
@@ -112,7 +112,7 @@ def test_links_within_the_site_lead_somewhere(site, visited):
     assert gathered(visited, dead) == []
 
 
-def test_every_picture_is_there_and_has_words(visited):
+def test_every_image_is_there_and_has_words(visited):
     def wrong(facts):
         return [image for image in facts["images"] if not (image[1].strip() and image[2])]
 
@@ -232,13 +232,13 @@ def test_a_hybrid_shrinks(gallery):
 
 def test_an_inpainting_dissolves_by_the_mask_into_the_result(gallery):
     exhibit = look(gallery(), "dissolve")
-    button, pictures = exhibit.locator("button"), []
-    pictures.append(seen(button))
+    button, images = exhibit.locator("button"), []
+    images.append(seen(button))
     button.hover()
     for state in (1, 2):
         wait_for_state(exhibit, state)
-        pictures.append(seen(button))
-    original, mask, result = pictures
+        images.append(seen(button))
+    original, mask, result = images
     assert min(np.abs(a - b).mean() for a, b in [(original, mask), (mask, result), (original, result)]) > 2
     assert said(exhibit).startswith("repainted: ")
 
