@@ -1,17 +1,17 @@
-"""Checks of what students write: `check("forward", my_forward)` says what is wrong with it, or hands it back.
+"""Checks of students' functions: `check("forward", my_forward)` explains what is wrong, or returns it if it is right.
 
 From the ground floor up; a module imports only from those above it in this list:
 
-    faults        what can go wrong when a function is called, in sentences
-    running       calling a student's function
-    measured      what was seen of it, and how two measurements are compared
-    exercise      what an exercise is, and how a function is judged
-    toys          what the functions are tried on
-    references    the plain references that several exercises share
+    faults        errors of a student's function, explained
+    running       calling a student's function safely
+    measured      measurements, and their comparison
+    exercise      exercises, and the verdict on a function
+    toys          test inputs, and measures of random numbers
+    references    reference functions that several exercises share
     layers        networks with known weights
     unets         the three UNets of Part B
-    samplers      what the two samplers of digits share
-    examples      what the exercises on training examples share
+    samplers      shared by the exercises on sampling digits
+    examples      shared by the exercises on training examples
 
 and one module for each notebook that has an exercise:
 
@@ -59,10 +59,10 @@ EXERCISES: dict[str, Exercise] = {
 
 
 def check(name: str, function: Callable) -> Callable:
-    """Check a function that you have written for the exercise `name`, and say what is wrong with it, if anything is.
+    """Check your function for the exercise `name`, and print what is wrong with it.
 
-    Returns the function if it is right, and the kit's own if not: either way the notebook goes on.
-    Raises a ValueError if there is no such exercise.
+    Returns your function if it is right, and the kit's otherwise, so the notebook can go on. Raises a ValueError for an
+    unknown exercise.
     """
     exercise = find_exercise(name)
     verdict = judge(exercise, function)
@@ -82,13 +82,16 @@ def find_exercise(name: str) -> Exercise:
 
 
 def sentences(exercise: Exercise, function: Callable, verdict: Verdict) -> list[str]:
-    """A verdict in words, for the student who wrote the function."""
+    """A verdict in words, for the student."""
     own, theirs = exercise.kit.rpartition(".")[2], getattr(function, "__name__", "your function")
     if verdict.status == "right":
-        right = f"✓ {exercise.name}: right, in all {verdict.seen} things that were measured. From here on it is yours."
+        right = f"✓ {exercise.name}: all {verdict.seen} checks passed. The notebook now uses your version."
         return [right, verdict.say] if verdict.say else [right]
     if verdict.status == "not written":
         what = f"{theirs} is not written yet." if theirs != own else "This is not written yet."
-        how = "Write it in the cell above, in the place of `raise NotImplementedError(…)`, and run both cells again."
-        return [f"… {exercise.name}: {what} {verdict.say} {how}", f"Until then the notebook has the kit's {own}."]
-    return [f"✗ {exercise.name} ({exercise.section}): {verdict.say}", f"The notebook goes on with the kit's own {own}."]
+        how = "Write it in the cell above, in place of `raise NotImplementedError(…)`, and run both cells again."
+        return [f"… {exercise.name}: {what} {verdict.say} {how}", f"Until then, the notebook uses the kit's {own}."]
+    return [
+        f"✗ {exercise.name} ({exercise.section}): {verdict.say}",
+        f"Until it passes, the notebook uses the kit's {own}.",
+    ]

@@ -28,7 +28,7 @@ def probe_timesteps(student):
             "the last timestep",
             ts[-1],
             name="does not end at 0",
-            say="The last timestep has to be 0: the noise that is left there is never taken away.",
+            say="The last timestep has to be 0: the noise that remains is never removed.",
         )
         yield Measured("how many there are", len(ts))
         yield Measured(
@@ -49,7 +49,7 @@ def probe_timesteps(student):
                 "the first timestep",
                 ts[0],
                 name="spread from below T − 1",
-                say="No whole stride from 0 begins in the noisiest 2 % here, so the timesteps are to be spread from "
+                say="No whole stride from 0 begins in the noisiest 2 % here, so spread the timesteps from "
                 "T - 1 down to 0, both ends included: there are steps - 1 gaps between them.",
             )
         strides = [a - b for a, b in itertools.pairwise(ts)] or [0]
@@ -84,8 +84,8 @@ EXERCISES = [
         right=strided_timesteps,
         mistakes=(
             Mistake("upside down", "reversed(range(steps))", "range(steps)",
-                    "They grow. A sampler begins where all is noise and ends at 0, so the list has to fall."),
-            *alike("0 left out", "0 is missing: the last timestep has to be 0, or the image stays a little noisy.",
+                    "They increase. A sampler begins with pure noise and ends at 0, so they have to decrease."),
+            *alike("0 left out", "0 is missing: the last timestep has to be 0, or some noise remains.",
                    ("first * i // (steps - 1)", "T // steps * (i + 1)"),
                    ("def strided_timesteps(steps=34, T=1000):", "def strided_timesteps(steps=34, T=1000):\n    return right(steps + 1, T)[:-1]\n\n\ndef right(steps, T):")),
             Mistake("begins at T", "first * i // (steps - 1)", "round(T * i / (steps - 1))",
@@ -95,19 +95,19 @@ EXERCISES = [
             Mistake("one too many", "def strided_timesteps(steps=34, T=1000):", "def strided_timesteps(steps=34, T=1000):\n    return right(min(steps + 1, T), T)\n\n\ndef right(steps, T):",
                     "There is one too many. Between `steps` timesteps there are steps - 1 strides."),
             Mistake("stride of 30 always", "[first * i // (steps - 1) for i in reversed(range(steps))]", "list(range(990, -1, -30))",
-                    "It gives 990, 960, … whatever `steps` and T are. The stride follows from the two."),
+                    "It always gives 990, 960, …: `steps` and T are ignored. They determine the stride."),
             Mistake("begins in the middle", "first * i // (steps - 1)", "T // steps * i",
-                    "The first timestep is too small: the whole number T // steps is used for a stride, and what is lost by rounding leaves the noisiest timesteps out. Between `steps` timesteps there are steps - 1 strides."),
+                    "The first timestep is too small: the whole number T // steps is used for a stride, and rounding excludes the noisiest timesteps. Between `steps` timesteps there are steps - 1 strides."),
             Mistake("begins in the middle", "first < 0.98 * T", "False",
-                    "The first timestep is too small: the stride is rounded down to a whole number, also where it does not go evenly into T, and what each stride loses adds up. Round the timesteps, not the stride."),
-            *alike("strides from T − 1 miss 0", "It goes down from T - 1 in equal strides until it is below 0. They need not meet 0, nor be as many as were asked for: first and last timestep are given, and `steps` is how many there are with both.",
+                    "The first timestep is too small: the stride is rounded down to a whole number, even where T is not a multiple of it, and the rounding errors add up. Round the timesteps, not the stride."),
+            *alike("strides from T − 1 miss 0", "It goes down from T - 1 in equal strides until it is below 0. They need not reach 0, and their number may differ from `steps`: the first and the last timestep are given, and `steps` counts both.",
                    ("[first * i // (steps - 1) for i in reversed(range(steps))]", "list(range(T - 1, -1, -(T // steps)))"),
                    ("[first * i // (steps - 1) for i in reversed(range(steps))]", "list(range(T - 1, -1, -stride))"),
                    ("[first * i // (steps - 1) for i in reversed(range(steps))]", "list(range(T - 1, -1, -max(round(T / steps), 1)))")),
             Mistake("floats", "first * i // (steps - 1)", "float(first * i // (steps - 1))",
                     "They are floats. A timestep is an index into alphas_cumprod, so it has to be an int."),
             Mistake("not whole", "first * i // (steps - 1)", "(T - 1) * i / (steps - 1)",
-                    "They are no whole numbers. A timestep is an index into alphas_cumprod."),
+                    "They are not whole numbers. A timestep is an index into alphas_cumprod."),
         ),
     )
 ]  # fmt: skip

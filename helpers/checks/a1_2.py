@@ -29,7 +29,7 @@ def probe_blur(student):
         "another kernel_size and sigma, another spot",
         not torch.equal(spot, other),
         name="arguments ignored",
-        say="It blurs the same whatever kernel_size and sigma are.",
+        say="It ignores kernel_size and sigma.",
     )
     yield Measured("the spot", spot, low=0.0, high=0.1)
     x = images(2, size=32)
@@ -67,9 +67,9 @@ EXERCISES = [
         right=blur,
         mistakes=(
             Mistake("weights not normalised", "weights / weights.sum()", "weights / 1",
-                    "The weights do not add up to 1, so that the image becomes brighter. Divide them by their sum."),
+                    "The weights do not add up to 1, so the image becomes brighter. Divide them by their sum."),
             Mistake("weights not normalised", "weights / weights.sum()", "weights / (sigma * (2 * torch.pi) ** 0.5)",
-                    "The weights are the normal density's, which add up to 1 only over all of space. A kernel cuts the bell off, and this one's weights add up to less than 1: divide them by their sum."),
+                    "The weights are the normal density's, which add up to 1 only over all of space. A kernel truncates the bell, and its weights add up to less than 1: divide them by their sum."),
             Mistake("σ instead of σ²", "2 * sigma**2", "2 * sigma",
                     "The bell has another width: it looks as if sigma were not squared in the exponent."),
             Mistake("2 missing in the exponent", "(2 * sigma**2)", "sigma**2",
@@ -101,15 +101,15 @@ EXERCISES = [
             Mistake("no padding", "F.pad(x.double(), (edge,) * 4, mode=\"reflect\")", "x.double()",
                     "The result is smaller than the image. Pad the image by half a kernel on each side first."),
             Mistake("channels mixed", "x.double()", "x.double().mean(dim=1, keepdim=True).expand(x.shape)",
-                    "The colours flow into one another: each channel is blurred by itself (groups=3, for a convolution)."),
+                    "The colours are mixed: each channel is blurred separately (groups=3, for a convolution)."),
             Mistake("kernel_size and sigma exchanged", "edge = kernel_size // 2", "kernel_size, sigma = 2 * int(sigma) + 1, float(kernel_size)\n    edge = kernel_size // 2",
                     "kernel_size and sigma look exchanged."),
             Mistake("arguments ignored", "edge = kernel_size // 2", "kernel_size, sigma = 7, 2.0\n    edge = kernel_size // 2",
-                    "It blurs the same whatever kernel_size and sigma are."),
+                    "It ignores kernel_size and sigma."),
             Mistake("sigma ignored", "edge = kernel_size // 2", "sigma = 0.3 * ((kernel_size - 1) * 0.5 - 1) + 0.8\n    edge = kernel_size // 2",
                     "It takes kernel_size, and chooses a sigma of its own: that is what gaussian_blur does without sigma."),
             Mistake("sigma ignored", "edge = kernel_size // 2", "sigma = 2.0\n    edge = kernel_size // 2",
-                    "The width of the bell is always 2, whatever sigma is."),
+                    "It ignores sigma: the width of the bell is always 2."),
         ),
     )
 ]  # fmt: skip

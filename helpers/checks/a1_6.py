@@ -7,6 +7,7 @@ import torch  # noqa: F401 (in a mistake)
 from ..denoisers import Prediction
 from .exercise import Exercise, Mistake, alike
 from .measured import Measured
+from .references import GUIDANCE_MISTAKES
 from .toys import Toy, ask, conds, noise
 
 __all__ = ["EXERCISES"]
@@ -31,9 +32,10 @@ class Guided:
         self.denoiser, self.gamma = denoiser, gamma
 
     def __call__(self, x_t, t, cond):
-        u = self.denoiser(x_t, t, self.denoiser.unconditional(cond))
-        c = self.denoiser(x_t, t, cond)
-        return Prediction(u.eps + self.gamma * (c.eps - u.eps), c.var)
+        gamma = self.gamma
+        eps_u, var_u = self.denoiser(x_t, t, self.denoiser.unconditional(cond))  # noqa: RUF059 (in a mistake)
+        eps_c, var_c = self.denoiser(x_t, t, cond)
+        return Prediction(eps_u + gamma * (eps_c - eps_u), var_c)
 
 
 EXERCISES = [
@@ -41,43 +43,30 @@ EXERCISES = [
         name="guided",
         notebook="a1_6",
         kit="helpers.denoisers.Guided",
-        task="Ask with the condition and with the empty one, and take γ times their difference; var as it is with the "
-        "condition.",
+        task="Predict with the condition and with the empty one, and extrapolate with γ; var is that of the prediction "
+        "with the condition.",
         look="With γ = 1 it has to be the plain prediction with the condition, with γ = 0 the one without.",
         probe=probe_guided,
         right=Guided,
         blank=("__call__",),
         mistakes=(
-            Mistake("the halves exchanged", "u.eps + self.gamma * (c.eps - u.eps)", "c.eps + self.gamma * (u.eps - c.eps)",
-                    "The two predictions are exchanged: this walks away from the prompt. Begin at ε_u, and go towards ε_c."),
-            Mistake("another convention", "u.eps + self.gamma", "c.eps + self.gamma",
-                    "It is ε_c + γ (ε_c − ε_u): Ho and Salimans' convention, in which their w is our γ − 1. Here it begins at ε_u."),
-            Mistake("ε_u missing", "u.eps + self.gamma", "self.gamma",
-                    "The difference is enlarged, but ε_u itself, to which it is added, is missing."),
-            Mistake("ε_u added in full", "(c.eps - u.eps)", "c.eps",
-                    "It is ε_u + γ ε_c: with γ = 1 it should be ε_c alone. It is the difference that is enlarged."),
-            Mistake("only the condition", "u.eps + self.gamma * (c.eps - u.eps)", "self.gamma * c.eps",
-                    "It multiplies ε_c by γ; ε_u makes no difference."),
-            Mistake("gamma ignored", "u.eps + self.gamma * (c.eps - u.eps)", "c.eps",
-                    "γ makes no difference: it is the plain prediction."),
-            Mistake("mean of the halves", "u.eps + self.gamma * (c.eps - u.eps)", "(u.eps + c.eps) / 2",
-                    "It is the mean of the two predictions; guidance goes beyond ε_c."),
-            Mistake("sign of the difference", "u.eps + self.gamma", "u.eps - self.gamma",
-                    "The difference is subtracted: this walks away from the prompt."),
-            Mistake("variance of the unconditional half", "c.var)", "u.var)",
+            *GUIDANCE_MISTAKES,
+            Mistake("sign of the difference", "eps_u + gamma", "eps_u - gamma",
+                    "The difference is subtracted: this moves away from the prompt."),
+            Mistake("variance of the unconditional half", ", var_c)", ", var_u)",
                     "var is the unconditional prediction's. Take it from the half that knows the condition."),
-            *alike("variance guided too", "var is extrapolated like eps. It is no direction to exaggerate: take it from the conditional half.",
-                   ("c.var)", "u.var + self.gamma * (c.var - u.var))"),
-                   ("c.var)", "c.var if c.var is None else u.var + self.gamma * (c.var - u.var))")),
+            *alike("variance guided too", "var is extrapolated like eps. Extrapolating a variance makes no sense: take it from the conditional half.",
+                   (", var_c)", ", var_u + gamma * (var_c - var_u))"),
+                   (", var_c)", ", var_c if var_c is None else var_u + gamma * (var_c - var_u))")),
             *alike("variance averaged", "var is the mean of both. Take it from the half that knows the condition.",
-                   ("c.var)", "(u.var + c.var) / 2)"), ("c.var)", "c.var if c.var is None else (u.var + c.var) / 2)")),
-            Mistake("variance left out", "c.var)", "None)",
-                    "var is None, although the network has learned one: hand it on from the conditional half."),
+                   (", var_c)", ", (var_u + var_c) / 2)"), (", var_c)", ", var_c if var_c is None else (var_u + var_c) / 2)")),
+            Mistake("variance left out", ", var_c)", ", None)",
+                    "var is None, although the network has learned one: take it from the conditional half."),
             Mistake("zeros for the empty condition", "self.denoiser.unconditional(cond)", "torch.zeros_like(cond)",
-                    "The empty condition is all zeros. For a text model it is the embedding of \"\": ask the denoiser, denoiser.unconditional(cond)."),
-            *alike("the network told another time", "The network is told another t than the one it was asked about.",
-                   ("u = self.denoiser(x_t, t,", "t = 0\n        u = self.denoiser(x_t, t,"),
-                   ("u = self.denoiser(x_t, t,", "u = self.denoiser(x_t, 0,")),
+                    "The empty condition is all zeros. For a text model, it is the embedding of \"\": use denoiser.unconditional(cond)."),
+            *alike("the network told another time", "The network receives another timestep than t.",
+                   ("eps_u, var_u = self.denoiser(x_t, t,", "t = 0\n        eps_u, var_u = self.denoiser(x_t, t,"),
+                   ("eps_u, var_u = self.denoiser(x_t, t,", "eps_u, var_u = self.denoiser(x_t, 0,")),
         ),
     )
 ]  # fmt: skip

@@ -6,32 +6,11 @@ import itertools
 
 import torch
 
+from . import toys
 from .exercise import Exercise, Mistake, alike
 from .measured import Measured
-from .references import LAST, NOT_THE_END, denoise, keep_known
+from .references import LOOP_CUT, NOT_THE_END, clamped_estimate, denoise, keep_known
 from .running import tensor
-from .toys import (
-    NOISY,
-    TIMESTEPS,
-    Spy,
-    Toy,
-    conds,
-    halve,
-    images,
-    likeness,
-    mean_and_std,
-    noise,
-    nothing_left,
-    of_chance,
-    option_used,
-    other_noises,
-    plain_step,
-    reach,
-    schedule,
-    seeded,
-    std,
-    steps_of,
-)
 
 __all__ = ["EXERCISES"]
 
@@ -39,19 +18,19 @@ KEPT_AT_0 = f"At s = 0 the kept part is clean already. {NOT_THE_END}; to Python,
 
 
 def hole(size=32):
-    """1 where the image is repainted."""
+    """A mask that is 1 where the image is repainted."""
     mask = torch.zeros(1, 1, size, size)
     mask[..., 4:20, 10:28] = 1
     return mask
 
 
 def probe_keep(student):
-    abar, x_s, mask = schedule().alphas_cumprod, 3 + noise(4, 3, 32, 32, seed=104), hole()
-    one, two = images(4, size=32), -0.5 * images(4, size=32)
+    abar, x_s, mask = toys.schedule().alphas_cumprod, 3 + toys.noise(4, 3, 32, 32, seed=104), hole()
+    one, two = toys.images(4, size=32), -0.5 * toys.images(4, size=32)
     inside = mask.bool().expand_as(x_s)
 
     def keep(case, x_orig, s, seed=105):
-        return tensor(student(case, x_s, s, x_orig, mask, abar, generator=seeded(seed)), "x_s")
+        return tensor(student(case, x_s, s, x_orig, mask, abar, generator=toys.seeded(seed)), "x_s")
 
     end = keep("the last step, s = None", one, None)
     yield Measured("the repainted part", end * mask)
@@ -68,14 +47,14 @@ def probe_keep(student):
                 name="s = 0 taken for the last step",
                 say=KEPT_AT_0,
             )
-        yield from of_chance(x, keep(case, one, s), keep(case, one, s, seed=106))
+        yield from toys.of_chance(x, keep(case, one, s), keep(case, one, s, seed=106))
         apart = (x - keep(case, two, s)) * (1 - mask)
         yield Measured("the original in the kept part", apart, low=-1.0)
         eps = (x - abar[s].sqrt() * one)[~inside]
-        yield Measured("the standard deviation of the noise in the kept part", std(eps), 1.3 * NOISY)
-        yield reach(eps, "the noise in the kept part")
+        yield Measured("the standard deviation of the noise in the kept part", toys.std(eps), 1.3 * toys.NOISY)
+        yield toys.reach(eps, "the noise in the kept part")
         eps = ((x - abar[s].sqrt() * one) * (1 - mask)).flatten(1)
-        yield Measured("the likeness of two images' noise", likeness(eps[0], eps[1]), 3 * NOISY)
+        yield Measured("the likeness of two images' noise", toys.likeness(eps[0], eps[1]), 3 * toys.NOISY)
 
 
 KEEP = Exercise(
@@ -88,7 +67,7 @@ KEEP = Exercise(
     right=keep_known,
     mistakes=(
         Mistake("mask the wrong way round", "mask.bool(), x_s, known", "mask.bool(), known, x_s",
-                "The mask is used the wrong way round: it is 1 where the image is repainted, that is, where x_s stays."),
+                "The mask is inverted: it is 1 where the image is repainted, that is, where x_s stays."),
         Mistake("noised at the end", "known = x_orig\n", "known, s = x_orig, 0 if s is None else s\n",
                 "After the last step the kept part is still a little noisy. Where s is None it is x_orig itself."),
         Mistake("not forced at the end", "return torch.where(", "return x_s if s is None else torch.where(",
@@ -103,43 +82,43 @@ KEEP = Exercise(
         Mistake("all of it kept", "torch.where(mask.bool(), x_s, known)", "known",
                 "The whole image is the original: where the mask is 1, x_s has to stay."),
         Mistake("nothing kept", "torch.where(mask.bool(), x_s, known)", "x_s",
-                "Nothing of the original is put in. Is the result what you return?"),
+                "The original has no effect. Do you return the result?"),
         Mistake("added instead of replaced", "torch.where(mask.bool(), x_s, known)", "x_s + (1 - mask) * known",
-                "The original is added to x_s where it should take its place: x_s is multiplied by m."),
+                "The original is added to x_s instead of replacing it: multiply x_s by m."),
         Mistake("added instead of replaced", "torch.where(mask.bool(), x_s, known)", "mask * x_s + known",
-                "The original is also added inside the hole: known is multiplied by 1 - m."),
-        *alike("x_s noised instead of the original", "It is x_s that goes through forward. It has its noise already: what is put in is x_orig, noised to s.",
+                "The original is also added inside the hole: multiply known by 1 - m."),
+        *alike("x_s noised instead of the original", "forward is applied to x_s, which has its noise already. Apply it to x_orig.",
                ("abar_s.sqrt() * x_orig", "abar_s.sqrt() * x_s"),
                ("abar_s.sqrt() * x_orig + (1 - abar_s).sqrt() * eps", "kits_forward(x_s, s, alphas_cumprod)[0]")),
         Mistake("hole blackened", "torch.where(mask.bool(), x_s, known)", "(1 - mask) * known",
                 "The hole is zero: x_s, times m, is missing."),
-        *other_noises("x_orig.shape"),
+        *toys.other_noises("x_orig.shape"),
     ),
 )  # fmt: skip
 
 
 def probe_inpaint(student):
-    abar, mask, cond = schedule().alphas_cumprod, hole(), conds()
-    one = images(2, size=32)
+    abar, mask, cond = toys.schedule().alphas_cumprod, hole(), toys.conds()
+    one = toys.images(2, size=32)
     inside = mask.bool().expand_as(one)
-    timesteps = TIMESTEPS[2:]  # where a start from the original would show
+    timesteps = toys.TIMESTEPS[2:]  # where a start from the original would show
 
     def paint(case, mask=mask, seed=107, **options):
-        toy = Toy(size=32)
-        given = {"timesteps": timesteps, "generator": seeded(seed), "step": plain_step}
-        return steps_of(student(case, toy, one, mask, cond, **{**given, **options})), toy
+        toy = toys.Toy(size=32)
+        given = {"timesteps": timesteps, "generator": toys.seeded(seed), "step": toys.plain_step}
+        return toys.steps_of(student(case, toy, one, mask, cond, **{**given, **options})), toy
 
-    spy = Spy()
+    spy = toys.Spy()
     paint("a step of the check's own", step=spy)
-    yield option_used(spy)
+    yield toys.option_used(spy)
     case = "a rectangle to repaint"
     trace, toy = paint(case)
-    yield Measured("the timesteps that the network is asked about", list(toy.asked))
+    yield Measured("the timesteps at which the network is called", list(toy.asked))
     yield Measured(
         "how many Steps are yielded",
         len(trace),
         name="not every Step yielded",
-        say="Not every Step is yielded: hand on all that the loop yields, `yield from denoise(…)`.",
+        say="Not every Step is yielded: yield everything that the loop yields, `yield from denoise(…)`.",
     )
     start = trace[0].x_t.detach()
     yield Measured(
@@ -148,10 +127,10 @@ def probe_inpaint(student):
         name="start of another shape",
         say="The noise that it starts from has another shape than the originals: draw it in the shape of x_orig.",
     )
-    yield Measured("the mean and the deviation of the first x_t", mean_and_std(start), 2 * NOISY)
-    yield Measured("the likeness of two images' first x_t", likeness(start[0], start[1]), 3 * NOISY)
-    yield Measured("the likeness of the first x_t and the original", likeness(start, one), 2 * NOISY)
-    yield reach(start, "the first x_t")
+    yield Measured("the mean and the deviation of the first x_t", toys.mean_and_std(start), 2 * toys.NOISY)
+    yield Measured("the likeness of two images' first x_t", toys.likeness(start[0], start[1]), 3 * toys.NOISY)
+    yield Measured("the likeness of the first x_t and the original", toys.likeness(start, one), 2 * toys.NOISY)
+    yield toys.reach(start, "the first x_t")
     end = trace[-1].x_s.detach()
     yield Measured("the kept part in the end", end * (1 - mask), low=-1.0)
     yield Measured("kept pixels are exactly the original's", bool(torch.equal(end[~inside], one[~inside])))
@@ -160,38 +139,42 @@ def probe_inpaint(student):
         a = abar[step.s] if step.s is not None else torch.tensor(1.0)
         drawn.append((step.x_s.detach() - a.sqrt() * one)[~inside])
         yield Measured(
-            f"the standard deviation of the noise in the kept part, s = {step.s}", std(drawn[-1]), 1.8 * NOISY
+            f"the standard deviation of the noise in the kept part, s = {step.s}", toys.std(drawn[-1]), 1.8 * toys.NOISY
         )
-        yield reach(drawn[-1], f"the noise in the kept part, s = {step.s}")
+        yield toys.reach(drawn[-1], f"the noise in the kept part, s = {step.s}")
     yield Measured(
         "each step begins where the one before ended",
         all(torch.equal(before.x_s, after.x_t) for before, after in itertools.pairwise(trace)),
         name="constrained for show only",
-        say="The kept part is put into what is yielded only: the loop goes on with the unconstrained image, and the "
-        "network never sees what is around the hole. Hand the loop a function as `constrain`.",
+        say="Only the yielded image has the kept part: the loop goes on with the unconstrained one, and the "
+        "network never sees the surroundings of the hole. Pass the loop a function as `constrain`.",
     )
-    yield Measured("the likeness of two images' noise in the kept part", likeness(*drawn[0].chunk(2)), 3 * NOISY)
-    yield Measured("the likeness of the kept part's noise in two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
-    painted = [plain_step(st.x_t, st.x0_hat, st.t, st.s, toy.schedule, var=None)[inside] for st in trace]
+    yield Measured(
+        "the likeness of two images' noise in the kept part", toys.likeness(*drawn[0].chunk(2)), 3 * toys.NOISY
+    )
+    yield Measured(
+        "the likeness of the kept part's noise in two steps", toys.likeness(drawn[0], drawn[1]), 2.5 * toys.NOISY
+    )
+    painted = [toys.plain_step(st.x_t, st.x0_hat, st.t, st.s, toy.schedule, var=None)[inside] for st in trace]
     with torch.no_grad():
-        variances = [Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
+        variances = [toys.Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
     off = torch.stack([(st.x_s.detach()[inside] - p - 0.1 * v) for st, p, v in zip(trace, painted, variances)])
-    yield from nothing_left(off, "how far the repainted part is from what the steps make of it")
+    yield from toys.nothing_left(off, "how far the repainted part is from what the steps make of it")
     with torch.no_grad():
-        eps = [Toy(size=32)(st.x_t, st.t, cond).eps for st in trace]
+        eps = [toys.Toy(size=32)(st.x_t, st.t, cond).eps for st in trace]
     estimates = [(st.x_t - (1 - abar[st.t]).sqrt() * e) / abar[st.t].sqrt() for st, e in zip(trace, eps)]
     off = torch.stack([st.x0_hat - x0_hat for st, x0_hat in zip(trace, estimates)])
-    yield from nothing_left(off, "how far x0_hat is from the estimate, without a threshold")
+    yield from toys.nothing_left(off, "how far x0_hat is from the estimate, without a threshold")
     first, again, other = (paint(case, seed=s)[0][0].x_s for s in (107, 107, 108))
-    yield from of_chance(first, again, other)
+    yield from toys.of_chance(first, again, other)
     trace, _ = paint("the mask as (H, W)", mask=mask[0, 0])
     yield Measured("the kept part in the end", trace[-1].x_s.detach()[~inside])
-    trace, _ = paint("threshold halves x0_hat", threshold=halve)
+    trace, _ = paint("threshold halves x0_hat", threshold=toys.halve)
     with torch.no_grad():
-        eps = Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
+        eps = toys.Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
     a = abar[timesteps[0]]
     half = trace[0].x0_hat.detach() - 0.5 * (trace[0].x_t - (1 - a).sqrt() * eps) / a.sqrt()
-    yield from nothing_left(half, "how far the first x0_hat is from half the estimate")
+    yield from toys.nothing_left(half, "how far the first x0_hat is from half the estimate")
 
 
 def inpaint(denoiser, x_orig, mask, cond, *, timesteps, generator=None, **options):
@@ -216,7 +199,7 @@ INPAINT = Exercise(
     right=inpaint,
     mistakes=(
         Mistake("mask the wrong way round", "mask.bool(), x_s, known", "mask.bool(), known, x_s",
-                "The mask is used the wrong way round: it is 1 where the image is repainted, 0 where it is kept."),
+                "The mask is inverted: it is 1 where the image is repainted, 0 where it is kept."),
         Mistake("noised at the end", "known = x_orig\n", "known, s = x_orig, 0 if s is None else s\n",
                 "After the last step the kept part is still a little noisy. Where s is None it is x_orig itself."),
         Mistake("not forced at the end", "return torch.where(", "return x_s if s is None else torch.where(",
@@ -225,11 +208,11 @@ INPAINT = Exercise(
         Mistake("noised to t instead of s", "        return keep_known(x_s, s,", "        s = None if s is None else dict(zip([*timesteps[1:], None], timesteps))[s]\n        return keep_known(x_s, s,",
                 "The kept part is noised to t. After the step the image is at s: the kept part is one step too noisy."),
         Mistake("only at the end", "return keep_known(x_s, s,", "return x_s if s is not None else keep_known(x_s, s,",
-                "The original is put in at the end only: the network has painted without seeing what is around the hole."),
+                "The original is put in only at the end, so the network never sees the surroundings of the hole."),
         Mistake("not noised", "if s is not None:", "if False:",
                 "The kept part is put in without noise. At timestep s the whole image has to be as noisy as x_s."),
         Mistake("never kept", "constrain=keep, ", "",
-                "Nothing of the original is put in: hand the loop a function as `constrain`."),
+                "Nothing of the original is put in: pass the loop a function as `constrain`."),
         Mistake("noise drawn once", "alphas_cumprod, generator=generator)", "alphas_cumprod, generator=torch.Generator().manual_seed(7))",
                 "The kept part has the same noise after every step. Draw it anew each time, as forward does."),
         Mistake("starts from the original", "x_T = torch.randn(x_orig.shape, generator=generator)", "x_T = keep_known(0 * x_orig, timesteps[0], x_orig, 0 * mask, alphas_cumprod, generator=generator)",
@@ -239,15 +222,12 @@ INPAINT = Exercise(
         Mistake("the kept part noised at the start", "denoise(denoiser, x_T,", "denoise(denoiser, keep(x_T, timesteps[0]),",
                 "The kept part is put in before the first step already. The start is pure noise everywhere: it is after each step that the kept part is put in."),
         Mistake("options not handed on", "generator=generator, **options)", "generator=generator, step=options.get(\"step\"))",
-                "threshold is not handed on to the loop: pass `**options`."),
-        *alike("the last step forgotten", f"The last step is missing. {LAST}",
-               ("x_T, timesteps, cond", "x_T, timesteps[:-1], cond"),
-               ("zip(timesteps, [*timesteps[1:], None])", "zip(timesteps, timesteps[1:])")),
-        *alike("x0_hat clamped", "The estimate is clamped to [-1, 1] at every step. The loop leaves it as it is, unless a `threshold` is given.",
-               ("(x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()", "((x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()).clamp(-1, 1)"),
-               ("generator=generator, **options)", "generator=generator, **{'threshold': lambda x: x.clamp(-1, 1), **options})")),
-        *other_noises("x_orig.shape", "x_T = "),
-        *other_noises("x_orig.shape", "eps = "),
+                "threshold is not passed on to the loop: pass `**options`."),
+        LOOP_CUT,
+        Mistake(LOOP_CUT.name, "x_T, timesteps, cond", "x_T, timesteps[:-1], cond", LOOP_CUT.say),
+        *clamped_estimate(("generator=generator, **options)", "generator=generator, **{'threshold': lambda x: x.clamp(-1, 1), **options})")),
+        *toys.other_noises("x_orig.shape", "x_T = "),
+        *toys.other_noises("x_orig.shape", "eps = "),
     ),
 )  # fmt: skip
 

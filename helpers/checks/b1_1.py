@@ -15,13 +15,13 @@ __all__ = ["EXERCISES"]
 
 
 def after_the_convolution(width: str) -> tuple[Mistake, ...]:
-    """The mistakes that all operations have in common: in BatchNorm, of this width, and GELU."""
+    """The mistakes of all operations in BatchNorm, of this width, and GELU."""
     norm, both = f"nn.BatchNorm2d({width})", f"nn.BatchNorm2d({width}),\n            nn.GELU(),"
     return (
         Mistake("ReLU instead of GELU", "nn.GELU()", "nn.ReLU()",
-                "It looks like ReLU at the end. GELU is smooth, and lets a little of what is negative through."),
+                "It looks like ReLU at the end. GELU is smooth, and small negative values pass."),
         Mistake("no BatchNorm", f"{norm},", "", "BatchNorm is missing between the convolution and the GELU."),
-        Mistake("no GELU", "nn.GELU(),", "", "The GELU at the end is missing: negative values come out as they are."),
+        Mistake("no GELU", "nn.GELU(),", "", "The GELU at the end is missing: negative values stay unchanged."),
         Mistake("only the convolution", both, "", "Only the convolution is there: BatchNorm and GELU are missing."),
         Mistake("BatchNorm after the GELU", both, f"nn.GELU(), {norm},",
                 "BatchNorm and GELU are exchanged: first BatchNorm, then GELU."),
@@ -54,7 +54,7 @@ def operation(reference: type, name: str, task: str, cases, first: str, mistakes
                    "The convolution has in_channels and out_channels exchanged. Transposed or not, C_in comes first.",
                    (f"{first}(in_channels, out_channels", f"{first}(out_channels, in_channels")),
             Mistake("BatchNorm of in_channels", "nn.BatchNorm2d(out_channels)", "nn.BatchNorm2d(in_channels)",
-                    "BatchNorm was made for in_channels. What the convolution hands it has out_channels."),
+                    "BatchNorm has in_channels. The convolution's output has out_channels."),
             *after_the_convolution("out_channels"),
         ),
     )  # fmt: skip
@@ -179,7 +179,7 @@ UNFLATTEN = Exercise(
         Mistake("enlarged by copying", "nn.ConvTranspose2d(channels, channels, 7, stride=7, padding=0)", "nn.Conv2d(channels, channels, 1), nn.Upsample(scale_factor=7)",
                 "All 49 pixels are the same. The transposed convolution has weights of their own for each."),
         Mistake("each channel by itself", "padding=0", "padding=0, groups=channels",
-                "Each channel is enlarged by itself; here every channel hears all of them."),
+                "Each channel is enlarged separately; here every output channel depends on all input channels."),
         *after_the_convolution("channels"),
     ),
 )  # fmt: skip
@@ -203,7 +203,7 @@ CONV_BLOCK = Exercise(
                 "There are three Convs; it takes two."),
         Mistake("channels changed too late", "Conv(in_channels, out_channels), Conv(out_channels, out_channels)", "Conv(in_channels, in_channels), Conv(in_channels, out_channels)",
                 "The number of channels changes in the second Conv; it is the first that changes it."),
-        *alike("a way round", "There is a way round a part of the block, as in a residual network. Here there is none.",
+        *alike("a way round", "A part of the block has a residual connection. Here there is none.",
                ("Conv(out_channels, out_channels))", "Conv(out_channels, out_channels))\n\n    def forward(self, x):\n        y = self[0](x)\n        return y + self[1](y)"),
                ("Conv(out_channels, out_channels))", "Conv(out_channels, out_channels))\n\n    def forward(self, x):\n        y = super().forward(x)\n        return x + y if x.shape == y.shape else y"),
                ("Conv(out_channels, out_channels))", "Conv(out_channels, out_channels), nn.Conv2d(in_channels, out_channels, 1))\n\n    def forward(self, x):\n        return self[1](self[0](x)) + self[2](x)")),
@@ -247,7 +247,7 @@ def sampled_block(reference: type, name: str, word: str, size: int, mistakes: tu
                     f"The number of channels changes in the ConvBlock; it is {word} that changes it."),
             Mistake("a way round", f"{block})",
                     f"{block})\n\n    def forward(self, x):\n        y = self[0](x)\n        return y + self[1](y)",
-                    "There is a way round the ConvBlock, as in a residual network. Here there is none."),
+                    "The ConvBlock has a residual connection. Here there is none."),
             *mistakes,
         ),
     )  # fmt: skip

@@ -1,11 +1,11 @@
-"""Exercises of notebook B 2.1: the FCBlock, and a UNet that is told the time."""
+"""Exercises of notebook B 2.1: the FCBlock, and a UNet that is conditioned on the time."""
 
 # ruff: noqa: E501 (one mistake, two lines)
 
 from torch import nn  # noqa: F401 (in a mistake)
 
 from .exercise import Exercise, Mistake, alike
-from .layers import CLOSE, FCBlock, answer, build, weights_in
+from .layers import CLOSE, FCBlock, build, output, weights_in
 from .measured import Measured
 from .toys import noise
 from .unets import TIME_MISTAKES, WIRING, TimeUNet, UNet, join, probe_unet
@@ -18,7 +18,7 @@ def probe_fc(student):
         case = f"FCBlock{sizes}, for {batch} rows"
         rows = noise(batch, sizes[0], seed=132).abs()
         network = build(student, case, sizes, [rows])
-        y, steady = answer(student, network, case, rows)
+        y, steady = output(student, network, case, rows)
         yield Measured("the number of values for each row", y.numel() // batch)
         yield steady
         yield Measured("the result, without its shape", y.detach().flatten(), CLOSE)
@@ -40,13 +40,13 @@ FC_BLOCK = Exercise(
         Mistake("no GELU", "nn.GELU(),", "", "The GELU between the two is missing: two Linears in a row are only one."),
         Mistake("ReLU instead of GELU", "nn.GELU()", "nn.ReLU()", "It looks like ReLU in the middle; it is GELU."),
         Mistake("GELU at the end", "nn.Linear(out_features, out_features)", "nn.Linear(out_features, out_features), nn.GELU()",
-                "There is a GELU at the end, too. Then it could hardly ever say something negative."),
+                "There is a GELU at the end, too. Then its output could hardly be negative."),
         Mistake("one Linear", "nn.GELU(),\n            nn.Linear(out_features, out_features),", "",
                 "There is one Linear; it takes two, and GELU between them."),
         Mistake("one Linear", "nn.Linear(out_features, out_features),", "",
                 "There is one Linear and a GELU; a second Linear follows."),
         Mistake("hidden width F_in", "nn.Linear(in_features, out_features),\n            nn.GELU(),\n            nn.Linear(out_features, out_features)", "nn.Linear(in_features, in_features), nn.GELU(), nn.Linear(in_features, out_features)",
-                "The middle is F_in wide: for the time, that is a single number. It is F_out wide."),
+                "The hidden width is F_in: for the time, a single number. It should be F_out."),
         Mistake("axes missing", "[:, :, None, None]", "",
                 "The result is (B, F_out). To be added to images (B, C, H, W) it needs two more axes."),
         Mistake("axes in front", "[:, :, None, None]", "[None, None]",
@@ -59,7 +59,7 @@ FC_BLOCK = Exercise(
             Mistake("a wider middle",
                     "out_features),\n            nn.GELU(),\n            nn.Linear(out_features, out_features)",
                     f"{n} * out_features), nn.GELU(), nn.Linear({n} * out_features, out_features)",
-                    f"The middle is {n} · F_out wide. It is F_out wide.")
+                    f"The hidden width is {n} · F_out. It should be F_out.")
             for n in (2, 4)
         ),
         Mistake("three Linears", "nn.Linear(out_features, out_features)", "nn.Linear(out_features, out_features), nn.GELU(), nn.Linear(out_features, out_features)",
@@ -77,7 +77,7 @@ UNET = Exercise(
     name="time_unet",
     notebook="b2_1",
     kit="helpers.unet.TimeConditionalUNet",
-    task="Tell the UNet the time: two FCBlocks of t/T, the first with 2D channels, added after Unflatten, the second "
+    task="Condition the UNet on the time: two FCBlocks of t/T, the first with 2D channels, added after Unflatten, the second "
     "with D, added after the first UpBlock.",
     look="t1 has 2D channels and is added after Unflatten, t2 has D and is added after the first UpBlock.",
     probe=probe_time_unet,

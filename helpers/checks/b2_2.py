@@ -11,14 +11,14 @@ EXERCISES = [
         notebook="b2_2",
         kit="helpers.tasks.TimeConditional",
         task="Make a batch of examples: draw t, by self.timesteps, and eps for every image; the network sees "
-        "(x_t, t/T) and should answer eps.",
+        "(x_t, t/T) and has the target eps.",
         look="Compare with algorithm 1: a t for every image, from 0 to T - 1, fresh noise, x_t by the forward process.",
         probe=probe_noise,
         right=TimeConditional,
         blank=("examples",),
         mistakes=(
             Mistake("inputs in another order", "return (x_t, t01)", "return (t01, x_t)",
-                    "The inputs stand in another order than that in which the network takes them: x_t, t01."),
+                    "The inputs are not in the network's order: x_t, t01."),
             *NOISE_MISTAKES,
         ),
     )

@@ -18,11 +18,11 @@ from .toys import ask, noise, schedule
 
 __all__ = ["EXERCISES"]
 
-NOT_ONE = "var is not 1. It says where between β̃ (-1) and β (+1) the variance lies: the course's steps take β."
+NOT_ONE = "var is not 1. It interpolates between β̃ (-1) and β (+1), and the course's steps take β."
 
 
 class Digits(nn.Module):
-    """A network in small that notes how it is called. Its BatchNorm has averages, so the mode shows in its answer."""
+    """A toy network that records its calls. Its BatchNorm has running averages, which reveal the mode."""
 
     def __init__(self):
         super().__init__()
@@ -33,10 +33,10 @@ class Digits(nn.Module):
     def forward(self, x, t01, c=None):
         if not torch.is_tensor(t01) or t01.shape != (len(x), 1):
             given = tuple(t01.shape) if torch.is_tensor(t01) else t01
-            raise Fault("shape of t01", f"The network is told the time as {given}; it wants a tensor ({len(x)}, 1).")
+            raise Fault("shape of t01", f"The network receives the time as {given}; it needs a tensor ({len(x)}, 1).")
         if c is not None and (not torch.is_tensor(c) or c.shape != (len(x), 10)):
             given = tuple(c.shape) if torch.is_tensor(c) else c
-            raise Fault("shape of c", f"The network is given the class as {given}; it wants a tensor ({len(x)}, 10).")
+            raise Fault("shape of c", f"The network is given the class as {given}; it needs a tensor ({len(x)}, 10).")
         t01 = t01.float()  # FCBlock takes any precision
         self.calls.append((t01, c is not None, self.training))
         push = 0.0 if c is None else (c.float() * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)
@@ -85,25 +85,25 @@ DENOISER = Exercise(
     name="digit_denoiser",
     notebook="b2_3",
     kit="helpers.digits.DigitDenoiser",
-    task="Ask the network, in evaluation mode and told t/T, which noise it sees; var = 1 everywhere, which means β.",
-    look="Print what the network is given: x_t, a column of t/T with a row for each image, and the class if there is "
+    task="Call the network in evaluation mode, with t/T, to predict the noise; var = 1 everywhere, which means β.",
+    look="Print the network's arguments: x_t, a column of t/T with a row for each image, and the class if there is "
     "one.",
     probe=probe_digit_denoiser,
     right=DigitDenoiser,
     blank=("__call__", "ask"),
     mistakes=(
         Mistake("t instead of t/T", "t / self.schedule.T)", "float(t))",
-                "The network is told t. It wants t/T, a number in [0, 1]."),
+                "The network receives t. It needs t/T, a number in [0, 1]."),
         Mistake("t off by one", "t / self.schedule.T)", "(t + 1) / self.schedule.T)",
-                "The network is told (t + 1)/T. In training it was told t/T, with t from 0 to T - 1."),
+                "The network receives (t + 1)/T. In training it received t/T, with t from 0 to T - 1."),
         Mistake("t/(T − 1)", "t / self.schedule.T)", "t / (self.schedule.T - 1))",
-                "The network is told t/(T - 1). In training it was told t/T."),
+                "The network receives t/(T - 1). In training it received t/T."),
         Mistake("divided without a remainder", "t / self.schedule.T)", "t // self.schedule.T)",
-                "The network is told 0 at every timestep: `//` rounds down to whole numbers. Divide with `/`."),
+                "The network receives 0 at every timestep: `//` rounds down to whole numbers. Divide with `/`."),
         Mistake("time runs backwards", "t / self.schedule.T)", "1 - t / self.schedule.T)",
-                "The network is told 1 - t/T. t/T is 0 where there is no noise."),
+                "The network receives 1 - t/T. t/T is 0 where there is no noise."),
         Mistake("BatchNorm in training mode", "self.unet.eval()", "pass",
-                "The network predicts in training mode: BatchNorm then takes the mean and variance of this batch, so that each image's answer depends on the others."),
+                "The network predicts in training mode: BatchNorm then takes the mean and variance of this batch, so each image's prediction depends on the others."),
         Mistake("put into training mode", "self.unet.train(was_training)", "self.unet.train()",
                 "The network was in evaluation mode, and is in training mode afterwards: leave it as it was."),
         Mistake("β̃ instead of β", "torch.ones_like(eps)", "-torch.ones_like(eps)",
@@ -114,14 +114,14 @@ DENOISER = Exercise(
                 "var is 0, which means the middle between β̃ and β. The course's steps take β: +1."),
         *(
             Mistake("the variance itself as var", "torch.ones_like(eps)", f"torch.full_like(eps, {value.format(BETA)})",
-                    f"var is {which}. It is no variance, but says where between β̃ (-1) and β (+1) the variance lies: the "
+                    f"var is {which}. It is not a variance: it interpolates between β̃ (-1) and β (+1): the "
                     "course's steps take β, at every timestep.")
             for which, value in (("β_t itself", "{}"), ("√β_t", "{} ** 0.5"), ("log β_t", "math.log({})"))
         ),
         Mistake("a single number as var", "torch.ones_like(eps)", "torch.tensor(1.0)",
                 "var is a single number. It has one for each of eps: torch.ones_like(eps)."),
         Mistake("class ignored", "[cond.expand(len(x_t), -1)]", "[0 * cond.expand(len(x_t), -1)]",
-                "The class makes no difference: the network is told zeros, \"any digit\", whatever cond is."),
+                "The class makes no difference: the network receives zeros, \"any digit\", and cond is ignored."),
         *alike("() taken for a class", "cond is (), the empty tuple, where the network takes no class. That is not None: ask `isinstance(cond, torch.Tensor)`.",
                ("isinstance(cond, tuple)", "cond is None"),
                ("[] if isinstance(cond, tuple) else [cond.expand(len(x_t), -1)]", "[KitsDigitDenoiser.classes(None, cond, len(x_t))]")),

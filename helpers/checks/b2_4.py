@@ -1,4 +1,4 @@
-"""Exercises of notebook B 2.4: a UNet that is told the class, and its examples."""
+"""Exercises of notebook B 2.4: a UNet that is conditioned on the class, and its examples."""
 
 # ruff: noqa: E501 (one mistake, two lines)
 
@@ -32,8 +32,8 @@ UNET = Exercise(
     name="class_unet",
     notebook="b2_4",
     kit="helpers.unet.ClassConditionalUNet",
-    task="Tell the UNet the class, too: two FCBlocks of c, as wide as those of the time, which multiply where it is "
-    "added.",
+    task="Condition the UNet on the class, too: two FCBlocks of c, as wide as those of the time, which multiply where "
+    "the time is added.",
     look="c1 · unflatten + t1, and c2 · up1 + t2: the class scales, the time shifts.",
     probe=probe_class_unet,
     parts=(join, UNet, TimeUNet),
@@ -52,7 +52,7 @@ UNET = Exercise(
                ("c1=c1, t1=t1, c2=c2, t2=t2", "c1=c1, t1=c1 * t1, c2=c2, t2=t2"),
                ("c1=c1, t1=t1, c2=c2, t2=t2", "c1=c1, t1=t1, c2=c2, t2=c2 * t2")),
         Mistake("c between 0 and 1", "self.class1(c), self.class2(c)", "self.class1(c).sigmoid(), self.class2(c).sigmoid()",
-                "c goes through a sigmoid. What the FCBlock says multiplies as it is."),
+                "c goes through a sigmoid. The output of the FCBlock multiplies directly."),
         Mistake("1 + c", "self.class1(c), self.class2(c)", "1 + self.class1(c), 1 + self.class2(c)",
                 "The channels are multiplied by 1 + c; here it is c alone."),
         *TIME_MISTAKES,
@@ -99,12 +99,12 @@ EXAMPLES = Exercise(
         Mistake("randn for rand", "torch.rand(len(x0), 1,", "torch.randn(len(x0), 1,",
                 "Too many classes are dropped, as if the draw were normal: half of torch.randn's numbers are below 0, and so below any p_uncond. torch.rand's are below p_uncond with that very probability."),
         Mistake("no class as class 0", "c = one_hot * keep", "c = F.one_hot(labels * keep[:, 0], 10).float()",
-                "Where the class is dropped, c says class 0, which is a zero. No class is all zeros."),
+                "Where the class is dropped, c is class 0, the digit zero. No class is all zeros."),
         *alike("scaled by the dropout", "What is kept is divided by 1 - p, as nn.Dropout does: then c has a size that sampling never shows.",
                ("c = one_hot * keep", "c = one_hot * keep / max(1 - self.p_uncond, 1e-6)"),
                ("c = one_hot * keep", "c = F.dropout(one_hot, self.p_uncond)")),
-        Mistake("p fixed", ">= self.p_uncond", ">= 0.1", "A tenth is dropped whatever p_uncond is."),
-        Mistake("p fixed", ">= self.p_uncond", ">= 0.5", "Half is dropped whatever p_uncond is."),
+        Mistake("p fixed", ">= self.p_uncond", ">= 0.1", "A tenth is always dropped: p_uncond is ignored."),
+        Mistake("p fixed", ">= self.p_uncond", ">= 0.5", "Half is always dropped: p_uncond is ignored."),
         Mistake("classes exchanged", "F.one_hot(labels, 10)", "F.one_hot(labels.roll(1), 10)",
                 "c is another image's class: rows and labels have to stay together."),
         Mistake("class as a number", "c = one_hot * keep", "c = labels.float()[:, None]",
@@ -112,7 +112,7 @@ EXAMPLES = Exercise(
         Mistake("wrong dtype", "c = one_hot * keep", "c = (one_hot * keep).long()",
                 "c has integers. The network takes torch.float32."),
         Mistake("inputs in another order", "return (x_t, t01, c)", "return (x_t, c, t01)",
-                "The inputs stand in another order than that in which the network takes them: x_t, t01, c."),
+                "The inputs are not in the network's order: x_t, t01, c."),
         Mistake("the class negative", "c = one_hot * keep", "c = one_hot * (-1 * keep.float())",
                 "c is one-hot with -1 in the place of 1: the mask that drops the classes has turned the sign. It is 1 for a class that is kept, and 0 for one that is dropped."),
         Mistake("-1 for no class", "c = one_hot * keep", "c = one_hot * keep - 1.0 * (~keep)",

@@ -5,6 +5,7 @@
 import torch
 
 from .exercise import Exercise, Mistake, alike
+from .references import GUIDANCE_MISTAKES
 from .samplers import DIGIT_MISTAKES, probe_digits
 
 __all__ = ["EXERCISES"]
@@ -42,29 +43,16 @@ EXERCISES = [
         probe=probe_classes,
         right=sample_classes,
         mistakes=(
-            Mistake("the halves exchanged", "eps_u + gamma * (eps_c - eps_u)", "eps_c + gamma * (eps_u - eps_c)",
-                    "The two predictions are exchanged: this walks away from the class that was asked for."),
-            Mistake("another convention", "eps_u + gamma", "eps_c + gamma",
-                    "It is ε_c + γ (ε_c − ε_u), another convention, in which γ is smaller by 1. Here it begins at ε_u."),
-            Mistake("guidance without ε_u", "eps_u + gamma", "gamma",
-                    "The difference is enlarged, but ε_u itself, to which it is added, is missing."),
-            Mistake("ε_u added in full", "(eps_c - eps_u)", "eps_c",
-                    "It is ε_u + γ ε_c: with γ = 1 it should be ε_c alone. It is the difference that is enlarged."),
+            *GUIDANCE_MISTAKES,
             Mistake("guided noise clamped", "eps_u + gamma * (eps_c - eps_u)", "(eps_u + gamma * (eps_c - eps_u)).clamp(-1, 1)",
-                    "The guided noise is clamped to [-1, 1]. Noise is no image, and has to leave that."),
+                    "The guided noise is clamped to [-1, 1]. Noise is not an image, and has to exceed this range."),
             Mistake("any digit as every other class", "torch.zeros_like(c)", "1 - c",
-                    "For \"any digit\" the network is told every class but the one that is asked for. It has never seen such a c: in training a class that was dropped was all zeros."),
-            Mistake("only the class", "eps_u + gamma * (eps_c - eps_u)", "gamma * eps_c",
-                    "It multiplies ε_c by γ; ε_u makes no difference."),
-            Mistake("gamma ignored", "eps_u + gamma * (eps_c - eps_u)", "eps_c",
-                    "γ makes no difference: it is the plain prediction with the class."),
-            Mistake("mean of the halves", "eps_u + gamma * (eps_c - eps_u)", "(eps_u + eps_c) / 2",
-                    "It is the mean of the two predictions; guidance goes beyond ε_c."),
+                    "For \"any digit\" the network receives every class but the one that is asked for. It has never seen such a c: in training a class that was dropped was all zeros."),
             Mistake("no guidance", "eps_c, eps_u = network(x, t01, c), network(x, t01, torch.zeros_like(c))\n        eps = eps_u + gamma * (eps_c - eps_u)", "eps = network(x, t01, c)",
-                    "The network is never asked without the class: there is no ε_u, and so no guidance."),
+                    "The network is never called without the class: there is no ε_u, and so no guidance."),
             Mistake("any digit as class 0", "torch.zeros_like(c)", "torch.eye(10)[:1].expand(count, 10)",
-                    "For \"any digit\" the network is told class 0, which is a zero. No class is all zeros."),
-            *alike("any digit as every class", "For \"any digit\" the network is told a share of every class, the same for each. It has never seen such a c: in training a class that was dropped was all zeros.",
+                    "For \"any digit\" the network receives class 0, the digit zero. No class is all zeros."),
+            *alike("any digit as every class", "For \"any digit\" the network receives a share of every class, the same for each. It has never seen such a c: in training a class that was dropped was all zeros.",
                    ("torch.zeros_like(c)", "torch.full_like(c, 0.1)"), ("torch.zeros_like(c)", "torch.ones_like(c)")),
             *DIGIT_MISTAKES,
         ),

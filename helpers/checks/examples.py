@@ -1,15 +1,16 @@
-"""What the exercises on training examples share: probes, the reference of B 2.2, and its mistakes."""
+"""Shared by the exercises on training examples: probes, the reference of B 2.2, and its mistakes."""
 
 # ruff: noqa: E501 (one mistake, two lines)
 
 import torch
 import torch.nn.functional as F
 
+from . import toys
 from .exercise import Mistake, alike
 from .faults import Fault
 from .measured import Measured
+from .references import FORWARD_MISTAKES
 from .running import pair, tensor
-from .toys import NOISY, likeness, mean, of_chance, other_noises, reach, seeded, std
 
 __all__: list[str] = []  # it is for the checks alone
 
@@ -17,15 +18,14 @@ LINEAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 300, dtype=torch.float64),
 
 
 def examples_of(student, task, case, x0, labels, generator, count):
-    """The network's arguments and what it should answer, if they are of the right kinds."""
+    """The network's arguments and its target. Raises a Fault for wrong types."""
     if not hasattr(task, "examples"):
         raise Fault("wrong type", f"It makes a {type(task).__name__}, which has no method examples.")
     inputs, target = pair(student.call(task.examples, case, x0, labels, generator), "inputs, target")
     if isinstance(inputs, torch.Tensor):
         raise Fault(
             "inputs no tuple",
-            "The inputs are a tensor. They are all that the network takes, so they come as a "
-            "tuple: with one alone, (z,).",
+            "The inputs are a tensor. Return a tuple of the network's arguments, even for a single one: (z,).",
         )
     if not isinstance(inputs, (tuple, list)) or len(inputs) != count:
         given = f"{len(inputs)} inputs" if isinstance(inputs, (tuple, list)) else f"a {type(inputs).__name__}"
@@ -44,7 +44,7 @@ def probe_noise(student, classes=False):
         case = f"{made}, {N} {'white' if shade else 'black'} images"
         return examples_of(student, task, case, torch.full(shape, shade), labels, generator, 2 + classes)
 
-    generator = seeded(151)
+    generator = toys.seeded(151)
     (x_t, t01, *c), eps = batch(0.0, generator)
     yield Measured("the shape of the images", list(x_t.shape))
     yield Measured("the shape of t01", list(t01.shape))
@@ -53,18 +53,18 @@ def probe_noise(student, classes=False):
     if x_t.shape != shape or t01.numel() != N or eps.shape != shape:
         return
     t = t01.double().flatten() * T
-    yield Measured("the largest t01 of a batch", t01.max().item(), 2 * NOISY)
+    yield Measured("the largest t01 of a batch", t01.max().item(), 2 * toys.NOISY)
     yield Measured("t01 · 300 is a whole number", bool(((t - t.round()).abs() < 0.01).all()))
     yield Measured("the images have a t of their own each", len(t.round().unique()) > N / 2)
-    yield Measured("the mean of the target", mean(eps), NOISY)
-    yield Measured("the standard deviation of the target", std(eps), NOISY)
-    yield reach(eps, "the target")
-    yield Measured("the likeness of two images' targets", likeness(*eps.chunk(2)), NOISY)
+    yield Measured("the mean of the target", toys.mean(eps), toys.NOISY)
+    yield Measured("the standard deviation of the target", toys.std(eps), toys.NOISY)
+    yield toys.reach(eps, "the target")
+    yield Measured("the likeness of two images' targets", toys.likeness(*eps.chunk(2)), toys.NOISY)
     alike = F.cosine_similarity(x_t.flatten(1), eps.flatten(1)).mean()
-    yield Measured("the likeness of x_t, of black images, and the target", alike, NOISY)
+    yield Measured("the likeness of x_t, of black images, and the target", alike, toys.NOISY)
     yield Measured(
         "the share of the noise in x_t, over √(1 − ᾱ_t) (small t to large)",
-        shares(x_t, eps, t01, (1 - LINEAR).sqrt()),  # black: x_t is noise alone
+        shares(x_t, eps, t01, (1 - LINEAR).sqrt()),  # black images: x_t is only noise
         0.01,
     )
     weighted = (1 - LINEAR[index_of(t01)]).sqrt().view(-1, 1, 1, 1) * eps
@@ -79,12 +79,12 @@ def probe_noise(student, classes=False):
         0.01,
     )
     (_, t_later, *c_later), eps_later = batch(0.0, generator)
-    yield Measured("the likeness of two batches' noise", likeness(eps, eps_later), NOISY)
+    yield Measured("the likeness of two batches' noise", toys.likeness(eps, eps_later), toys.NOISY)
     yield Measured("two batches have other timesteps", not torch.equal(t01, t_later))
-    (_, t_again, *c_again), again = batch(0.0, seeded(151))
-    (_, t_other, *c_other), other = batch(0.0, seeded(152))
-    yield from of_chance(eps, again, other)
-    yield from of_chance(t01, t_again, t_other, "choice of timesteps")
+    (_, t_again, *c_again), again = batch(0.0, toys.seeded(151))
+    (_, t_other, *c_other), other = batch(0.0, toys.seeded(152))
+    yield from toys.of_chance(eps, again, other)
+    yield from toys.of_chance(t01, t_again, t_other, "choice of timesteps")
     if classes:
         yield from probe_classes(c[0], labels)
         yield Measured(
@@ -93,17 +93,17 @@ def probe_noise(student, classes=False):
             name="always the same dropped",
             say="Every batch drops the classes of the same images. Draw anew for each batch.",
         )
-        yield from of_chance(c[0], c_again[0], c_other[0], "choice of the classes to drop")
+        yield from toys.of_chance(c[0], c_again[0], c_other[0], "choice of the classes to drop")
         for all_or_nothing, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
             sure = student(words, p_uncond=all_or_nothing)
-            (_, _, c), _ = examples_of(student, sure, words, torch.zeros(shape), labels, seeded(153), 3)
+            (_, _, c), _ = examples_of(student, sure, words, torch.zeros(shape), labels, toys.seeded(153), 3)
             yield Measured("the share of images without a class", (c == 0).all(dim=1).double().mean())
     many = [batch(0.0, generator)[0][1:] for _ in range(4500 // N)]
     yield from probe_many([t01 for t01, *_ in many], [c for _, *[c] in many] if classes else [], T, p)
 
 
 def probe_classes(c, labels):
-    """c of a batch, of which a share has none."""
+    """Measures the classes c of a batch, some of which are dropped."""
     yield Measured("the shape of c", list(c.shape))
     if c.shape != (len(labels), 10):
         return
@@ -115,7 +115,7 @@ def probe_classes(c, labels):
         name="digits dropped, not images",
         say="Some digits are always dropped, and others never: it drops columns of c. An image's class is its row.",
     )
-    yield Measured("the share of images without a class", dropped.double().mean(), 3.2 * NOISY)
+    yield Measured("the share of images without a class", dropped.double().mean(), 3.2 * toys.NOISY)
     yield Measured("the largest number in c", c.double().max().item(), 1e-3)
     yield Measured("the smallest number in c", c.double().min())
     right = c[~dropped].argmax(dim=1) == labels[~dropped]
@@ -123,17 +123,17 @@ def probe_classes(c, labels):
 
 
 def dropped_from(c):
-    """Which images have no class, and their share of each digit's: the labels are 0 … 9, again and again."""
+    """The images without a class (booleans), and their fraction for each digit; the labels are 0 … 9, repeated."""
     dropped = (c == 0).all(dim=1)
     return dropped, dropped.view(-1, 10).double().mean(dim=0)
 
 
 def probe_many(times, classes, T, p):
-    """What only many batches show: how often each timestep is drawn, and how often each class dropped."""
+    """Measures over many batches: the distribution of timesteps and of dropped classes."""
     t = torch.cat(times).double().flatten() * T
     yield Measured("the largest t01, times 300", t.max(), 0.1 / T)  # to a tenth of a timestep
     yield Measured("the smallest t01, times 300", t.min(), 0.1)
-    yield Measured("the mean of t", t.mean().item(), 1.3 * NOISY)
+    yield Measured("the mean of t", t.mean().item(), 1.3 * toys.NOISY)
     if classes:
         dropped, of_each = dropped_from(torch.cat(classes))
         yield Measured("the share of images without a class", dropped.double().mean(), 0.045)
@@ -141,12 +141,12 @@ def probe_many(times, classes, T, p):
 
 
 def index_of(t01):
-    """The timesteps that the network is told, as indices into ᾱ."""
+    """The timesteps of t01, as indices into ᾱ."""
     return (t01.double().flatten() * len(LINEAR)).round().long().clamp(0, len(LINEAR) - 1)
 
 
 def shares(x, of, t01, wanted):
-    """How much of something is in x, as a part of what is wanted: near four timesteps, at the first pixel."""
+    """The coefficient of `of` in x, relative to the wanted one, near four timesteps, at the first pixel."""
     index, found = index_of(t01), (x / of).double().flatten(1)[:, 0]
     shown = [int(index[(index - near).abs().argmin()]) for near in (2, 60, 150, 290)]
     return [(found[index == i].median() / wanted[i]).item() for i in shown]
@@ -167,20 +167,20 @@ class TimeConditional:
 
 
 NOISE_MISTAKES = (
-    *alike("t instead of t/T", "t01 is t itself. The network wants t/T, a number in [0, 1].",
+    *alike("t instead of t/T", "t01 is t itself. The network needs t/T, a number in [0, 1].",
            ("t / self.T", "t.float()"), ("t / self.T", "t")),
     Mistake("divided without a remainder", "t / self.T", "t // self.T",
-            "t01 is always 0: // leaves no fraction. The network wants t / T."),
+            "t01 is always 0: // leaves no fraction. The network needs t / T."),
     Mistake("wrong dtype", "t / self.T", "t.double() / self.T",
-            "t01 is in double precision. What a network is shown is torch.float32, as its weights are."),
+            "t01 is in double precision. A network's inputs are torch.float32, like its weights."),
     Mistake("1000 for T", "t / self.T", "t / 1000",
-            "t01 is t/1000, whatever T is. The network is told t/T, and T is self.T."),
+            "t01 is t/1000, and T is ignored. The network receives t/T, and T is self.T."),
     Mistake("images in [-1, 1]", "abar_t.sqrt() * x0", "abar_t.sqrt() * (2 * x0 - 1)",
             "It looks as if x0 were moved to [-1, 1], 2 x0 - 1, as in Part A. Part B's images stay in [0, 1]."),
-    *alike("t off by one", "t01 is (t + 1)/T, or t was drawn from 1 to T. t runs from 0 to T - 1, and the network is told t/T.",
+    *alike("t off by one", "t01 is (t + 1)/T, or t was drawn from 1 to T. t runs from 0 to T - 1, and the network receives t/T.",
            ("t / self.T", "(t + 1) / self.T"),
            ("abar_t = self.alphas_cumprod[t]", "t = t + 1\n        abar_t = torch.cumprod(1 - torch.linspace(1e-4, 0.02, self.T + 1), 0)[t]")),
-    Mistake("t/(T − 1)", "t / self.T", "t / (self.T - 1)", "t01 is t/(T - 1); the network is told t/T."),
+    Mistake("t/(T − 1)", "t / self.T", "t / (self.T - 1)", "t01 is t/(T - 1); the network receives t/T."),
     Mistake("the last timestep never drawn", "torch.randint(self.T,", "torch.randint(self.T - 1,",
             "t = T - 1 is never drawn: randint(T, …) draws from 0 to T - 1 already."),
     Mistake("t = 0 never drawn", "torch.randint(self.T,", "torch.randint(1, self.T,",
@@ -188,33 +188,24 @@ NOISE_MISTAKES = (
     Mistake("one timestep for the whole batch", "(len(x0),), generator=generator)", "(1,), generator=generator).expand(len(x0))",
             "All images of the batch have the same t: draw one for each."),
     Mistake("t is no whole number", "t / self.T", "(t + 0.5) / self.T",
-            "t01 · T is no whole number: t is an integer, an index into alphas_cumprod."),
+            "t01 · T is not a whole number: t is an integer, an index into alphas_cumprod."),
     Mistake("time runs backwards", "t / self.T", "(self.T - 1 - t) / self.T",
-            "The network is told a time that runs backwards: t/T is small where there is little noise."),
+            "The network receives a time that runs backwards: t/T is small where there is little noise."),
     *alike("shape of t01", "t01 has shape (B,). The network takes a column, (B, 1).",
            ("[:, None]", ""), ("[:, None]", "[:, None, None, None]")),
     Mistake("the image as the answer", "target = eps", "target = x0",
-            "The network is asked for x0. This one is asked for the noise."),
+            "The target is x0. This network has to predict the noise."),
     Mistake("the noisy image as the answer", "target = eps", "target = x_t",
-            "The network is asked for x_t, which it has been given. It is asked for the noise."),
+            "The target is x_t, the network's input. It has to predict the noise."),
     Mistake("the noise in x_t as the answer", "target = eps", "target = x_t - x0",
-            "The network is asked for x_t - x0. It is asked for eps itself, whose variance is 1 at every t."),
-    *alike("other noise as the answer", "The network is asked for noise that is not in its own x_t: drawn anew, or another image's. Of that there is nothing to be learned: the target is the very eps that went into x_t.",
+            "The target is x_t - x0. It should be eps itself, whose variance is 1 at every t."),
+    *alike("other noise as the answer", "The target is noise that is not in x_t: drawn anew, or another image's. The network cannot learn from that: the target is the eps that was used for x_t.",
            ("target = eps", "target = torch.randn(x0.shape, generator=generator)"),
            ("target = eps", "target = torch.randn(x0.shape)"),
            ("target = eps", "target = torch.randn(x0.shape, generator=torch.Generator().manual_seed(3))")),
-    *alike("the sign of the noise", "The target is the noise in x_t with the opposite sign. What is asked for is the eps that was added.",
+    *alike("the sign of the noise", "The target is the noise in x_t with the opposite sign. It should be the eps that was added.",
            ("target = eps", "target = -eps"), ("+ (1 - abar_t).sqrt() * eps", "- (1 - abar_t).sqrt() * eps")),
-    Mistake("both roots forgotten", "abar_t.sqrt() * x0 + (1 - abar_t).sqrt() * eps", "abar_t * x0 + (1 - abar_t) * eps",
-            "Both square roots look forgotten: the weights are √ᾱ_t and √(1 − ᾱ_t)."),
-    Mistake("√(1 − ᾱ) forgotten", "(1 - abar_t).sqrt()", "(1 - abar_t)",
-            "The noise is weighted by 1 − ᾱ_t itself: the square root is missing."),
-    Mistake("√ᾱ forgotten", "abar_t.sqrt() * x0", "abar_t * x0",
-            "The image is weighted by ᾱ_t itself: the square root is missing."),
-    Mistake("image not shrunk", "abar_t.sqrt() * x0", "x0",
-            "The image has its full strength in x_t. It shrinks as the noise grows."),
-    Mistake("weights exchanged", "abar_t.sqrt() * x0 + (1 - abar_t).sqrt() * eps", "(1 - abar_t).sqrt() * x0 + abar_t.sqrt() * eps",
-            "Image and noise have each other's weight."),
+    *FORWARD_MISTAKES,
     Mistake("α instead of ᾱ", "self.alphas_cumprod[t]", "(1 - torch.linspace(1e-4, 0.02, self.T))[t]",
             "It looks as if α_t of one step were used: then nearly every x_t is nearly clean. ᾱ_t is the product."),
     *alike("ᾱ off by one", "It looks as if it used ᾱ of the timestep before. alphas_cumprod[t] belongs to t.",
@@ -223,12 +214,12 @@ NOISE_MISTAKES = (
            ("self.alphas_cumprod[t]", "self.alphas_cumprod[(t - 1).clamp(min=0)]")),
     Mistake("ᾱ off by one", "self.alphas_cumprod[t]", "self.alphas_cumprod[(t + 1).clamp(max=self.T - 1)]",
             "It looks as if it used ᾱ of the timestep after. alphas_cumprod[t] belongs to t."),
-    *alike("x_t clamped", "x_t is clamped, which cuts a part of the noise away. A noisy image has to leave the range of clean ones.",
+    *alike("x_t clamped", "x_t is clamped, which cuts a part of the noise away. A noisy image has to exceed the range of clean ones.",
            ("(1 - abar_t).sqrt() * eps", "(1 - abar_t).sqrt() * eps\n        x_t = x_t.clamp(0, 1)"),
            ("(1 - abar_t).sqrt() * eps", "(1 - abar_t).sqrt() * eps\n        x_t = x_t.clamp(-1, 1)")),
     Mistake("noise drawn once", "torch.randn(x0.shape, generator=generator)", "torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))",
-            "Every batch has the same noise. Draw it anew in each call, or the network learns it by heart."),
+            "Every batch has the same noise. Draw it anew in each call, or the network memorises it."),
     Mistake("timesteps drawn once", "(len(x0),), generator=generator)", "(len(x0),), generator=torch.Generator().manual_seed(0))",
             "Every batch has the same timesteps. Draw them anew in each call."),
-    *other_noises("x0.shape"),
+    *toys.other_noises("x0.shape"),
 )  # fmt: skip

@@ -1,9 +1,9 @@
-"""What an exercise is, and how it is judged.
+"""Exercises, and the verdict on a student's function.
 
-An exercise measures a function: its probe calls the function in small cases and yields what came out. The same probe
-measures `right`, a reference written plainly from the maths, and the usual mistakes, which are edits of the reference's
-source. A function is right if it measures like `right`, and a mistake is recognised if the function measures like the
-reference with that mistake in it.
+An exercise has a probe, which calls a function in small cases and yields measurements. The same probe measures `right`,
+a reference written plainly from the maths, and the usual mistakes, which are edits of the reference's source. A
+function is right if its measurements agree with those of `right`. A mistake is recognised if they agree with those of
+the reference with that mistake.
 """
 
 import atexit
@@ -23,17 +23,17 @@ from .running import Subject, kept, usual_state, within
 
 __all__: list[str] = []  # it is for the checks alone
 
-SECONDS = 10.0  # for all cases of a check together; a right function needs a tenth of one
+SECONDS = 10.0  # for all cases of a check together; a right function needs about 0.1
 
 
 class Mistake(NamedTuple):
-    """A usual mistake: an edit of the reference, and what to tell the student who made it.
+    """A usual mistake: an edit of the reference, and an explanation.
 
     Args:
-        name: what the mistake is called.
+        name: of the mistake.
         piece: a piece of the reference's source, which occurs there exactly once.
-        instead: what stands in its place.
-        say: in sentences, for the student.
+        instead: its replacement.
+        say: the explanation for the student.
     """
 
     name: str
@@ -43,24 +43,24 @@ class Mistake(NamedTuple):
 
 
 def alike(name: str, say: str, *edits: tuple[str, str]) -> tuple[Mistake, ...]:
-    """One mistake that can be made in several ways: the edits are (piece, instead)."""
+    """One mistake that can be made by several edits (piece, instead)."""
     return tuple(Mistake(name, piece, instead, say) for piece, instead in edits)
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """A function that the student writes.
+    """A function or class that the student writes.
 
     Args:
-        name: what `check` calls it.
-        notebook: where it stands.
-        kit: the kit's own, by its full name; the notebooks go on with it until the student's is right.
+        name: its name in `check`.
+        notebook: where it is.
+        kit: the full name of the kit's function, which the notebook uses until the student's is right.
         task: what to write, in a sentence that begins with a verb.
-        look: where to look when it is wrong in a way that no mistake foresees.
-        probe: calls a Subject, and yields what it Measured.
+        look: a hint for a function that is wrong in an unknown way.
+        probe: calls a Subject, and yields Measured values.
         right: the reference: the function, written from the maths.
-        mistakes: the usual ones.
-        parts: functions and classes that the reference calls and in which mistakes may be, too.
+        mistakes: the usual mistakes.
+        parts: functions and classes that the reference calls and that mistakes may edit, too.
         blank: of a class, the methods that the student writes.
     """
 
@@ -77,12 +77,12 @@ class Exercise:
 
     @property
     def section(self) -> str:
-        """As the notebook's title has it: "1.7.2", "B 2.1" or "C 1"."""
+        """The section's number, as in the notebook's title: "1.7.2", "B 2.1" or "C 1"."""
         part, number = self.notebook[0], self.notebook[1:].replace("_", ".")
         return number if part == "a" else f"{part.upper()} {number}"
 
     def kits_own(self) -> Callable:
-        """The function of the kit itself."""
+        """The kit's function."""
         module, _, name = self.kit.rpartition(".")
         return getattr(importlib.import_module(module), name)
 
@@ -99,8 +99,8 @@ class Exercise:
 def edited(parts: tuple[Callable, ...], piece: str, instead: str) -> Callable:
     """The last of these functions or classes, with one piece of their sources replaced.
 
-    All are made anew, so that each calls the others' edited versions. Raises a ValueError unless the piece occurs
-    exactly once in all of the sources together.
+    All are compiled together, so each calls the edited versions of the others. Raises a ValueError unless the piece
+    occurs exactly once in all sources together.
     """
     source = "\n\n".join(map(inspect.getsource, parts))
     if source.count(piece) != 1:
@@ -113,13 +113,13 @@ def edited(parts: tuple[Callable, ...], piece: str, instead: str) -> Callable:
 
 
 class Verdict(NamedTuple):
-    """What a check has found.
+    """The result of a check.
 
     status: "right", "wrong" or "not written".
-    mistake: the mistake's name, if it was recognised; of a right function, what to warn of.
-    say: in sentences.
-    seen: how many things were measured.
-    mine, right: where it was wrong, what came out and what was wanted.
+    mistake: the name of the recognised mistake, or of a warning about a right function.
+    say: the explanation.
+    seen: the number of measurements.
+    mine, right: the first wrong measurement, and the right one.
     """
 
     status: str
@@ -130,34 +130,34 @@ class Verdict(NamedTuple):
     right: Measured | None = None
 
     def image(self) -> Graphic | None:
-        """What came out beside what was wanted, where both are images."""
+        """The result and the right result side by side, if they are images."""
         return None if self.mine is None else within(None, lambda: image_of(self.mine, self.right))
 
 
 def judge(exercise: Exercise, function: Callable, seconds: float = SECONDS) -> Verdict:
-    """Measure a function, and say what is wrong with it, if anything is.
+    """Measure a function, and explain what is wrong with it.
 
-    The caller's settings (precision, gradients, random numbers …) make no difference, and are as before afterwards.
+    The result does not depend on the caller's settings (precision, gradients, random numbers …), which are restored.
     """
     if not callable(function):
         say = f"That is a {type(function).__name__}; wanted the function itself, without calling it."
         return Verdict("wrong", "no function", say, 0)
     with usual_state():
         found = measured_within(seconds, exercise.probe, function)
-    with usual_state():  # anew, since the function may have changed it
+    with usual_state():  # again, because the function may have changed it
         try:
             return within(None, lambda: compare(exercise, found))
-        except BaseException:  # interrupted, perhaps half-way through a reference's measurements
+        except BaseException:  # interrupted, perhaps during a reference's measurements
             known.cache_clear()
             raise
 
 
 def measured_within(seconds: float, probe: Callable, function: Callable) -> list[Measured]:
-    """What the probe sees of the function in this time."""
+    """The probe's measurements of a function, within a time limit."""
     seen: list[Measured] = []
     try:
         within(seconds, lambda: seen.extend(measure(probe, function)))
-    except Fault as fault:  # time is up; what was measured until then stays, but not what the stop itself led to
+    except Fault as fault:  # time is up; keep the measurements, except a fault caused by the stop
         found = list(seen)
         if found and isinstance(found[-1].value, Fault):
             found.pop()
@@ -166,7 +166,7 @@ def measured_within(seconds: float, probe: Callable, function: Callable) -> list
 
 
 def compare(exercise: Exercise, found: list[Measured]) -> Verdict:
-    """What is wrong with a function of which this was found."""
+    """The verdict on a function with these measurements."""
     if found and isinstance(found[-1].value, NotWritten):
         return Verdict("not written", None, str(found[-1].value), len(found) - 1)
     wanted = list(known(exercise.probe, exercise.right))
@@ -179,7 +179,7 @@ def compare(exercise: Exercise, found: list[Measured]) -> Verdict:
 
 
 def explained(exercise: Exercise, found: list[Measured], wanted: list[Measured], first: int) -> Verdict:
-    """The verdict on a function that measures otherwise than wanted, from measurement `first` on."""
+    """The verdict on a function whose measurement number `first` is the first wrong one."""
     right = wanted[first]
     early = Measured("", Fault("too little", "It ended too early."), case=right.case)
     mine = found[first] if first < len(found) else early
@@ -190,7 +190,7 @@ def explained(exercise: Exercise, found: list[Measured], wanted: list[Measured],
     elif mistake:
         name, say = mistake.name, f"{mistake.say} ({difference(mine, right)})"
         if fault and fault.name == "NaN":
-            say = mistake.say  # which says so itself
+            say = mistake.say  # which mentions NaN
     elif right.say:
         name, say = right.name, f"{right.say} ({difference(mine, right)})"
     else:
@@ -200,25 +200,25 @@ def explained(exercise: Exercise, found: list[Measured], wanted: list[Measured],
 
 
 def is_own_error(fault: Fault) -> bool:
-    """Whether the function raised it, or computed NaN: a mistake that does the same says more than that."""
+    """Whether the function raised the error, or computed NaN: a recognised mistake explains more than that."""
     return fault.__cause__ is not None or fault.name == "NaN"
 
 
 def measure(probe: Callable, function: Callable) -> Iterator[Measured]:
-    """What an exercise's probe sees of a function, up to the first Fault, which is then the last thing seen."""
+    """A probe's measurements of a function, up to the first Fault, which is then the last of them."""
     subject = Subject(function)
     try:
         for measured in probe(subject):
             yield replace(measured, value=kept(measured.value), case=subject.case)
     except Fault as fault:
         yield Measured("", fault, case=subject.case)
-    except Exception as error:  # what came back was of a kind that the probe cannot handle
+    except Exception as error:  # the probe cannot handle the type of the result
         fault = Fault("wrong type", f"What it returned cannot be used: {type(error).__name__}: {error}")
         yield Measured("", fault, case=subject.case)
 
 
 class Replay:
-    """What an iterator gives, as often as it is asked for, and no more of it than was asked for."""
+    """Caches the items of an iterator, which it advances only as far as needed."""
 
     def __init__(self, source: Iterator):
         self.source, self.seen = source, []
@@ -235,15 +235,15 @@ class Replay:
 
 @functools.cache
 def known(probe: Callable, function: Callable) -> Replay:
-    """The measurements of a reference, with or without a mistake: they are the same each time."""
+    """The measurements of a reference, with or without a mistake, which are always the same."""
     return Replay(measure(probe, function))
 
 
-atexit.register(known.cache_clear)  # what is half-way through must not end after the modules that it needs
+atexit.register(known.cache_clear)  # unfinished generators must be closed before the modules they need
 
 
 def recognise(exercise: Exercise, found: list[Measured], wanted: list[Measured], first: int) -> Mistake | None:
-    """The mistake with which the reference measures like this function, in everything; of several, the nearest."""
+    """The mistake whose measurements all agree with those found; of several, the nearest."""
     best, least = None, float("inf")
     for mistake in exercise.mistakes:
         try:
@@ -258,9 +258,9 @@ def recognise(exercise: Exercise, found: list[Measured], wanted: list[Measured],
 
 
 def apart(pairs, first: int, right: Measured) -> float | None:
-    """How far the measurements of two functions are apart; None if they do not agree, or if this explains nothing.
+    """The distance between two functions' measurements; None if they do not agree, or if this explains nothing.
 
-    What explains the first difference to what is right has to differ from it, too.
+    An explanation has to differ from the right result at the first wrong measurement, too.
     """
     off = 0.0
     for i, (mine, theirs) in enumerate(pairs):

@@ -1,7 +1,7 @@
-"""Networks with known weights, what a probe asks of them, and the operations and blocks of Part B, by their table.
+"""Networks with known weights, probes for them, and reference versions of Part B's operations and blocks.
 
-A network of one's own may name its layers as it likes: `fill` gives layers of equal size equal weights, in the
-student's network and in the one that it is compared with.
+A student's network may name its layers freely: `fill` gives layers of equal size equal weights, in the student's
+network and in the reference.
 """
 
 import math
@@ -16,29 +16,28 @@ from .toys import noise
 
 __all__: list[str] = []  # it is for the checks alone
 
-CLOSE = 3e-3  # GELU has a usual approximation, which is right enough
+CLOSE = 3e-3  # tolerance; GELU's usual approximation is accepted
 
 
 def terms(layer: nn.Module) -> float:
-    """About how many terms each number that a layer gives is the sum of."""
+    """The approximate number of terms in the sum that is an element of a layer's output."""
     if isinstance(layer, nn.ConvTranspose2d):
-        return 2 * layer.in_channels  # whatever the stride, which makes no difference to a single pixel
+        return 2 * layer.in_channels  # for any stride, which does not affect a single pixel
     return layer.weight[0].numel()
 
 
 def takes_two(layer: nn.Module) -> bool:
-    """Whether a layer of the UNets takes a concatenation: it has at least twice as many channels as it gives."""
+    """Whether a layer of the UNets takes a concatenation: it has at least twice as many input as output channels."""
     return not isinstance(layer, nn.Linear) and layer.in_channels >= 2 * layer.out_channels > 2
 
 
 def fill(network: nn.Module, alike: bool = False) -> nn.Module:
-    """Give a network weights that depend on the layers' kinds and sizes only, not on their names or order.
+    """Give a network weights that depend only on the layers' types and sizes, not on their names or order.
 
-    BatchNorm gets running averages of its own as well, so that it shows whether it uses them. Biases of convolutions
-    are set to 0: some leave them out before a BatchNorm, which has one too.
+    BatchNorm gets special running averages, which show whether it uses them. Biases of convolutions are set to 0,
+    because some students leave them out before a BatchNorm, which has a bias, too.
 
-    alike: give both halves of what a layer takes the same weights, where it takes a concatenation, so that their order
-        makes no difference.
+    alike: whether the two halves of a concatenated input get the same weights, so their order makes no difference.
     """
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
@@ -61,7 +60,7 @@ def fill(network: nn.Module, alike: bool = False) -> nn.Module:
 
 
 def build(student, case, sizes, inputs, alike=False) -> nn.Module:
-    """The student's network of these sizes, for these inputs, with the check's weights."""
+    """The student's network of these sizes, with the check's weights."""
     network = student(case, *sizes)
     if not isinstance(network, nn.Module):
         raise Fault(
@@ -70,67 +69,67 @@ def build(student, case, sizes, inputs, alike=False) -> nn.Module:
     if "_modules" not in vars(network):
         raise Fault(
             "super().__init__ forgotten",
-            "It never calls `super().__init__(…)`, without which it is no network. An nn.Sequential is handed its "
-            "layers there.",
+            "It never calls `super().__init__(…)`, which every network needs. An nn.Sequential passes its "
+            "layers to it.",
         )
     for module in network.modules():
         loose = [name for name, _ in module.named_parameters(recurse=False)]
         if loose and not type(module).__module__.startswith("torch."):
             raise Fault(
                 "weights outside a layer",
-                f"It keeps weights of its own in {loose[0]}. They may be right, but this check can only try PyTorch's "
-                "layers (nn.Conv2d, nn.Linear …), to which it gives weights that it knows: make one of them.",
+                f"It has parameters outside a layer, in {loose[0]}. They may be right, but this check can only test "
+                "PyTorch's layers (nn.Conv2d, nn.Linear …), because it sets their weights: use one of them.",
             )
     for name in lists_of_layers(network):
         raise Fault(
             "layers in a plain list",
-            f"It keeps layers in self.{name}, a Python list, where no optimizer finds them, so that they never learn: "
-            "an nn.ModuleList, or an nn.Sequential(*layers).",
+            f"It keeps layers in self.{name}, a Python list, where no optimizer finds them: "
+            "use an nn.ModuleList, or an nn.Sequential(*layers).",
         )
     if any(nn.parameter.is_lazy(p) for p in network.parameters()):
-        student.call(network, case, *inputs)  # from which a LazyConv2d learns how many channels there are
+        student.call(network, case, *inputs)  # determines the channels of a LazyConv2d
     return fill(network, alike)
 
 
 def lists_of_layers(network: nn.Module) -> list[str]:
-    """The names of lists and tuples that have layers which the network itself does not know."""
+    """The names of lists and tuples with layers that are not registered in the network."""
     layers = set(network.modules())
     attributes = [(name, value) for module in layers for name, value in vars(module).items()]
     plain = [(name, value) for name, value in attributes if isinstance(value, (list, tuple))]
     return [name for name, value in plain if any(isinstance(x, nn.Module) and x not in layers for x in value)]
 
 
-def answer(student, network, case, *inputs) -> tuple[torch.Tensor, Measured]:
-    """A network's answer, still attached to its weights, and whether it says the same when it is asked again."""
+def output(student, network, case, *inputs) -> tuple[torch.Tensor, Measured]:
+    """A network's output, with its graph, and whether a second call gives the same."""
     y, again = (student.call(network, case, *inputs) for _ in range(2))
     alike = torch.allclose(tensor(y, "the result"), tensor(again, "the result"), rtol=0, atol=CLOSE)
     return y, Measured(
-        "asked again, it says the same",
+        "a second call gives the same",
         alike,
         name="chance",
-        say="Asked the same again, it says something else. Is there a dropout, or a layer that is made anew in each "
-        "call, so that it never learns?",
+        say="A second call on the same input gives another result. Is there a dropout, or a layer that is "
+        "created in each call, which never learns?",
     )
 
 
 def weights_in(network: nn.Module) -> int:
-    """How many, without the biases, which some leave out before a BatchNorm."""
+    """The number of weights, without biases, which some students leave out before a BatchNorm."""
     return sum(p.numel() for name, p in network.named_parameters() if not name.endswith("bias"))
 
 
 def probe_layer(*sizes: tuple[tuple[int, ...], tuple[int, ...]]):
-    """A probe for networks of images: ((arguments of the class), (shape of the input)) for each case."""
+    """A probe for layers of images; a case is ((arguments of the class), (shape of the input))."""
 
     def probe(student):
         for arguments, shape in sizes:
             case = f"made with {', '.join(map(str, arguments)) or 'no arguments'}, for images {shape}"
             x = noise(*shape, seed=131)
             network = build(student, case, arguments, [x])
-            y, steady = answer(student, network.eval(), case, x)
+            y, steady = output(student, network.eval(), case, x)
             yield Measured("the shape of the result", list(y.shape))
             yield steady
             yield Measured("the result in evaluation mode", y.detach(), CLOSE)
-            y, steady = answer(student, network.train(), f"{case}, in training mode", x)
+            y, steady = output(student, network.train(), f"{case}, in training mode", x)
             yield steady
             yield Measured("the result in training mode", y.detach(), CLOSE)
             yield Measured("the number of weights, biases apart", weights_in(network))
@@ -138,7 +137,7 @@ def probe_layer(*sizes: tuple[tuple[int, ...], tuple[int, ...]]):
     return probe
 
 
-# ---- the operations and blocks, by their table ---------------------------------------------------------------------
+# ---- reference operations and blocks -------------------------------------------------------------------------------
 
 
 class Conv(nn.Sequential):

@@ -1,4 +1,4 @@
-"""What a probe has seen, and how two of its measurements are compared."""
+"""The measurements of a probe, and their comparison."""
 
 import math
 from collections.abc import Callable
@@ -16,17 +16,16 @@ __all__: list[str] = []  # it is for the checks alone
 
 @dataclass(frozen=True)
 class Measured:
-    """Something that a probe has seen.
+    """A measurement.
 
     Args:
-        what: in words, such as "x_t".
-        value: a tensor, a number, a list of numbers, a truth …
-        tolerance: how far two right answers may be apart, as a part of their size; where chance has a part, enough
-            for it (five standard deviations).
-        name, say: if this can only be wrong in one way: the mistake's name, and what to tell.
-        warns: a difference here is only worth a warning.
-        low, high: an image's black and white, where an image explains more.
-        case: in which case it was seen.
+        what: a description, such as "x_t".
+        value: a tensor, a number, a list of numbers, a boolean …
+        tolerance: the largest relative difference of two right results; for random ones, five standard deviations.
+        name, say: the mistake's name and explanation, if there is only one way to be wrong here.
+        warns: a difference here leads only to a warning.
+        low, high: the values of black and white, if it should be shown as an image.
+        case: the case that was measured.
     """
 
     what: str
@@ -41,12 +40,12 @@ class Measured:
 
 
 def agree(a: Measured, b: Measured) -> bool:
-    """Whether two measurements are the same, as far as chance and rounding allow."""
+    """Whether two measurements agree within their tolerance."""
     return a.what == b.what and a.case == b.case and same(a.value, b.value, max(a.tolerance, b.tolerance))
 
 
 def same(a, b, tolerance: float) -> bool:
-    """Whether two values are of the same kind and size; `tolerance` is a part of their size."""
+    """Whether two values have the same type and agree within a relative tolerance."""
     if isinstance(a, Fault) or isinstance(b, Fault):
         return isinstance(a, Fault) and isinstance(b, Fault) and (a.name, a.text) == (b.name, b.text)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
@@ -63,7 +62,7 @@ def same(a, b, tolerance: float) -> bool:
 
 
 def distance(a: Measured, b: Measured) -> float:
-    """How far two measurements that agree are apart, on average, as a part of how far they may be."""
+    """The mean distance of two agreeing measurements, relative to the tolerance."""
     if not all(isinstance(m.value, (Tensor, float)) for m in (a, b)):
         return 0.0
     x, y = (torch.as_tensor(m.value).double().nan_to_num() for m in (a, b))
@@ -72,7 +71,7 @@ def distance(a: Measured, b: Measured) -> float:
 
 
 def difference(mine: Measured, right: Measured) -> str:
-    """What was given, and what was wanted."""
+    """The measured value and the wanted one, in words."""
     a, b = mine.value, right.value
     if isinstance(a, Fault):
         return str(a)
@@ -92,7 +91,7 @@ def difference(mine: Measured, right: Measured) -> str:
 
 
 def apart(a: Tensor, b: Tensor) -> str:
-    """A few numbers that tell two tensors of the same shape apart."""
+    """A few numbers that distinguish two tensors of the same shape."""
     if moments(a) != moments(b):
         return f"{' with ' if a.numel() > 4 else ': '}{moments(a)}; wanted {moments(b)}"
     index = tuple(i.item() for i in torch.unravel_index((a.double() - b.double()).abs().argmax(), a.shape))
@@ -101,7 +100,7 @@ def apart(a: Tensor, b: Tensor) -> str:
 
 
 def told_apart(write: Callable[[Any, int], str], a, b) -> tuple[str, str]:
-    """Two values, each with so many digits that they differ."""
+    """Two values in words, with enough digits to differ."""
     for digits in range(3, 17):
         if write(a, digits) != write(b, digits):
             break
@@ -116,7 +115,7 @@ def moments(x: Tensor) -> str:
 
 
 def number(x, digits: int = 3) -> str:
-    """A value with so many significant digits; of a long list, the two ends."""
+    """A value with this number of significant digits; of a long list, only the two ends."""
     if isinstance(x, Tensor):
         return f"a tensor of shape {tuple(x.shape)}"
     if isinstance(x, float):
@@ -127,12 +126,12 @@ def number(x, digits: int = 3) -> str:
 
 
 def image_of(mine: Measured, right: Measured) -> Graphic | None:
-    """What came out beside what was wanted, where both are images."""
+    """The result, the wanted result and the difference, if they are images."""
     a, b = mine.value, right.value
     if right.low is None or not isinstance(a, Tensor) or a.shape != b.shape or not a.isfinite().all():
         return None
     a, b = a.float().cpu(), b.float()
-    i = (a - b).abs().flatten(1).sum(dim=1).argmax()  # where most is wrong
+    i = (a - b).abs().flatten(1).sum(dim=1).argmax()  # the image with the largest difference
     a, b, off = a[i, None], b[i, None], (a - b)[i, None]
     middle, reach = (right.low + right.high) / 2, (right.high - right.low) / 2
     times = max(int(reach / off.abs().max().item()), 1) if off.any() else 1

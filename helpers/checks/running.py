@@ -1,7 +1,7 @@
-"""Calling a student's function: what comes back is a value, or a sentence about what went wrong.
+"""Calling a student's function: the result is a value, or a Fault that explains what went wrong.
 
-A student's function may return nothing, change its arguments, raise, or never end. `Subject` calls it with care, and
-`within` gives it a limit of time.
+A student's function may return nothing, change its arguments, raise an error, or never end. `Subject` handles this, and
+`within` sets a time limit.
 """
 
 import contextlib
@@ -29,14 +29,14 @@ MOST_YIELDED = 200  # the checks' longest list of timesteps has 150
 
 
 class TimeUp(BaseException):
-    """Sent into the thread of a function that does not end. No Exception, so that `except Exception` lets it pass."""
+    """Raised in the thread of a function that does not end. Not an Exception: `except Exception` ignores it."""
 
 
 class Subject:
-    """A student's function (or class), and the case that it is called for.
+    """A student's function (or class), and the current case.
 
-    After each call: `case` says in words what it was called with; a Fault is raised if it returned nothing, changed one
-    of its arguments, or touched the global random numbers' seed; a generator has been run to its end, into a list.
+    A call sets `case`, a description of the arguments. It raises a Fault if the function returns nothing, changes one
+    of its arguments, or sets the global random seed. A generator is run to its end and returned as a list.
     """
 
     def __init__(self, function: Callable):
@@ -47,13 +47,13 @@ class Subject:
         return self.call(self.function, case, *args, **kwargs)
 
     def call(self, function: Callable, case: str, *args, nothing: bool = False, **kwargs) -> Any:
-        """Call something that the function has made; `nothing` allows it to return None."""
+        """Call an object that the function has returned; `nothing` allows the result None."""
         if getattr(threading.current_thread(), "given_up", False):
             raise TimeUp
         self.case = case
         self.calls += 1
         before = {name: x.detach().clone() for name, x in named_tensors(function, args, kwargs)}
-        # another one each time: so what is drawn from the global generator never repeats itself
+        # another one each time, so draws from the global generator never repeat
         seed = 1_000_003 + self.calls
         torch.default_generator.manual_seed(seed)
         try:
@@ -69,22 +69,22 @@ class Subject:
             if name in before and not same_bits(before[name], x):
                 raise Fault(
                     "in-place change of the input",
-                    f"It changes its argument {name} in place. The caller still needs {name} as it was: "
+                    f"It changes its argument {name} in place, but the caller still needs the original {name}: "
                     f"write `y = {name} + …` where you have `{name} += …` or `{name}[…] = …`, or work on a copy.",
                 )
         if reseeded:
             raise Fault(
                 "fixed seed",
-                "It calls torch.manual_seed, so that everything random in the whole notebook repeats itself. "
-                "All randomness comes from the `generator` that the caller passes.",
+                "It calls torch.manual_seed, which makes all random numbers of the notebook repeat. "
+                "Draw only from the `generator` argument.",
             )
         if result is None and not nothing:
-            raise Fault("nothing returned", "It returns None. Is there a `return` at its end, on every way through?")
+            raise Fault("nothing returned", "It returns None. Does every branch end in a `return`?")
         return kept(result)
 
 
 def kept(value) -> Any:
-    """The value as it is now: tensors, also those in tuples and lists, as copies with the same gradient."""
+    """A copy of the value: tensors, also those in tuples and lists, are cloned with their graph."""
     if type(value) is Tensor:
         return value.clone()
     if type(value) in (tuple, list):
@@ -95,7 +95,7 @@ def kept(value) -> Any:
 
 
 def named_tensors(function: Callable, args: tuple, kwargs: dict) -> Iterator[tuple[str, Tensor]]:
-    """The tensors among the arguments, also those in tuples and lists, by the arguments' names."""
+    """The tensors among the arguments, also those in tuples and lists, with the arguments' names."""
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -107,7 +107,7 @@ def named_tensors(function: Callable, args: tuple, kwargs: dict) -> Iterator[tup
 
 
 def leaves(value) -> Iterator[Tensor]:
-    """The tensors in a tree of tuples and lists."""
+    """The tensors in nested tuples and lists."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (tuple, list)):
@@ -120,23 +120,23 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
 
 
 def tensor(value, name: str) -> Tensor:
-    """The value, if it is a tensor of numbers."""
+    """The value, if it is a tensor without NaN. Raises a Fault otherwise."""
     if not isinstance(value, Tensor):
         raise Fault("wrong type", f"{name} is {with_article(type(value).__name__)}; wanted a torch.Tensor.")
     if value.layout != torch.strided or value.is_quantized or value.is_nested or value.device.type == "meta":
         kind = f"layout {value.layout}, {value.dtype} on {value.device}"
-        raise Fault("wrong type", f"{name} is a tensor of another kind ({kind}); wanted one that has all its numbers.")
+        raise Fault("wrong type", f"{name} is a special tensor ({kind}); wanted an ordinary one.")
     if value.isnan().any():
         raise Fault(
             "NaN",
-            f"{name} has values that are NaN, not a number. That comes of a root or a logarithm of a negative number, "
-            "or of 0 / 0: print what stands under each root, in each logarithm and below each line.",
+            f"{name} has values that are NaN, not a number. The cause is a root or a logarithm of a negative number, "
+            "or 0 / 0: print the argument of each root and logarithm, and each denominator.",
         )
     return value.detach()
 
 
 def pair(value, names: str) -> tuple:
-    """The two values, if there are two: a tuple or list of them."""
+    """The two values of a tuple or list. Raises a Fault otherwise."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         given = f"{len(value)} values" if isinstance(value, (tuple, list)) else with_article(type(value).__name__)
         raise Fault("wrong type", f"It returns {given}; wanted two, ({names}).")
@@ -144,36 +144,36 @@ def pair(value, names: str) -> tuple:
 
 
 def within(seconds: float | None, function: Callable[[], Any]) -> Any:
-    """What function() returns; a Fault if it has not ended by then, or if it raises what is no Exception.
+    """The result of function(). Raises a Fault if it takes longer, or raises something that is not an Exception.
 
-    It runs in a thread of its own, for two reasons. PyTorch's gradient mode, autocast and default device belong to a
-    thread, so a new one has them as they are at the start. And only another thread can stop it on every system (an
-    alarm signal exists on Unix alone, and in no other thread than the main one). Python looks for the stop between two
-    of its instructions. So it cannot end a single call that takes for ever inside C, such as 3**10**8, or one that
-    waits for the network or for sleep: that goes on until it returns, or the kernel is restarted. A process could be
-    killed, but it would have to be forked from a kernel full of threads, or be started and import PyTorch for seconds.
+    It runs in a new thread, for two reasons. PyTorch's gradient mode, autocast and default device belong to a thread,
+    so a new one has the defaults. And only another thread can stop it on every system (alarm signals exist only on
+    Unix, and only in the main thread). Python checks for the stop between two of its instructions, so a single long
+    call in C, such as 3**10**8, or one that waits for the network, goes on until it returns or the kernel is restarted.
+    A process could be killed, but it would have to be forked from a kernel with threads, or take seconds to import
+    PyTorch.
     """
     outcome: list = []
 
     def work() -> None:
         try:
             outcome.append((function(), None))
-        except BaseException as error:  # SystemExit too: it must not end the thread without a word
+        except BaseException as error:  # even SystemExit, which would end the thread silently
             outcome.append((None, error))
 
     thread = threading.Thread(target=work, daemon=True, name="a student's function")
     thread.start()
     try:
         thread.join(seconds)
-    except BaseException:  # Ctrl-C, or the stop button: it stops what runs, too
+    except BaseException:  # Ctrl-C or the stop button: stop the function, too
         stop(thread)
         raise
     if thread.is_alive():
         stopped = stop(thread)
-        rest = "" if stopped else " It could not be stopped, and slows the rest down: restart the kernel."
+        rest = "" if stopped else " It could not be stopped, and slows the notebook down: restart the kernel."
         raise Fault(
             "endless loop",
-            f"It has not come to an end within {seconds:g} seconds. Does each loop in it come nearer to its end?{rest}",
+            f"It did not end within {seconds:g} seconds. Does every loop in it end?{rest}",
         )
     result, error = outcome[0]
     if error is not None and not isinstance(error, Exception):
@@ -186,8 +186,8 @@ def within(seconds: float | None, function: Callable[[], Any]) -> Any:
 
 
 def stop(thread: threading.Thread, patience: float = 0.5) -> bool:
-    """Raise TimeUp in a thread until it ends, or until it has caught it too often; whether it has ended."""
-    thread.given_up = True  # so that its next call does not begin
+    """Raise TimeUp in a thread until it ends, or until patience runs out. Returns whether it has ended."""
+    thread.given_up = True  # prevents its next call
     until = time.monotonic() + patience
     while thread.is_alive() and time.monotonic() < until:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp))
@@ -197,7 +197,7 @@ def stop(thread: threading.Thread, patience: float = 0.5) -> bool:
 
 # ---- settings of the whole process ---------------------------------------------------------------------------------
 
-# (what it is now, set it, what it is at the start)
+# (get, set, default)
 SETTINGS = [
     (torch.get_default_dtype, torch.set_default_dtype, torch.float32),
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
@@ -206,7 +206,7 @@ SETTINGS = [
     (lambda: torch.backends.cudnn.benchmark, lambda on: setattr(torch.backends.cudnn, "benchmark", on), False),
     (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly, False),
 ]
-STATES = [  # what the function may change, and is set back
+STATES = [  # (get, set) of states that the function may change
     (torch.get_rng_state, torch.set_rng_state),
     (random.getstate, random.setstate),
     (np.random.get_state, np.random.set_state),
@@ -221,7 +221,7 @@ STATES = [  # what the function may change, and is set back
 
 @contextlib.contextmanager
 def usual_state() -> Iterator[None]:
-    """Inside, the settings of PyTorch as they are at the start; afterwards, everything as the caller had it."""
+    """A context with PyTorch's default settings, after which all settings and states are restored."""
     before = [(change, now()) for now, change, _ in SETTINGS] + [(change, now()) for now, change in STATES]
     for _, change, usual in SETTINGS:
         change(usual)

@@ -1,4 +1,4 @@
-"""What the two samplers of digits share: a network in small, the probe, and the mistakes of algorithm 2."""
+"""Shared by the exercises on sampling digits: a toy network, the probe, and the mistakes in algorithm 2."""
 
 # ruff: noqa: E501 (one mistake, two lines)
 
@@ -8,29 +8,17 @@ import math
 import torch
 from torch import nn
 
+from . import toys
 from .exercise import Mistake, alike
 from .faults import Fault
 from .measured import Measured
 from .running import tensor
-from .toys import (
-    NOISY,
-    OTHER_NOISES,
-    likeness,
-    mean_and_std,
-    no_gradient,
-    nothing_left,
-    of_chance,
-    reach,
-    schedule,
-    seeded,
-    std,
-)
 
 __all__: list[str] = []  # it is for the checks alone
 
 
 class Drawer(nn.Module):
-    """A network of digits in small. It notes each call, and shows by its BatchNorm whether it is in training mode."""
+    """A toy digit network. It records each call; its BatchNorm reveals training mode."""
 
     def __init__(self, classes: bool):
         super().__init__()
@@ -46,7 +34,7 @@ class Drawer(nn.Module):
             raise Fault("wrong arguments of the network", f"The network is {say}.")
         if not torch.is_tensor(t01) or t01.shape != (len(x), 1):
             given = tuple(t01.shape) if torch.is_tensor(t01) else t01
-            raise Fault("shape of t01", f"The network is told the time as {given}; it wants a tensor ({len(x)}, 1).")
+            raise Fault("shape of t01", f"The network receives the time as {given}; it needs a tensor ({len(x)}, 1).")
         t01, rows = t01.float(), torch.zeros(len(x), 10) if c is None else c.float()  # FCBlock takes any precision
         if rows.shape != (len(x), 10):
             raise Fault("shape of c", f"The network is given c of shape {tuple(rows.shape)}; wanted ({len(x)}, 10).")
@@ -58,16 +46,16 @@ class Drawer(nn.Module):
         return torch.tanh(self.scale * self.norm(x) + t01.view(-1, 1, 1, 1) + push * torch.sin(2 * x))
 
     def plain(self, x, t01, rows):
-        """The same without a note, in evaluation mode."""
+        """The same in evaluation mode, without a record."""
         push = (rows * torch.linspace(-1, 1.5, 10)).sum(dim=1).view(-1, 1, 1, 1)
         x_hat = x / math.sqrt(1 + self.norm.eps)  # a fresh BatchNorm's averages are 0 and 1
         return torch.tanh(0.7 * x_hat + t01.view(-1, 1, 1, 1) + push * torch.sin(2 * x))
 
 
 def rows_by_time(network):
-    """The noted calls put together by timestep, as they first came: [t01, x with a class, x without, c].
+    """The recorded calls, grouped by timestep in order of appearance: [t01, x with a class, x without, c].
 
-    So it makes no difference whether all digits go down together or one after the other.
+    The result is the same if the digits are sampled one after the other.
     """
     steps = {}
     for x, t01, rows, _ in network.calls:
@@ -81,7 +69,7 @@ def rows_by_time(network):
 
 
 def in_the_results_order(steps, x0, classes):
-    """The rows of each timestep as x0 has them: one class may have had its turn before another."""
+    """The rows of each timestep in x0's order, in case the digits were not sampled in this order."""
     last = steps[-1][1 if classes else 2]
     if last.shape != x0.shape:
         return steps
@@ -92,7 +80,7 @@ def in_the_results_order(steps, x0, classes):
 
 
 def probe_digits(student, classes=False):
-    steep = schedule(T := 6)
+    steep = toys.schedule(T := 6)
     abar, betas = steep.alphas_cumprod, steep.betas
     network, count = Drawer(classes).train(), 6
     c = torch.eye(10)[torch.tensor([0, 9, 4, 4, 1, 7])]
@@ -101,20 +89,20 @@ def probe_digits(student, classes=False):
     def draw(case, seed=111, gamma=gamma):
         network.calls.clear()
         arguments = (c, gamma) if classes else (count,)
-        result = student(case, network, steep, *arguments, generator=seeded(seed))
+        result = student(case, network, steep, *arguments, generator=toys.seeded(seed))
         tensor(result, "the result")
         return result
 
     case = "a schedule of 6 timesteps, 6 digits" + (f", gamma = {gamma:g}" if classes else "")
     x0 = draw(case)
     calls = list(network.calls)
-    yield no_gradient(x0)
+    yield toys.no_gradient(x0)
     yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
     yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
     steps = in_the_results_order(rows_by_time(network), x0, classes)
     times = [round(value * T) for value, *_ in steps]
     yield Measured(
-        "the network is asked about the last timestep, t = 0",
+        "the network is called at the last timestep, t = 0",
         times != list(range(T - 1, 0, -1)),
         name="the last step skipped",
         say="The loop ends at t = 1: the step at t = 0 is missing. range(T - 1, -1, -1) ends at 0.",
@@ -129,19 +117,19 @@ def probe_digits(student, classes=False):
         yield Measured("how many of them without their class", [len(without) for _, _, without, _ in steps])
         if len(steps[0][1]) != count:
             return
-        yield Measured("the classes that it is told", steps[0][3])
+        yield Measured("the classes that it receives", steps[0][3])
         same = all(a.shape == b.shape and torch.equal(a, b) for _, a, b, _ in steps)
         yield Measured(
             "the network sees the same images with and without their class",
             same,
             name="other images without the class",
-            say="What the network is asked without the class is not the x_t that it is asked about with it: the "
-            "difference of the two answers then says nothing about the class.",
+            say="The calls without the class and with it have different x_t: the difference of the two predictions "
+            "is then not the effect of the class.",
         )
     start = conditional[0]
-    yield Measured("the mean and the deviation of the start", mean_and_std(start), 2.5 * NOISY)
-    yield reach(start, "the start")
-    yield Measured("the likeness of two digits' start", likeness(start[0], start[1]), 6 * NOISY)
+    yield Measured("the mean and the deviation of the start", toys.mean_and_std(start), 2.5 * toys.NOISY)
+    yield toys.reach(start, "the start")
+    yield Measured("the likeness of two digits' start", toys.likeness(start[0], start[1]), 6 * toys.NOISY)
 
     def guess(x, t):
         t01 = torch.full((len(x), 1), t / T)
@@ -153,18 +141,20 @@ def probe_digits(student, classes=False):
         expected = (x - betas[t] / (1 - abar[t]).sqrt() * guess(x, t)) / (1 - betas[t]).sqrt()
         z = x_next - expected
         if t == 0:
-            yield from nothing_left(z, "what the last step adds to its mean")
+            yield from toys.nothing_left(z, "what the last step adds to its mean")
             break
         drawn.append(z)
-        yield Measured(f"the mean and the deviation of what the step from t = {t} adds", mean_and_std(z), NOISY)
-        yield Measured(f"the deviation of what the step from t = {t} adds, alone", std(z), 1.6 * NOISY)
-        yield reach(z, f"what the step from t = {t} adds")
-    yield Measured("the likeness of the noise of two steps", likeness(drawn[0], drawn[1]), 2.5 * NOISY)
-    yield Measured("the likeness of two digits' noise", likeness(drawn[0][0], drawn[0][1]), 6 * NOISY)
-    yield from of_chance(x0, draw(case), draw(case, seed=112))
+        yield Measured(
+            f"the mean and the deviation of what the step from t = {t} adds", toys.mean_and_std(z), toys.NOISY
+        )
+        yield Measured(f"the deviation of what the step from t = {t} adds, alone", toys.std(z), 1.6 * toys.NOISY)
+        yield toys.reach(z, f"what the step from t = {t} adds")
+    yield Measured("the likeness of the noise of two steps", toys.likeness(drawn[0], drawn[1]), 2.5 * toys.NOISY)
+    yield Measured("the likeness of two digits' noise", toys.likeness(drawn[0][0], drawn[0][1]), 6 * toys.NOISY)
+    yield from toys.of_chance(x0, draw(case), draw(case, seed=112))
 
 
-# What stands in both references: the mean of a step.
+# The mean of a step, in both references.
 MEAN = "(x - beta / (1 - abar).sqrt() * eps) / (1 - beta).sqrt()"
 
 DIGIT_MISTAKES = (
@@ -173,15 +163,15 @@ DIGIT_MISTAKES = (
     Mistake("the last step skipped", "range(T - 1, -1, -1)", "range(T - 1, 0, -1)",
             "The loop ends at t = 1: the step at t = 0 is missing. range(T - 1, -1, -1) ends at 0."),
     Mistake("t off by one", "t / T)", "(t + 1) / T)",
-            "The network is told (t + 1)/T. In training it was told t/T, with t from 0 to T - 1."),
-    Mistake("t instead of t/T", "t / T)", "float(t))", "The network is told t. It wants t/T, a number in [0, 1]."),
-    Mistake("t/(T − 1)", "t / T)", "t / (T - 1))", "The network is told t/(T - 1). In training it was told t/T."),
+            "The network receives (t + 1)/T. In training it received t/T, with t from 0 to T - 1."),
+    Mistake("t instead of t/T", "t / T)", "float(t))", "The network receives t. It needs t/T, a number in [0, 1]."),
+    Mistake("t/(T − 1)", "t / T)", "t / (T - 1))", "The network receives t/(T - 1). In training it received t/T."),
     Mistake("t/1000", "t / T)", "t / 1000)",
-            "The network is told t/1000. Its schedule has T timesteps, and in training it was told t/T: schedule.T."),
+            "The network receives t/1000. Its schedule has T timesteps, and in training it received t/T: schedule.T."),
     Mistake("time runs upwards", "range(T - 1, -1, -1)", "range(T)",
             "t runs from 0 up. Sampling begins with noise, at t = T - 1."),
     Mistake("noise at the last step", "if t > 0 else mean", "",
-            "Noise is added at the last step, t = 0. Nothing comes after it to take the noise away."),
+            "Noise is added at the last step, t = 0. No later step removes it."),
     Mistake("β̃ instead of β", "beta.sqrt() * z", "(beta * (1 - abar / (1 - beta)) / (1 - abar)).clamp(min=0).sqrt() * z",
             "The noise has the variance β̃_t. The course takes β_t."),
     Mistake("variance instead of standard deviation", "beta.sqrt() * z", "beta * z",
@@ -198,7 +188,7 @@ DIGIT_MISTAKES = (
             "The start is normal, but with mean 0.5 and deviation 0.5, as if noise had to fit into [0, 1]. Pure noise has mean 0 and deviation 1."),
     *(
         Mistake("x_t clamped", piece, instead.format(low),
-                f"x_t is clamped in the loop. A noisy image has to leave [{low}, 1]: clamp for the display only.")
+                f"x_t is clamped in the loop. A noisy image has to exceed [{low}, 1]: clamp only for display.")
         for low in (0, -1)
         for piece, instead in (("return x", "    x = x.clamp({}, 1)\n    return x"), (MEAN, f"({MEAN}).clamp({{}}, 1)"))
     ),
@@ -210,7 +200,7 @@ DIGIT_MISTAKES = (
         for low in (0, -1)
     ),
     Mistake("result clamped", "return x", "return x.clamp(0, 1)",
-            "The result is clamped. Clamping is for the display: return x0 as the last step leaves it."),
+            "The result is clamped. Clamp only for display: return x0 as the last step gives it."),
     Mistake("division by √α forgotten", " / (1 - beta).sqrt()", "",
             "The mean is not divided by √α_t, where α_t = 1 − β_t."),
     Mistake("√(1 − ᾱ) forgotten", "beta / (1 - abar).sqrt()", "beta / (1 - abar)",
@@ -221,7 +211,7 @@ DIGIT_MISTAKES = (
             "The mean is divided by √ᾱ_t. It is one step's own √α_t, with α_t = 1 − β_t."),
     Mistake("√α forgotten", "/ (1 - beta).sqrt()", "/ (1 - beta)",
             "The mean is divided by α_t itself, where its root belongs: √α_t, with α_t = 1 − β_t."),
-    Mistake("noise added", "(x - beta", "(x + beta", "The predicted noise is added where it is to be taken away."),
+    Mistake("noise added", "(x - beta", "(x + beta", "The predicted noise is added; it should be subtracted."),
     Mistake("all the noise at once", "beta / (1 - abar).sqrt()", "(1 - abar).sqrt()",
             "The predicted noise is weighted by √(1 − ᾱ_t), which is all of it. A step takes a part: β_t / √(1 − ᾱ_t)."),
     Mistake("1 − ᾱ instead of β", "beta, abar = schedule.betas[t],", "beta, abar = 1 - schedule.alphas_cumprod[t],",
@@ -238,6 +228,6 @@ DIGIT_MISTAKES = (
             ("x = draw((count, 1, 28, 28), generator=generator)", "x = {}", "(count, 1, 28, 28)"),
             ("z = draw(x.shape, generator=generator)", "z = {}", "x.shape"),
         )
-        for name, drawn, say in OTHER_NOISES
+        for name, drawn, say in toys.OTHER_NOISES
     ),
 )  # fmt: skip

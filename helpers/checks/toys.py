@@ -1,4 +1,4 @@
-"""What the functions are tried on: small images, noise, a schedule of their own, and toy networks."""
+"""Test inputs (small images, noise, a schedule, toy networks), and measures of random numbers."""
 
 import math
 
@@ -30,7 +30,7 @@ def noise(*shape: int, seed: int = 71) -> Tensor:
 
 
 def images(count: int = 2, channels: int = 3, size: int = 16, low: float = -1.0) -> Tensor:
-    """Clean images (count, channels, size, size) in [low, 1]: a disc before a slope, each elsewhere."""
+    """Clean images (count, channels, size, size) in [low, 1]: discs on gradients."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
     scenes = []
     for i in range(count):
@@ -42,7 +42,7 @@ def images(count: int = 2, channels: int = 3, size: int = 16, low: float = -1.0)
 
 
 def schedule(T: int = 50) -> NoiseSchedule:
-    """Steep, so that neighbouring timesteps differ."""
+    """A steep schedule, whose neighbouring timesteps differ clearly."""
     return NoiseSchedule(torch.linspace(0.02, 0.15, T))
 
 
@@ -51,16 +51,16 @@ def std(x: Tensor) -> float:
 
 
 def mean(x: Tensor) -> Tensor:
-    """Compared absolutely: a mean may be 0."""
+    """As a tensor, which is compared absolutely, because a mean may be 0."""
     return x.double().mean()
 
 
 def mean_and_std(x: Tensor) -> Tensor:
-    """In one, so that only what has both of a mistake is taken for it."""
+    """In one measurement, because a mistake is recognised only if both agree."""
     return torch.stack([mean(x), x.double().std()])
 
 
-# (name, how it is drawn, what to tell): what is drawn instead of torch.randn(shape, generator=generator)
+# replacements of torch.randn(shape, generator=generator): (name, replacement, explanation)
 OTHER_NOISES = (
     (
         "uniform noise",
@@ -70,32 +70,30 @@ OTHER_NOISES = (
     (
         "uniform noise",
         "(2 * torch.rand({0}, generator=generator) - 1)",
-        "The noise looks uniform in [-1, 1], so that its variance is 1/3. Here it is normal, torch.randn: mean 0, "
-        "variance 1.",
+        "The noise looks uniform in [-1, 1], with variance 1/3. Here it is normal, torch.randn: mean 0, variance 1.",
     ),
     (
         "folded noise",
         "torch.randn({0}, generator=generator).abs()",
-        "The noise looks as if its absolute value were taken: it is never negative. Normal noise is as often below 0 "
-        "as above.",
+        "The noise is never negative, as if its absolute value were taken. Normal noise is negative half of the time.",
     ),
     (
         "one noise for the whole batch",
         "torch.randn((1, *{0}[1:]), generator=generator).expand({0})",
-        "All images of a batch get the same noise. Draw it in the shape of the whole batch.",
+        "All images of a batch have the same noise. Draw it in the shape of the whole batch.",
     ),
 )
 GREY = "torch.randn(({0}[0], 1, *{0}[2:]), generator=generator).expand({0})"  # the same for all channels
 GREY_NOISE = (
-    "The three colours of a pixel get the same noise, so that it is grey. Each number is drawn on its own: draw in "
+    "The three colours of a pixel have the same noise, so it is grey. Draw every number independently, in "
     "the shape of the images."
 )
 
 
 def other_noises(shape: str, before: str = "") -> tuple[Mistake, ...]:
-    """The mistakes of drawing other noise where the reference has `torch.randn(shape, generator=generator)`.
+    """The mistakes of drawing other noise than the reference's `torch.randn(shape, generator=generator)`.
 
-    before: what stands before it, where the same piece stands twice.
+    before: the text before it, if the same piece occurs twice.
     """
     right = f"{before}torch.randn({shape}, generator=generator)"
     return tuple(Mistake(name, right, before + drawn.format(shape), say) for name, drawn, say in OTHER_NOISES)
@@ -108,14 +106,14 @@ def grey_noise(shape: str) -> Mistake:
 
 
 def tails(z: Tensor) -> Tensor:
-    """How far noise reaches out: its fourth moment over its squared variance is 3 if it is normal, 1.8 if uniform."""
+    """The kurtosis of noise, its fourth moment over its squared variance: 3 if it is normal, 1.8 if uniform."""
     z = z.double()
     return z.pow(4).mean() / z.square().mean().square().clamp(min=1e-12)
 
 
 def reach(z: Tensor, of: str) -> Measured:
-    """Whether some noise is normal, however strong it is."""
-    return Measured(f"how far {of} reaches out (3: normal, 1.8: uniform)", tails(z), 0.15)
+    """Measures whether noise is normal, independent of its strength."""
+    return Measured(f"the kurtosis of {of} (3: normal, 1.8: uniform)", tails(z), 0.15)
 
 
 def likeness(a: Tensor, b: Tensor) -> Tensor:
@@ -125,27 +123,27 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
 
 
 def of_chance(first: Tensor, again: Tensor, other: Tensor, what: str = "noise") -> list[Measured]:
-    """What two calls with the same seed, and one with another, have to say about the function's randomness."""
+    """Compares the results of two calls with the same seed, and of one with another seed."""
     return [
         Measured(
             f"the same seed, the same {what}",
             bool(torch.equal(first, again)),
             name="generator ignored",
             say=f"Its {what} does not come from the `generator` that it is given, so no result can be repeated: "
-            "hand the generator on to whatever draws, as in torch.randn(…, generator=generator).",
+            "pass the generator to every draw, as in torch.randn(…, generator=generator).",
         ),
         Measured(
             f"another seed, another {what}",
             not torch.equal(first, other),
             name="fixed seed",
-            say=f"Its {what} is the same whatever the seed of the `generator`. Is a seed fixed inside, or is nothing "
-            "drawn at all?",
+            say=f"Its {what} is the same for every seed of the `generator`. Is a seed fixed inside, or is no "
+            "noise drawn?",
         ),
     ]
 
 
 def nothing_left(x: Tensor, what: str) -> list[Measured]:
-    """Whether x, which should be 0 everywhere, is so. If not, its size tells more than its values, which are noise."""
+    """Measures whether x is 0 everywhere. If not, its moments say more than its values, which are noise."""
     return [
         Measured(f"the mean and the deviation of {what}", mean_and_std(x), NOISY),
         Measured(f"{what} is 0", bool(x.abs().max() < 1e-3)),
@@ -153,16 +151,16 @@ def nothing_left(x: Tensor, what: str) -> list[Measured]:
 
 
 class Toy(Denoiser):
-    """A network in small: elementwise, and different at every pixel. cond is (1 or B, 3), a number for each channel.
+    """A toy network: elementwise, but different at every pixel. cond is (1 or B, 3), a number for each channel.
 
-    Its empty condition is not zero, as the empty prompt of a text model is not.
+    Its empty condition is not zero, like the empty prompt of a text model.
     """
 
     def __init__(self, size: int = 16, learns_variance: bool = True, T: int = 50):
         self.schedule, self.image_shape = schedule(T), (3, size, size)
         self.weight, self.pattern = noise(2, 3, size, size, seed=72)
         self.learns_variance = learns_variance
-        self.weight.requires_grad_()  # like a network's, so that gradients that are kept show
+        self.weight.requires_grad_()  # like a network's weights, which reveals stored graphs
         self.asked: list[int] = []  # the timesteps of its calls
 
     def __call__(self, x_t: Tensor, t: int, cond: Tensor) -> Prediction:
@@ -186,7 +184,7 @@ TIMESTEPS = [46, 33, 21, 12, 4, 0]
 
 
 def plain_step(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
-    """A step that is easy to follow: no noise, and every argument leaves its trace in the result."""
+    """A step without noise, whose result depends on every argument."""
     x_s = 0.6 * x_t + 0.4 * x0_hat.clamp(-2, 2) + 0.01 * t - 0.02 * (-1 if s is None else s)
     return x_s if var is None else x_s + 0.1 * var
 
@@ -196,7 +194,7 @@ def halve(x0_hat):
 
 
 class Spy:
-    """A step that notes what it is given."""
+    """A step that records its arguments."""
 
     def __init__(self):
         self.pairs, self.variances, self.generators = [], [], []
@@ -209,7 +207,7 @@ class Spy:
 
 
 def steps_of(trace) -> list[Step]:
-    """What a loop has yielded, if it is Steps, or tuples like them."""
+    """The Steps (or equal tuples) that a loop has yielded. Raises a Fault for anything else."""
     if isinstance(trace, (str, Tensor)) or not hasattr(trace, "__iter__"):
         raise Fault("wrong type", f"It returns a {type(trace).__name__}; wanted a generator: `yield` each Step.")
     trace = list(trace)
@@ -224,28 +222,28 @@ def steps_of(trace) -> list[Step]:
 
 
 def no_gradient(x: Tensor) -> Measured:
-    """Whether a result drags along how it was computed."""
+    """Measures whether a result has a graph."""
     return Measured(
-        "what is needed for a gradient is kept",
+        "the graph for a gradient is stored",
         x.requires_grad,
         name="gradients kept",
-        say="PyTorch keeps everything that a gradient would need, for all the steps: on a real network, gigabytes. "
-        "Nothing is trained here: @torch.no_grad() above the function switches it off.",
+        say="PyTorch stores everything that a gradient would need, for all the steps: gigabytes for a real network. "
+        "Nothing is trained here: put @torch.no_grad() above the function.",
     )
 
 
 def option_used(spy: Spy) -> Measured:
-    """Whether the step among the options is the one that is taken."""
+    """Measures whether the `step` option is used."""
     return Measured(
-        "the step among the options is taken",
+        "the option `step` is used",
         bool(spy.pairs),
         name="options not handed on",
-        say="The options (step, threshold …) are not handed on to the loop: pass `**options`.",
+        say="The options (step, threshold …) are not passed on to the loop: pass `**options`.",
     )
 
 
 def ask(student, denoiser, case, *question):
-    """eps and var of a denoiser; a var of None stays None."""
+    """eps and var of a denoiser; var may be None."""
     if not callable(denoiser):
         raise Fault(
             "wrong type", f"It makes a {type(denoiser).__name__}; wanted a denoiser, to be called with x_t, t, cond."

@@ -19,9 +19,9 @@ from .layers import (
     Flatten,
     Unflatten,
     UpBlock,
-    answer,
     build,
     fill,
+    output,
     weights_in,
 )
 from .measured import Measured
@@ -33,8 +33,8 @@ __all__: list[str] = []  # it is for the checks alone
 
 TURNED = (
     "halves exchanged",
-    "One thing to know: in a concatenation the skip comes first here. That learns as well, but the weights of the "
-    "course's networks, in which what comes from below comes first, do not fit it, nor its weights them.",
+    "Note that the skip comes first in your concatenation. That learns as well, but the weights of the course's "
+    "networks, in which the skip comes second, do not fit it, and its weights do not fit them.",
 )
 
 
@@ -55,7 +55,7 @@ class UNet(nn.Module):
         return self.wire(x)
 
     def wire(self, x, c1=1.0, t1=0.0, c2=1.0, t2=0.0):
-        """The names say how many pixels an image has on each side; x7 and up7 have 2D channels, the others D."""
+        """The numbers in the names are the side lengths in pixels; x7 and up7 have 2D channels, the others D."""
         x28 = self.conv_in(x)
         x14 = self.down1(x28)
         x7 = self.down2(x14)
@@ -91,7 +91,7 @@ def probe_unet(student, time=False, classes=False):
             name="arguments exchanged",
             say="forward takes its arguments in another order than the stub, which has x, t01, c.",
         )
-        y, steady = answer(student, network, case, x, *more)
+        y, steady = output(student, network, case, x, *more)
         yield Measured("the shape of the result", list(y.shape))
         yield steady
         yield Measured("the result", y.detach(), CLOSE)
@@ -124,7 +124,7 @@ def probe_unet(student, time=False, classes=False):
 
 
 def learns(y, network) -> bool:
-    """Whether a gradient goes from the answer y to each of the network's weights."""
+    """Whether a gradient reaches all of the network's weights from the output y."""
     weights = [p for p in network.parameters() if p.requires_grad]
     if not y.requires_grad:
         return False
@@ -132,18 +132,18 @@ def learns(y, network) -> bool:
 
 
 def in_order(network) -> bool:
-    """Whether forward has t01 before c, where it calls them so."""
+    """Whether forward has t01 before c, if it has both."""
     names = list(inspect.signature(network.forward).parameters)
     return names.index("t01") < names.index("c") if {"t01", "c"} <= set(names) else True
 
 
 def widths(hidden):
-    """The channels of the scales and shifts, in the order in which `wire` takes them."""
+    """The channels of the scales and shifts, in the order of `wire`'s arguments."""
     return {"c1": 2 * hidden, "t1": 2 * hidden, "c2": hidden, "t2": hidden}
 
 
 def watched(network, hidden):
-    """The network, whose `wire` now says what it was handed where that does not fit."""
+    """The network, with a `wire` that explains wrong shapes of its arguments."""
     wire, wanted = getattr(network, "wire", None), widths(hidden)
 
     def watching(x, *args, **kwargs):
@@ -162,24 +162,24 @@ def watched(network, hidden):
 
 
 def misfit(shapes, hidden) -> Fault:
-    """What is wrong with scales and shifts of these shapes."""
+    """Explains wrong shapes of scales and shifts."""
     flat = [f"{name} {shape}" for name, shape in shapes.items() if len(shape) == 2]
     if flat:
         return Fault(
             "axes missing",
-            f"`wire` is handed {' and '.join(flat)}. To meet images (B, C, H, W) it needs two more axes behind: "
+            f"`wire` receives {' and '.join(flat)}. To be combined with images (B, C, H, W), it needs two more axes: "
             "`[:, :, None, None]`, which FCBlock adds.",
         )
     handed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
     return Fault(
         "scales and shifts that do not fit",
-        f"`wire` is handed {handed}. It takes (x, c1, t1, c2, t2) in this order, c1 and t1 with 2D = {2 * hidden} "
-        f"channels, and c2 and t2 with D = {hidden}. By name, as in `t1=…`, each arrives in its place.",
+        f"`wire` receives {handed}. It takes (x, c1, t1, c2, t2) in this order, c1 and t1 with 2D = {2 * hidden} "
+        f"channels, and c2 and t2 with D = {hidden}. Pass them by name, as in `t1=…`.",
     )
 
 
 def wired(student, network, case, x, hidden):
-    """What comes of scales and shifts, which later networks hand to `wire`; a network without `wire` has no place for them."""
+    """The result of `wire` with scales and shifts, which later networks use. (Some networks have no `wire`.)"""
     signals = {name: noise(2, w, 1, 1, seed=134 + i) for i, (name, w) in enumerate(widths(hidden).items())}
     wire = getattr(network, "wire", None) or fill(UNet(hidden), alike=True).eval().wire
     return tensor(student.call(wire, case, x, **signals), "the result")
@@ -193,7 +193,7 @@ BOTH = f"{UP7}\n        {UP14}"
 
 
 def in_both(first: str, second: str) -> tuple[str, str]:
-    """An edit of both places where scales and shifts come in."""
+    """An edit of both places where scales and shifts are applied."""
     return BOTH, f"up7 = {first.format(c='c1', y='self.unflatten(x1)', t='t1')}\n        " + (
         f"up14 = {second.format(c='c2', y='self.up1(join(up7, x7))', t='t2')}"
     )
@@ -201,32 +201,32 @@ def in_both(first: str, second: str) -> tuple[str, str]:
 
 WIRING = (
     *alike("a skip forgotten",
-           "A skip is lost: a concatenation has what comes from below twice, and nothing of the way down.",
+           "A skip connection is lost: a concatenation has the decoder's features twice.",
            *((f"join({a}, {b})", f"join({a}, {a})") for a, b in JOINS), ("[below, skip]", "[below, below]")),
     *(
         Mistake("along another axis", piece, f"torch.cat([{a}, {b}], dim={dim})",
-                f"It concatenates along the {axis}. What is put together are the channels: `torch.cat([…], dim=1)`.")
-        for dim, axis in ((0, "batch, as torch.cat does where it is told no dim"), (2, "images' height, dim=2"),
+                f"It concatenates along the {axis}. Concatenate the channels: `torch.cat([…], dim=1)`.")
+        for dim, axis in ((0, "batch, torch.cat's default"), (2, "images' height, dim=2"),
                           (3, "images' width, dim=3"))
         for piece, a, b in (*((f"join({a}, {b})", a, b) for a, b in JOINS),
                             ("torch.cat([below, skip], dim=1)", "below", "skip"))
     ),
     *alike("not concatenated",
-           "A concatenation is missing: the next block is made for the channels from below and those of the skip, one "
-           "after the other. They are not added, and neither is left out.",
+           "A concatenation is missing: the next block takes the decoder's channels followed by those of the skip. "
+           "They are not added, and neither is left out.",
            *((f"join({a}, {b})", f"{a} + {b}") for a, b in JOINS), ("torch.cat([below, skip], dim=1)", "below + skip")),
     *alike("only the skip",
-           "A concatenation has the skip twice, so that nothing from below comes through.",
+           "A concatenation has the skip twice, so the decoder's features are lost.",
            *((f"join({a}, {b})", f"join({b}, {b})") for a, b in JOINS[1:])),
-    *alike("no bottleneck", "Flatten and Unflatten are left out: x7 goes straight up again, so that the first concatenation has it twice.",
+    *alike("no bottleneck", "Flatten and Unflatten are left out: x7 goes directly to the decoder, so the first concatenation has it twice.",
            ("up7 = c1 * self.unflatten(x1) + t1", "up7 = x7"), ("self.unflatten(x1)", "x7")),
     Mistake("no GELU in Flatten", "self.flatten(x7)", "x7.mean((2, 3), keepdim=True)",
             "Flatten is a plain mean here: its GELU is missing."),
     Mistake("an activation at the end", "return self.conv_out(join(up28, x28))", "return torch.sigmoid(self.conv_out(join(up28, x28)))",
-            "It ends in a sigmoid. The last convolution stands alone."),
+            "It ends in a sigmoid. Nothing follows the last convolution."),
     Mistake("an activation at the end", "nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, 1, 3, padding=1))", "nn.Sequential(ConvBlock(2 * D, D), Conv(D, 1))",
-            "It ends in a Conv, with BatchNorm and GELU, so that it can hardly say something negative. The last convolution stands alone."),
-    *alike("an activation at the end", "It ends in a ConvBlock, and so in a GELU: it can hardly say something negative. After the ConvBlock from 2D to D channels, the last convolution stands alone.",
+            "It ends in a Conv, with BatchNorm and GELU, so its output can hardly be negative. Nothing follows the last convolution."),
+    *alike("an activation at the end", "It ends in a ConvBlock, and so in a GELU: its output can hardly be negative. The last layer is a plain convolution, after the ConvBlock from 2D to D channels.",
            ("nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, 1, 3, padding=1))", "ConvBlock(2 * D, 1)"),
            ("nn.Conv2d(D, 1, 3, padding=1)", "ConvBlock(D, 1)")),
     Mistake("another kernel at the end", "nn.Conv2d(D, 1, 3, padding=1)", "nn.Conv2d(D, 1, 1)",
@@ -234,11 +234,11 @@ WIRING = (
     Mistake("no ConvBlock at the end", "nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, 1, 3, padding=1))", "nn.Conv2d(2 * D, 1, 3, padding=1)",
             "The last convolution takes the concatenation itself: before it there is a ConvBlock, from 2D to D channels."),
     Mistake("an activation at the end", "return self.conv_out(join(up28, x28))", "return F.gelu(self.conv_out(join(up28, x28)))",
-            "It ends in a GELU. The last convolution stands alone."),
+            "It ends in a GELU. Nothing follows the last convolution."),
     Mistake("an activation at the end", "return self.conv_out(join(up28, x28))", "return torch.tanh(self.conv_out(join(up28, x28)))",
-            "It ends in a tanh. The last convolution stands alone."),
+            "It ends in a tanh. Nothing follows the last convolution."),
     Mistake("a way round the network", "return self.conv_out(join(up28, x28))", "return x + self.conv_out(join(up28, x28))",
-            "The input is added to the output. The network says the result itself."),
+            "The input is added to the output. Here there is no such residual connection."),
 )  # fmt: skip
 
 PLACE_MISTAKES = (
@@ -257,8 +257,8 @@ PLACE_MISTAKES = (
 )  # fmt: skip
 
 SCALE_MISTAKES = (
-    Mistake("c1 forgotten", "c1 * ", "", "c1 is missing: it multiplies what Unflatten says."),
-    Mistake("c2 forgotten", "c2 * ", "", "c2 is missing: it multiplies what the first UpBlock says."),
+    Mistake("c1 forgotten", "c1 * ", "", "c1 is missing: it multiplies the output of Unflatten."),
+    Mistake("c2 forgotten", "c2 * ", "", "c2 is missing: it multiplies the output of the first UpBlock."),
 )  # fmt: skip
 
 SHIFTED_TOO = (
@@ -269,25 +269,25 @@ SHIFTED_TOO = (
 
 ORDER_MISTAKES = (
     *alike("scale and shift exchanged",
-           "t multiplies and c is added. It is the other way round: c scales, and t shifts.",
+           "t multiplies and c is added. It should be the opposite: c scales, and t shifts.",
            in_both("{t} * {y} + {c}", "{t} * {y} + {c}")),
     *alike("scale and shift exchanged",
-           "t multiplies, too: c scales what comes from below, and then t is added.",
+           "t multiplies, too: c scales the features, and then t is added.",
            in_both("({c} + {t}) * {y}", "({c} + {t}) * {y}")),
     *alike("shift scaled too",
-           "c scales the shift t as well. In both places c scales only what comes from below, and then t is added. Before "
-           "Part 2, where the class scales and the time shifts, it makes no difference.",
+           "c scales the shift t as well. In both places c scales only the features, and then t is added. Until "
+           "Part 2, where the class scales and the time shifts, this makes no difference.",
            *SHIFTED_TOO),
     *(
         Mistake("scales and shifts ignored", *in_both(first, second),
-                f"{which} make no difference. Part 2 will hand them in: c scales and t shifts, in two places on the "
-                "way up.")
+                f"{which} make no difference. Part 2 will use them: c scales and t shifts, in two places of the "
+                "decoder.")
         for which, first, second in (("c1, t1, c2 and t2", "{y}", "{y}"), ("c1 and t1", "{y}", "{c} * {y} + {t}"),
                                      ("c2 and t2", "{c} * {y} + {t}", "{y}"))
     ),
 )  # fmt: skip
 
-# ---- mistakes in what the conditional ones are told ----------------------------------------------------------------
+# ---- mistakes in the conditioning ---------------------------------------------------------------------------------
 
 TOLD = "self.time1(t01), self.time2(t01)"
 TIME_MISTAKES = (
@@ -297,11 +297,11 @@ TIME_MISTAKES = (
         for T in (300, 1000)
     ),
     Mistake("t for t/T", TOLD, TOLD.replace("t01", "300 * t01"),
-            "The time is multiplied by 300. The blocks are told t/T."),
+            "The time is multiplied by 300. The blocks receive t/T."),
     Mistake("one time for the batch", TOLD, TOLD.replace("t01", "t01[:1].expand_as(t01)"),
-            "All images are told the first one's time. Each has its own."),
+            "All images receive the first one's time. Each has its own."),
     Mistake("one time for the batch", TOLD, TOLD.replace("t01", "t01.mean(dim=0, keepdim=True)"),
-            "All images are told the mean of the batch's times. Each has its own."),
+            "All images receive the mean of the batch's times. Each has its own."),
     Mistake("time ignored", "self.time1(t01), self.time2(t01)", "0.0, 0.0",
             "The time makes no difference: t1 and t2 are never added."),
     *PLACE_MISTAKES,
