@@ -85,7 +85,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "forward",
         "eps = draw_noise(x0.shape, generator, x0.device).to(x0.dtype)",
         "eps = draw_noise(x0.shape[1:], generator, x0.device).to(x0.dtype).expand_as(x0)",
-        "One noise is drawn and laid over all pictures of the batch; each needs its own.",
+        "One noise is drawn and laid over all images of the batch; each needs its own.",
     ),
     (
         "forward",
@@ -103,7 +103,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     x = torch.nn.functional.pad(x, (r, r, r, r), mode="reflect")
     x = torch.nn.functional.conv2d(x, w.view(1, 1, 1, -1).repeat(C, 1, 1, 1), groups=C)
     return torch.nn.functional.conv2d(x, w.view(1, 1, -1, 1).repeat(C, 1, 1, 1), groups=C)""",
-        "The middle of the bell is at kernel_size / 2, half a pixel beside the middle pixel, so the weights are lopsided and the picture shifts.",
+        "The middle of the bell is at kernel_size / 2, half a pixel beside the middle pixel, so the weights are lopsided and the image shifts.",
     ),
     (
         "blur",
@@ -114,7 +114,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     r, C = kernel_size // 2, x.shape[1]
     x = torch.nn.functional.conv2d(x, w.view(1, 1, 1, -1).repeat(C, 1, 1, 1), groups=C, padding=(0, r))
     return torch.nn.functional.conv2d(x, w.view(1, 1, -1, 1).repeat(C, 1, 1, 1), groups=C, padding=(r, 0))""",
-        "conv2d's own padding puts zeros beyond the edges, so the border goes grey; the picture should be reflected there.",
+        "conv2d's own padding puts zeros beyond the edges, so the border goes grey; the image should be reflected there.",
     ),
     (
         "estimate_x0",
@@ -220,7 +220,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
             x_t = x_s
 
     return loop(x_t)""",
-        "The threshold is applied to x_s, the still noisy picture, instead of to x0_hat before the step.",
+        "The threshold is applied to x_s, the still noisy image, instead of to x0_hat before the step.",
     ),
     (
         "denoise",
@@ -239,19 +239,19 @@ MUTANTS: list[tuple[str, str, str, str]] = [
             yield Step(t, s, x_t_before, eps, x0_hat, x_s)
 
     return loop(x_t)""",
-        "The constrained picture is yielded, but the loop goes on from the unconstrained one.",
+        "The constrained image is yielded, but the loop goes on from the unconstrained one.",
     ),
     (
         "sample",
         'x_T = draw_noise((batch_size, *denoiser.image_shape), generator, torch.device("cpu"))',
         "x_T, _ = forward(torch.zeros(batch_size, *denoiser.image_shape), timesteps[0], denoiser.schedule.alphas_cumprod, generator=generator)",
-        "The start is a grey picture noised to the first timestep, that is noise times √(1 - ᾱ), and not noise of standard deviation 1.",
+        "The start is a grey image noised to the first timestep, that is noise times √(1 - ᾱ), and not noise of standard deviation 1.",
     ),
     (
         "sample",
         "threshold=threshold, generator=generator)",
         "threshold=threshold)",
-        "The generator is used for the start only; the loop's noise comes from elsewhere, so that the same seed gives another picture each time.",
+        "The generator is used for the start only; the loop's noise comes from elsewhere, so that the same seed gives another image each time.",
     ),
     (
         "guided",
@@ -275,7 +275,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "sdedit",
         "timesteps[i_start:], cond, generator",
         "timesteps[i_start + 1 :], cond, generator",
-        "The picture is noised to timesteps[i_start], but the loop begins one timestep later and takes it for cleaner than it is.",
+        "The image is noised to timesteps[i_start], but the loop begins one timestep later and takes it for cleaner than it is.",
     ),
     (
         "from_pixels",
@@ -287,13 +287,13 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "from_pixels",
         "permute(2, 0, 1)",
         "permute(2, 1, 0)",
-        "Height and width are exchanged: the picture lies on its side, mirrored.",
+        "Height and width are exchanged: the image lies on its side, mirrored.",
     ),
     (
         "from_pixels",
         "pixels.permute(2, 0, 1)[None]",
         "pixels.reshape(1, 3, *pixels.shape[:2])",
-        "reshape does not move the colours to the front, it only reads the numbers in other rows: nine small grey pictures in the place of one.",
+        "reshape does not move the colours to the front, it only reads the numbers in other rows: nine small grey images in the place of one.",
     ),
     (
         "keep_known",
@@ -311,7 +311,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "keep_known",
         "forward(x_orig, s, alphas_cumprod, generator=generator)[0]",
         "forward(x_orig, s, alphas_cumprod)[0]",
-        "The generator is not handed on to forward: the same seed gives another picture each time.",
+        "The generator is not handed on to forward: the same seed gives another image each time.",
     ),
     (
         "inpaint",
@@ -329,13 +329,13 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "dynamic_threshold",
         "x0_hat.flatten(1).abs().quantile(ratio, dim=1).clamp(1, maximum).view(-1, 1, 1, 1)",
         "x0_hat.abs().quantile(ratio).clamp(1, maximum)",
-        "One s for the whole batch: a garish picture makes its neighbours pale. Each picture needs its own.",
+        "One s for the whole batch: a garish image makes its neighbours pale. Each image needs its own.",
     ),
     (
         "dynamic_threshold",
         ".clamp(1, maximum)",
         ".clamp(max=maximum)",
-        "s is not kept from falling below 1: a pale picture is stretched until it fills [-1, 1].",
+        "s is not kept from falling below 1: a pale image is stretched until it fills [-1, 1].",
     ),
     (
         "dynamic_threshold",
@@ -410,7 +410,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "unflatten",
         "nn.ConvTranspose2d(channels, channels, kernel_size=7, stride=7, padding=0)",
         "nn.Upsample(scale_factor=7)",
-        "Upsample only repeats each mean 49 times and has no weights; wanted a ConvTranspose2d, which learns what the 7×7 picture looks like.",
+        "Upsample only repeats each mean 49 times and has no weights; wanted a ConvTranspose2d, which learns what the 7×7 image looks like.",
     ),
     (
         "conv_block",
@@ -446,7 +446,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "add_noise",
         "return x0 + sigma * noise",
         "return x0.add_(sigma * noise)",
-        "The noise is added in place: the clean picture, which is also the training's target, is now the noisy one.",
+        "The noise is added in place: the clean image, which is also the training's target, is now the noisy one.",
     ),
     (
         "add_noise",
@@ -531,7 +531,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     in_a_sampler(
         "/ (1 - beta).sqrt()\n",
         "/ (1 - beta).sqrt()\n            x = x.clamp(0, 1)\n",
-        "The picture is clamped in the loop, before the noise.",
+        "The image is clamped in the loop, before the noise.",
     ),
     in_a_sampler(
         "beta, abar = schedule.betas[t], schedule",
@@ -690,7 +690,7 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     ),
     in_a_sampler_of_classes(
         "gamma * network(x, t01, c) + (1 - gamma) * network(torch.randn(x.shape, generator=generator), t01, 0 * c)",
-        "The half without the class is asked about other pictures.",
+        "The half without the class is asked about other images.",
     ),
     in_a_sampler_of_classes(
         "gamma * network(x, t01, c) + (1 - gamma) * network(x, t01)", 'For "any digit" the network is called without c.'

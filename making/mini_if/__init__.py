@@ -11,6 +11,7 @@
     python -m making.mini_if.upscaling   train stage II
     python -m making.mini_if.sharpness   compare stage II with Lanczos
     python -m making.mini_if.evaluation  evaluate it
+    python -m making.mini_if.pairs flip  search for pairs of concepts that one image can show
 
 Its floors, ground floor first:
 
@@ -36,6 +37,7 @@ Its floors, ground floor first:
     asked       the prompts of an evaluation
     painting    their samples, and real images
     judge       measures computed with the reader
+    pairs       a search for pairs of concepts that one image can show
     pixels      measures without it: weave, mean colour, seams
     editing     held-out photographs, denoised and inpainted
     embeddings  encoding the course's prompts

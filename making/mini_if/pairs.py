@@ -27,7 +27,7 @@ from helpers.illusions import views
 from helpers.models import ModelError, TextToImage, load_model
 from helpers.patch_unet import Drafter
 from helpers.sampling import ddim_step, dynamic_threshold
-from helpers.show import Picture, grid
+from helpers.show import Graphic, grid
 from helpers.stages import BUNDLED
 from helpers.validate import check_number
 from making.sampling import paint
@@ -142,7 +142,7 @@ def search(model: TextToImage, dataset: Dataset, reader: ArtReader, kind: str, g
 # ---- the command --------------------------------------------------------------------------------------------------
 
 
-def sheet(found: list[Found]) -> Picture:
+def sheet(found: list[Found]) -> Graphic:
     """The best images, each as it is seen for either prompt."""
     cells = [view for one in found for view in one.pair.illusion.seen(one.image)]
     titles = [prompt for one in found for prompt in one.pair.illusion.prompts]
