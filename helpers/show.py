@@ -56,7 +56,7 @@ class Graphic:
         return self.png
 
     def __repr__(self) -> str:
-        return f"[picture: {self.alt}]"
+        return f"[image: {self.alt}]"
 
     def save(self, path) -> None:
         with open(path, "wb") as file:
@@ -169,7 +169,7 @@ def grid(
         y += cell + GAP
     words = [word for word in [*(rows or []), *(titles or [])] if word]
     shown = sum(image is not None for row in table for image in row)
-    return finish(figure, f"{shown} pictures" + (f": {', '.join(words)}" if words else ""))
+    return finish(figure, f"{shown} image{'s' * (shown != 1)}" + (f": {', '.join(words)}" if words else ""))
 
 
 def flags(framed: Sequence | None, table: list[list], nested: bool) -> list[bool]:

@@ -606,7 +606,7 @@ def test_a_right_function_is_handed_back_and_a_wrong_one_is_not(capsys):
 
 def test_an_image_shows_what_came_out_beside_what_was_wanted():
     verdict = judge(EXERCISES["forward"], FORWARD.wrong(FORWARD.mistakes[0]))
-    assert verdict.image().alt == "3 pictures: your x_t, wanted, difference"
+    assert verdict.image().alt == "3 images: your x_t, wanted, difference"
     assert judge(EXERCISES["forward"], lambda *args, **kwargs: None).image() is None
 
 

@@ -105,7 +105,7 @@ def test_making_a_page_leaves_the_notebook_as_it_is(tmp_path):
 
 
 def test_a_cell_with_two_images_is_refused_rather_than_described_wrongly(tmp_path):
-    outputs = [new_output("display_data", {"image/png": "", "text/plain": f"[picture: {n}]"}) for n in "ab"]
+    outputs = [new_output("display_data", {"image/png": "", "text/plain": f"[image: {n}]"}) for n in "ab"]
     lesson = Lesson("a0", new_notebook(cells=[new_code_cell("f()", outputs=outputs)]))
     with pytest.raises(ValueError, match="2 images"):
         page(lesson, tmp_path)
@@ -233,7 +233,7 @@ def test_every_module_has_a_page_and_packages_list_their_floors_in_order():
 
 
 def test_the_gallery_escapes_titles_and_captions_and_says_what_failed(tmp_path):
-    figure = new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": '[picture: a "dog"]'})
+    figure = new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": '[image: a "dog"]'})
     cell = new_code_cell("show()", outputs=[figure], metadata={"caption": "x & y"})
     nbformat.write(new_notebook(cells=[new_markdown_cell("# A <b> title"), cell]), tmp_path / "a0.ipynb")
     write_gallery(tmp_path, ["a0", "a1_1"], failed=["a1_1"])

@@ -250,7 +250,7 @@ def is_running(process):
 def with_image(file, title):
     """A notebook with a captioned image, as an earlier run left it."""
     cell = new_code_cell("1", metadata={"caption": "an old image"})
-    cell.outputs = [new_output("display_data", {"image/png": "b2xk", "text/plain": "[picture: old]"})]
+    cell.outputs = [new_output("display_data", {"image/png": "b2xk", "text/plain": "[image: old]"})]
     nbformat.write(new_notebook(cells=[new_markdown_cell(f"# {title}"), cell]), file)
 
 

@@ -129,8 +129,8 @@ def test_frames_have_to_be_as_many_as_images():
 
 def test_a_grid_says_in_words_what_it_shows():
     image = show.grid([[BLACK, RED]], ["$t = 0$", "noisy\nimage"], rows=["a"])
-    assert image.alt == "2 pictures: a, t = 0, noisy image"
-    assert repr(image) == "[picture: 2 pictures: a, t = 0, noisy image]"
+    assert image.alt == "2 images: a, t = 0, noisy image"
+    assert repr(image) == "[image: 2 images: a, t = 0, noisy image]"
 
 
 def test_every_pixel_of_an_image_is_a_square_of_equal_pixels():
@@ -183,7 +183,7 @@ def test_an_image_is_shown_by_the_notebook_and_saved_as_it_is(tmp_path):
 def test_a_title_wider_than_its_image_is_broken_and_keeps_its_words():
     title = "an oil painting of people around a campfire"
     image = show.grid([BLACK, RED], [title, "a"], cell=64)
-    assert image.alt == f"2 pictures: {title}, a"
+    assert image.alt == f"2 images: {title}, a"
     plain, short = show.grid([BLACK, RED], cell=64), show.grid([BLACK, RED], ["one", "a"], cell=64)
     line = len(decode(short)) - len(decode(plain))
     assert len(decode(image)) - len(decode(plain)) > 3 * line

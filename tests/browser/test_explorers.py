@@ -165,7 +165,7 @@ def test_a_cell_runs_while_an_explorer_computes(explorer):
 
 
 def test_the_image_has_words_for_who_does_not_see_it(explorer):
-    assert explorer.image.get_attribute("title") == "1 pictures: 50 one a True 8"
+    assert explorer.image.get_attribute("title") == "1 image: 50 one a True 8"
 
 
 def test_every_kind_of_control_moves_the_image(explorer):
