@@ -25,7 +25,7 @@ from ci.run_notebooks import BUILD, NOTEBOOKS, ROOT, run_all
 VERSIONS = ROOT / "ci" / "colab-versions.txt"
 ENVIRONMENT = BUILD / "colab"
 FREEZE = ENVIRONMENT / "freeze.txt"  # the packages before any notebook ran
-REPO, REF = "somebody/a-fork", "main"
+REPO, REF = "owner/a-fork", "main"
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """The seam between the maths and a network.
 
-A Denoiser predicts the noise in x_t. Samplers, editors and illusions know nothing else about a model, so the same loop
-runs Mini-IF, DeepFloyd IF, the digit networks of Part B, and your own Denoisers.
+A Denoiser predicts the noise in x_t. Samplers, editors and illusions use nothing else of a model, so the same loop runs
+Mini-IF, DeepFloyd IF, the digit networks of Part B, and your own Denoisers.
 """
 
 import operator
@@ -71,7 +71,7 @@ class Denoiser(ABC):
     def __call__(self, x_t: Tensor, t: int, cond: Cond) -> Prediction:
         """x_t (B, C, H, W) in fp32, one timestep t, and a condition for each image (or one for all).
 
-        The prediction is on x_t's device, wherever the network computes: images may stay in main memory.
+        The prediction is on x_t's device, even if the network computes elsewhere: images may stay in main memory.
         """
 
     @abstractmethod
@@ -167,12 +167,12 @@ def check_interval(interval, T: int) -> tuple[int, int]:
 
 
 def prepare(denoiser: Denoiser, cond: Cond) -> Cond:
-    """The condition of a run, prepared; an object that is no Denoiser, but works like one, gets it as it is."""
+    """The prepared condition of a run; for an object that only works like a Denoiser, it is unchanged."""
     return denoiser.prepare(cond) if isinstance(denoiser, Denoiser) else cond
 
 
 def check_denoiser(denoiser) -> None:
-    """A Denoiser, or an object of your own that has its attributes."""
+    """Raise a TypeError unless it is a Denoiser, or an object of your own that has its attributes."""
     if isinstance(denoiser, Denoiser):
         return
     if isinstance(denoiser, torch.nn.Module):
@@ -187,13 +187,13 @@ def check_denoiser(denoiser) -> None:
         raise TypeError(f"denoiser is {in_words(denoiser)}; wanted a Denoiser, such as model.stage_1.")
 
 
-def predict_together(denoiser: Denoiser, pictures: list[Tensor], t: int, conds: list[Cond]) -> list[Prediction]:
+def predict_together(denoiser: Denoiser, images: list[Tensor], t: int, conds: list[Cond]) -> list[Prediction]:
     """Predict for n batches of images (B, C, H, W), each under its own condition, in ONE call of the network.
 
     One call on a larger batch is faster than several on small ones, and stacked combinators stay one call.
     """
-    n, B = len(pictures), len(pictures[0])
-    prediction = denoiser(torch.cat(pictures), t, batch_conds(conds, B))  # of (n · B, C, H, W)
+    n, B = len(images), len(images[0])
+    prediction = denoiser(torch.cat(images), t, batch_conds(conds, B))  # of (n · B, C, H, W)
     eps, var = prediction
     x0 = getattr(prediction, "x0", None)  # a Denoiser of your own may return a plain pair
     variances = [None] * n if var is None else var.chunk(n)
@@ -226,8 +226,8 @@ def batch_conds(conds: list[Cond], batch_size: int) -> Cond:
         for cond in conds:
             if cond.shape[0] not in (1, batch_size):
                 raise ValueError(
-                    f"the condition is for {cond.shape[0]} pictures (shape {tuple(cond.shape)}); "
-                    f"wanted 1 or {batch_size}, as many as there are pictures."
+                    f"the condition is for {cond.shape[0]} images (shape {tuple(cond.shape)}); "
+                    f"wanted 1 or {batch_size}, as many as there are images."
                 )
         return torch.cat([cond.expand(batch_size, *cond.shape[1:]) for cond in conds])  # (n · batch_size, …)
     if all(isinstance(cond, tuple) for cond in conds) and len({len(cond) for cond in conds}) == 1:

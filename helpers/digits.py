@@ -58,10 +58,10 @@ class DigitDenoiser(Denoiser):
             with bf16_autocast(device):
                 return self.unet(x.to(device), t01, *classes).to(x.device, torch.float32)
         finally:
-            self.unet.train(was_training)  # training may continue after sampling between two epochs
+            self.unet.train(was_training)  # a training may continue after it has sampled
 
     def classes(self, cond: Tensor, batch_size: int) -> Tensor:
-        """The condition (1 or B, 10) for each picture: (B, 10)."""
+        """The condition (1 or B, 10) for each image: (B, 10)."""
         if not isinstance(cond, Tensor) or cond.ndim != 2 or cond.shape[1] != CLASSES:
             given = f"of shape {tuple(cond.shape)}" if isinstance(cond, Tensor) else in_words(cond)
             raise ValueError(f"the condition is {given}; wanted () or one-hot classes (B, {CLASSES}): one_hot(labels).")

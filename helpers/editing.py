@@ -1,4 +1,4 @@
-"""Editing with a diffusion model: an image noised half-way and denoised again, as a whole or inside a mask."""
+"""Editing with a diffusion model: an image is partly noised and denoised again, as a whole or inside a mask."""
 
 from collections.abc import Iterator, Sequence
 
@@ -51,9 +51,9 @@ def keep_known(
     *,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Force the part that is to be kept: x_s ← m x_s + (1 - m) forward(x_orig, s). The loop's `constrain`.
+    """Replace the kept part by the noised original: x_s ← m x_s + (1 - m) forward(x_orig, s). The loop's `constrain`.
 
-    After the last step (s is None) the kept part is x_orig itself, so that kept pixels are exact.
+    After the last step (s is None) the kept part is x_orig itself, so kept pixels are exact.
 
     Args:
         x_s, x_orig: the images at timestep s, and the original ones, (B, C, H, W).

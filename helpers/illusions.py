@@ -1,4 +1,4 @@
-"""Pictures that are two things at once: visual anagrams, and hybrids that change with the viewing distance."""
+"""Images that show two things: visual anagrams, and hybrids, which change with the viewing distance."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -32,10 +32,10 @@ __all__ = [
 
 
 class View(NamedTuple):
-    """A way to look at a picture (B, C, H, W), and the way back.
+    """A transformation of images (B, C, H, W), and its inverse.
 
-    A view may only reorder pixels or change their signs: then noise seen through it is still independent standard
-    normal noise, the only kind that the network knows. (An orthogonal map in general; arXiv:2311.17919, section 3.)
+    A view may only reorder pixels or change their signs: then the view of independent standard normal noise is again
+    such noise, as the network expects. (In general, an orthogonal map; arXiv:2311.17919, section 3.)
     """
 
     view: Callable[[Tensor], Tensor]
@@ -63,7 +63,7 @@ def negate(x: Tensor) -> Tensor:
 
 
 def permute_patches(patches: int = 4, seed: int = 0) -> View:
-    """Cut into patches × patches squares that change places: a jigsaw, the same one for the same seed."""
+    """A jigsaw: patches × patches squares that change places, determined by the seed."""
     check_integer(patches, "patches", 1)
     check_seed(seed)
     order = torch.randperm(patches**2, generator=torch.Generator().manual_seed(seed))
@@ -82,9 +82,9 @@ def permute_patches(patches: int = 4, seed: int = 0) -> View:
 
 
 def inner_circle(quarter_turns: int = 1, radius: float = 0.7) -> View:
-    """The disc in the middle turned by quarter turns, the rest left alone; radius 1 touches the edges.
+    """Turn the central disc by quarter turns and keep the rest; radius 1 touches the edges.
 
-    Whole pixels change places: a turn by another angle would have to interpolate, which makes noise smooth.
+    Quarter turns only move pixels. Other angles would need interpolation, which smooths noise.
     """
     check_integer(quarter_turns, "quarter_turns", -3, 3)
     check_number(radius, "radius", 0)
@@ -110,7 +110,7 @@ views: dict[str, View] = {
 
 
 def find_view(view: "str | View") -> View:
-    """A View as it is, or by its name in `views`."""
+    """A View, given as such or by its name in `views`."""
     if isinstance(view, View):
         return view
     if not isinstance(view, str) or view not in views:
@@ -119,9 +119,9 @@ def find_view(view: "str | View") -> View:
 
 
 def turned(x: Tensor, view: str, share: float) -> Tensor:
-    """Pictures (B, C, H, W) in [-1, 1] on the way to a view, to be looked at: share 0 is as they are, 1 the view's.
+    """Images (B, C, H, W) in [-1, 1] on the way to a view, for display: share 0 is the original, 1 the view.
 
-    A rotation turns, a flip tips over, what is nothing that a hand could do fades over.
+    A rotation turns and a flip turns over like a card; every other view fades in.
     """
     check_number(share, "share", 0, 1)
     if not isinstance(view, str):
@@ -134,7 +134,7 @@ def turned(x: Tensor, view: str, share: float) -> Tensor:
         return rotate_by(x, share * float(view.removeprefix("rotate_")), fill=1.0)
     if view == "flip":
         H, W = x.shape[-2:]
-        height = max(round(H * abs(math.cos(math.pi * share))), 1)  # of a card that tips over, seen from the front
+        height = max(round(H * abs(math.cos(math.pi * share))), 1)  # of a card that turns over, seen from the front
         card = resize(x if share < 0.5 else end, [height, W], antialias=True).clamp(-1, 1)
         top = (H - height) // 2
         return pad(card, [0, top, 0, H - height - top], fill=1.0)
@@ -142,13 +142,13 @@ def turned(x: Tensor, view: str, share: float) -> Tensor:
 
 
 class ManyPrompts(Combinator):
-    """A Combinator whose condition is a tuple of n conditions of the denoiser inside."""
+    """A Combinator whose condition is a tuple of n conditions of the inner denoiser."""
 
     n: int
 
-    def predict_each(self, pictures: list[Tensor], t: int, cond: tuple) -> list[Prediction]:
+    def predict_each(self, images: list[Tensor], t: int, cond: tuple) -> list[Prediction]:
         self.check_tuple(cond)
-        return predict_together(self.denoiser, pictures, t, list(cond))
+        return predict_together(self.denoiser, images, t, list(cond))
 
     def unconditional(self, cond: tuple) -> tuple:
         self.check_tuple(cond)
@@ -185,7 +185,7 @@ class Anagram(ManyPrompts):
 
 
 def anagram(denoiser: Denoiser, views: Sequence["str | View"]) -> Denoiser:
-    """One picture that shows a different prompt in each view: eps = mean over views of view⁻¹(eps(view(x_t), cond_i)).
+    """An image that shows a different prompt in each view: eps = mean over views of view⁻¹(eps(view(x_t), cond_i)).
 
     Args:
         views: Views, or names from `views`; the first has to be the identity, which also gives the variance.
@@ -251,7 +251,7 @@ class Hybrid(ManyPrompts):
 
 
 def hybrid(denoiser: Denoiser, kernel_size: int = 33, sigma: float = 2.0) -> Denoiser:
-    """One picture that shows one prompt from afar and another close up: eps = lowpass(eps_far) + highpass(eps_near).
+    """One image that shows one prompt from afar and another close up: eps = lowpass(eps_far) + highpass(eps_near).
 
     Args:
         kernel_size, sigma: of the Gaussian low-pass filter, in pixels; kernel_size is odd.

@@ -15,7 +15,7 @@ from .validate import check_path
 
 __all__ = ["RESULTS", "Result", "load_result", "load_unet", "save_result", "save_unet"]
 
-RESULTS = DATA / "models" / "digits"  # what ships with the kit
+RESULTS = DATA / "models" / "digits"  # the networks that ship with the kit
 NETWORKS = (UnconditionalUNet, TimeConditionalUNet, TimeScaledUNet, ClassConditionalUNet)
 UNETS = {unet.__name__: unet for unet in NETWORKS}
 
@@ -24,7 +24,7 @@ class Result(NamedTuple):
     """A finished training."""
 
     network: nn.Module  # ready to predict
-    recipe: str  # which one, in words
+    recipe: str  # in words
     losses: Tensor  # of every step, (steps,)
     steps: int  # in each epoch
     samples: dict[int, Tensor]  # its samples after some of the epochs, each (N, 1, 28, 28) in [0, 1]
@@ -33,14 +33,14 @@ class Result(NamedTuple):
 def load_result(name: str) -> Result:
     """The bundled "one-step", "time-conditional" or "class-conditional" training: weights, losses and samples.
 
-    data/models/digits/README.md says how they were trained, and how good they are.
+    data/models/digits/README.md describes their training and quality.
     """
     there = sorted(file.parent.name for file in RESULTS.glob("*/results.safetensors"))
     if name not in there:
         raise ValueError(f"there is no result {name!r}; wanted one of {', '.join(there)}.")
     tensors, about = read_tensors(RESULTS / name / "results.safetensors")
     losses = tensors.pop("losses")
-    samples = {int(epoch.removeprefix("epoch-")): pictures.float() / 255 for epoch, pictures in sorted(tensors.items())}
+    samples = {int(epoch.removeprefix("epoch-")): images.float() / 255 for epoch, images in sorted(tensors.items())}
     network = load_unet(RESULTS / name / "weights.safetensors")
     return Result(network, about["recipe"], losses, len(losses) // int(about["epochs"]), samples)
 
@@ -48,8 +48,8 @@ def load_result(name: str) -> Result:
 def save_result(result: Result, name: str) -> None:
     """Write the files that `load_result` reads: weights in fp16, samples in 256 levels."""
     samples = {
-        f"epoch-{epoch:02d}": (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
-        for epoch, pictures in result.samples.items()
+        f"epoch-{epoch:02d}": (images.clamp(0, 1) * 255).round().to(torch.uint8)
+        for epoch, images in result.samples.items()
     }
     about = {"recipe": result.recipe, "epochs": str(len(result.losses) // result.steps)}
     write_tensors({"losses": result.losses, **samples}, RESULTS / name / "results.safetensors", about)
@@ -76,4 +76,4 @@ def load_unet(file: str | os.PathLike) -> nn.Module:
         )
     network = UNETS[about["unet"]](int(about["hidden"]))
     load_weights(network, tensors, file)
-    return network.eval().to(memory_format=torch.channels_last)  # in which a CPU convolves faster
+    return network.eval().to(memory_format=torch.channels_last)  # faster convolutions on a CPU

@@ -1,4 +1,4 @@
-"""From noise to pictures: the forward process, one reverse step, and the one loop that everything runs on."""
+"""From noise to images: the forward process, one reverse step, and the loop of all samplers."""
 
 import itertools
 import os
@@ -46,18 +46,18 @@ __all__ = [
 
 
 class Step(NamedTuple):
-    """One step of the loop, from timestep t to s (None: there is no next one). All pictures are (B, C, H, W)."""
+    """One step of the loop, from timestep t to s (None: there is no next one). All images are (B, C, H, W)."""
 
     t: int
     s: int | None
     x_t: Tensor
-    eps: Tensor  # the noise that the denoiser saw in x_t
-    x0_hat: Tensor  # the clean picture that this implies, thresholded: what the step has used
+    eps: Tensor  # the predicted noise in x_t
+    x0_hat: Tensor  # the clean image that this implies, after the threshold: the step's input
     x_s: Tensor
 
 
 def draw_noise(shape: Sequence[int], generator: torch.Generator | None, device: torch.device) -> Tensor:
-    """Standard normal noise. Drawn where the generator lives, so that one CPU seed means the same on every device."""
+    """Standard normal noise, drawn on the generator's device: a CPU seed gives the same noise for every device."""
     check_generator(generator)
     home = device if generator is None else generator.device
     return torch.randn(tuple(shape), generator=generator, device=home).to(device)
@@ -72,11 +72,11 @@ def forward(
     noise: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Noise a clean picture up to timestep t in one go: x_t = √abar_t x0 + √(1 - abar_t) eps.
+    """Noise clean images to timestep t in one step: x_t = √abar_t x0 + √(1 - abar_t) eps.
 
     Args:
-        x0: clean pictures (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
-        t: a timestep 0 … T-1 for all of them, or integers (B,), one for each.
+        x0: clean images (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
+        t: a timestep 0 … T-1 for all images, or integers (B,), one for each.
         alphas_cumprod: abar (T,), from a NoiseSchedule.
         noise: the eps to use; drawn from `generator` otherwise.
 
@@ -97,7 +97,7 @@ def forward(
 
 
 def estimate_x0(x_t: Tensor, t: int | Tensor, eps: Tensor, alphas_cumprod: Tensor) -> Tensor:
-    """The forward process solved for the clean picture: x0_hat = (x_t - √(1 - abar_t) eps) / √abar_t.
+    """The forward process solved for the clean image: x0_hat = (x_t - √(1 - abar_t) eps) / √abar_t.
 
     x_t and eps are (B, C, H, W); t is a timestep, or (B,) of them. The result is not clamped to [-1, 1].
     Raises a ValueError at abar_t = 0, where x_t is pure noise and eps says nothing about x0.
@@ -135,7 +135,7 @@ def ddpm_step(
     """One DDPM step from timestep t to the next one, s: a draw from q(x_s | x_t, x0 = x0_hat).
 
     Args:
-        x_t, x0_hat: the noisy pictures and the estimate of the clean ones, (B, C, H, W).
+        x_t, x0_hat: the noisy images and the estimate of the clean ones, (B, C, H, W).
         s: an earlier timestep, or None at the last step, which returns x0_hat.
         var: learned variance channels in [-1, 1]; without them the variance is beta-tilde, the posterior's own.
 
@@ -171,9 +171,9 @@ def ddim_step(
     var: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """One DDIM step with eta = 0: noise x0_hat again, to s, with the very noise that x_t implies. Nothing random.
+    """One DDIM step with eta = 0: noise x0_hat again, to s, with the noise that x_t implies. It is deterministic.
 
-    Arguments and result as for ddpm_step; var and generator are accepted so that the two can be exchanged, and unused.
+    Arguments and result as for ddpm_step; var and generator are unused; they make the two interchangeable.
     Source: Song et al. 2021, "Denoising Diffusion Implicit Models", equation 12 (arXiv:2010.02502).
     """
     check_step(x_t, x0_hat, t, s, schedule)
@@ -185,7 +185,7 @@ def ddim_step(
 
 
 def check_step(x_t: Tensor, x0_hat: Tensor, t: int, s: int | None, schedule: NoiseSchedule) -> None:
-    """The arguments that every step takes."""
+    """Check the arguments of a step."""
     check_batch(x_t, "x_t")
     check_same(x_t, x0_hat, "x_t", "x0_hat")
     check_schedule(schedule)
@@ -197,10 +197,10 @@ def check_step(x_t: Tensor, x0_hat: Tensor, t: int, s: int | None, schedule: Noi
 
 
 def dynamic_threshold(x0_hat: Tensor, *, ratio: float = 0.95, maximum: float = 1.5) -> Tensor:
-    """Pull an estimate that guidance has pushed far outside [-1, 1] back in, picture by picture.
+    """Bring estimates that guidance has pushed far outside [-1, 1] back, each image separately.
 
-    The `ratio` quantile of |x0_hat|, held between 1 and `maximum`, becomes the new 1: what is above is clamped, the
-    rest shrinks with it, so that colours keep their differences where clamping alone would saturate them.
+    The `ratio` quantile of |x0_hat|, limited to between 1 and `maximum`, becomes the new 1: larger values are clamped,
+    and all are divided by it. Colours keep their differences where clamping alone would saturate them.
 
     Source: Saharia et al. 2022, "Imagen", section 2.3 (arXiv:2205.11487); ratio and maximum as in DeepFloyd IF.
     """
@@ -225,23 +225,23 @@ def denoise(
     resample: int = 1,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:
-    """Denoise x_t, which is at timesteps[0], one timestep after the other; yields every Step.
+    """Denoise x_t from timesteps[0] on, one timestep after the other; yields every Step.
 
     Args:
-        denoiser: which noise is in x_t? Any Denoiser, or combination of them.
-        x_t: noisy pictures (B, C, H, W), fp32. All stays on their device, wherever the network computes.
+        denoiser: predicts the noise in x_t; any Denoiser, or a combination of them.
+        x_t: noisy images (B, C, H, W), fp32. All images stay on their device, even if the network computes elsewhere.
         timesteps: strictly decreasing, such as strided_timesteps(). The last one's step ends in x0_hat.
         cond: the denoiser's condition; for a text model the embeddings (1 or B, 77, width).
         step: ddpm_step, ddim_step, or a function like them.
-        threshold: a function x0_hat -> x0_hat, such as dynamic_threshold; by default the estimate stays as it is. What
-            it makes of the estimate goes into the step, and is the Step's x0_hat.
+        threshold: a function x0_hat -> x0_hat, such as dynamic_threshold; by default the estimate is unchanged. Its
+            result is the step's input and the Step's x0_hat.
         constrain: a function (x_s, s) -> x_s, run after every step, before it is yielded.
-        resample: how often each step is taken. In between, x_s is noised back to t, so that what the network predicts
-            can adapt to what `constrain` put in (Lugmayr et al. 2022, algorithm 1, arXiv:2201.09865). The last time is
+        resample: how often each step is taken. In between, x_s is noised back to t, which lets the prediction adapt to
+            the result of `constrain` (Lugmayr et al. 2022, algorithm 1, arXiv:2201.09865). The last time is
             yielded. The step that ends in x0_hat is taken once.
         generator: the source of all noise.
 
-    Raises a ValueError at once for timesteps or pictures that do not fit, and at its step for a NaN.
+    Raises a ValueError at once for timesteps or images that do not fit, and at its step for a NaN.
     """
     check_denoiser(denoiser)
     check_batch(x_t, "x_t")
@@ -306,9 +306,9 @@ def sample(
     threshold: Callable[[Tensor], Tensor] | None = None,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:
-    """Pictures from nothing: start from pure noise (batch_size, C, H, W) and denoise it; yields every Step.
+    """Sample images: start from pure noise (batch_size, C, H, W) and denoise it; yields every Step.
 
-    All its pictures are on the CPU, wherever the network computes. The other arguments are denoise's.
+    All images are on the CPU, even if the network computes elsewhere. The other arguments are those of denoise.
     Source: Ho et al. 2020, algorithm 2 (arXiv:2006.11239).
     """
     check_denoiser(denoiser)
@@ -328,9 +328,9 @@ def final(steps: Iterable[Step], *, progress: bool = True) -> Tensor:
         raise ValueError("no steps were given; wanted a generator such as sample(…), which runs only once.")
     if not isinstance(first, Step):
         raise TypeError(f"a step is {in_words(first)}; {wanted}.")
-    quiet = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar forgets
+    quiet = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar ignores
     look = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-    # the bar counts timesteps, since nobody knows how many steps will come
+    # the bar counts timesteps, because the number of steps is unknown
     with tqdm(total=first.t + 1, desc="denoising", bar_format=look, leave=False, disable=quiet) as bar:
         for step in itertools.chain([first], steps):
             bar.update(step.t + 1 if step.s is None else step.t - step.s)

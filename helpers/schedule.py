@@ -62,7 +62,7 @@ class NoiseSchedule:
 
     @classmethod
     def linear(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> "NoiseSchedule":
-        """beta_t grows in a straight line (Ho et al. 2020, section 4)."""
+        """beta_t grows linearly (Ho et al. 2020, section 4)."""
         check_integer(T, "T", 1)
         check_number(beta_start, "beta_start", 0, 1)
         check_number(beta_end, "beta_end", 0, 1)
@@ -76,13 +76,13 @@ class NoiseSchedule:
         def abar(u: float) -> float:  # u in [0, 1]
             return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
 
-        # near t = T the quotient goes to 0: the paper caps beta there, so that the last steps stay finite
+        # near t = T the quotient goes to 0: the paper caps beta there, which keeps the last steps finite
         betas = [min(1 - abar((t + 1) / T) / abar(t / T), 0.999) for t in range(T)]
         return cls(torch.tensor(betas))
 
     @classmethod
     def flow(cls, T: int = 1000) -> "NoiseSchedule":
-        """The flow time u_t falls in a straight line to 0, pure noise: u_t = 1 - (t + 1) / T.
+        """The flow time u_t falls linearly to 0, pure noise: u_t = 1 - (t + 1) / T.
 
         x_t is the flow's u x0 + (1 - u) eps, scaled to the unit circle: abar_t = u² / (u² + (1 - u)²).
         Source: Lipman et al. 2023, "Flow Matching for Generative Modeling", section 4.1, example II (arXiv:2210.02747).
@@ -154,6 +154,6 @@ def abar_at(t: int | Tensor, alphas_cumprod: Tensor, x: Tensor) -> Tensor:
     """NoiseSchedule.abar for a table of abar (T,) that has no schedule around it, such as `forward` is given."""
     if isinstance(t, Tensor) and t.ndim == 1:
         if len(t) != len(x):
-            raise ValueError(f"t has {len(t)} timesteps for {len(x)} pictures; wanted one for each, or a single t.")
+            raise ValueError(f"t has {len(t)} timesteps for {len(x)} images; wanted one for each, or a single t.")
         return alphas_cumprod.to(x)[t.to(x.device).long()].view(-1, 1, 1, 1)
     return alphas_cumprod[int(t)].to(x)

@@ -48,7 +48,7 @@ def assert_says(call, sentence):
         "floats": (lambda: forward(X0, torch.tensor([0.1, 0.2]), ABAR), r"t has dtype torch.float32 .*wanted integers"),
         "a wrong count": (
             lambda: forward(X0, torch.tensor([1, 2, 3]), ABAR),
-            r"t has 3 timesteps for 2 pictures; wanted one for each",
+            r"t has 3 timesteps for 2 images; wanted one for each",
         ),
         "estimate_x0": (lambda: estimate_x0(X_T, 1000, X_T, ABAR), r"t is 1000; wanted 0 to 999"),
         "ddpm_step": (lambda: ddpm_step(X_T, X0, 1000, 0, SCHEDULE), r"t is 1000; wanted 0 to 999"),
@@ -350,9 +350,9 @@ def test_schedules_and_counts(call, sentence):
     {
         "too many": (
             lambda: batch_conds([torch.zeros(3, 3)], 2),
-            r"the condition is for 3 pictures \(shape \(3, 3\)\); wanted 1 or 2",
+            r"the condition is for 3 images \(shape \(3, 3\)\); wanted 1 or 2",
         ),
-        "too many in a tree": (lambda: batch_conds([(COND, torch.zeros(3, 3))], 2), r"for 3 pictures.*wanted 1 or 2"),
+        "too many in a tree": (lambda: batch_conds([(COND, torch.zeros(3, 3))], 2), r"for 3 images.*wanted 1 or 2"),
         "trees that differ": (
             lambda: batch_conds([(COND,), (COND, COND)], 2),
             r"wanted tensors.*tuples of equal length",

@@ -47,7 +47,7 @@ def test_guidance_of_a_network_without_variance_has_none(x_t, conds):
 
 def test_guidance_reaches_into_a_tree_of_conditions(x0, x_t, conds):
     enlarger, cond = Enlarger(), (conds[0], x0, torch.tensor([0.3]))
-    u = enlarger(x_t, 300, (torch.zeros_like(conds[0]), x0, torch.tensor([0.3]))).eps  # picture and level stay
+    u = enlarger(x_t, 300, (torch.zeros_like(conds[0]), x0, torch.tensor([0.3]))).eps  # image and level stay
     c = enlarger(x_t, 300, cond).eps
     enlarger.calls = 0
     eps = guided(enlarger, 4)(x_t, 300, cond).eps
@@ -92,7 +92,7 @@ def test_any_stack_keeps_schedule_and_shape(toy, stack):
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_each_picture_in_a_batch_has_its_own_condition(toy, x_t, conds, stack):
+def test_each_image_in_a_batch_has_its_own_condition(toy, x_t, conds, stack):
     one, other = cond_for(stack, conds), cond_for(stack, [-c for c in conds])
     stacked = STACKS[stack](toy)
     together = stacked(x_t, 300, batch_conds([one, other], 1))
@@ -137,11 +137,11 @@ def test_batch_conds_of_networks_without_a_condition():
 
 
 def test_predict_together_answers_in_the_order_of_the_questions(toy, x_t, conds):
-    pictures = [x_t, -x_t, 2 * x_t]
-    answers = predict_together(toy, pictures, 300, conds[:3])
+    images = [x_t, -x_t, 2 * x_t]
+    answers = predict_together(toy, images, 300, conds[:3])
     assert toy.calls == 1
-    for answer, picture, cond in zip(answers, pictures, conds):
-        assert_same(answer, toy(picture, 300, cond))
+    for answer, image, cond in zip(answers, images, conds):
+        assert_same(answer, toy(image, 300, cond))
 
 
 def test_predictions_never_change_their_inputs(toy, x_t, conds):
@@ -171,7 +171,7 @@ def test_text_denoiser_is_told_the_shape_by_its_network():
     assert tiny(TinyIF()).image_shape == (3, 8, 8)
 
 
-def test_one_text_serves_every_picture(text):
+def test_one_text_serves_every_image(text):
     x = torch.randn(3, 3, 8, 8, generator=seeded())
     assert tiny(TinyIF())(x, 300, text[:1]).var.shape == x.shape
 
@@ -187,7 +187,7 @@ def test_predictions_are_fp32_whatever_the_network_computes_in(text):
     assert eps.dtype == var.dtype == torch.float32
 
 
-def test_a_network_may_ask_for_the_picture_in_fp32(text):
+def test_a_network_may_ask_for_the_image_in_fp32(text):
     unet = TinyIF(torch.bfloat16)
     unet.image_dtype = torch.float32
     x = torch.randn(2, 3, 8, 8, generator=seeded())
@@ -202,7 +202,7 @@ def cond(text):
     return text, torch.randn(2, 3, 8, 8, generator=seeded(3)), torch.tensor([1, 20])
 
 
-def test_upscale_denoiser_tells_its_network_the_low_picture_and_its_noise_level(cond):
+def test_upscale_denoiser_tells_its_network_the_low_image_and_its_noise_level(cond):
     text, low, level = cond
     x = torch.randn(2, 3, 8, 8, generator=seeded())
     eps, var = tiny_2(TinyIF2())(x, 300, cond)
@@ -217,7 +217,7 @@ def test_only_the_text_becomes_empty(cond):
     assert low is cond[1] and level is cond[2]
 
 
-def test_one_noise_level_serves_every_picture_also_when_guided(cond):
+def test_one_noise_level_serves_every_image_also_when_guided(cond):
     x = torch.randn(2, 3, 8, 8, generator=seeded())
     given = guided(tiny_2(TinyIF2()), 4)(x, 300, (*cond[:2], torch.tensor([20])))
     wanted = guided(tiny_2(TinyIF2()), 4)(x, 300, (*cond[:2], torch.tensor([20, 20])))

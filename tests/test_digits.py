@@ -71,7 +71,7 @@ def test_the_variance_of_a_step_is_beta(by_time, schedule):
 
 
 @torch.no_grad()
-def test_one_class_serves_every_picture(by_class):
+def test_one_class_serves_every_image(by_class):
     torch.testing.assert_close(by_class(x_t(), 9, one_hot([7])).eps, by_class(x_t(), 9, one_hot([7] * 3)).eps)
 
 

@@ -22,7 +22,7 @@ def sizes(name):
 
 
 def arange(size):
-    """A picture in which every value occurs once, and its negative never."""
+    """An image in which every value occurs once, and its negative never."""
     return torch.arange(1.0, 2 * 3 * size * size + 1).view(2, 3, size, size)
 
 
@@ -49,12 +49,12 @@ def test_a_view_shows_every_pixel_once_with_at_most_another_sign(name):
         x = arange(size)
         seen = ALL[name].view(x)
         assert seen.shape == x.shape
-        for picture, before in zip(seen.flatten(0, 1), x.flatten(0, 1)):  # pictures and channels do not mix
-            assert torch.equal(picture.abs().flatten().sort().values, before.flatten())
+        for image, before in zip(seen.flatten(0, 1), x.flatten(0, 1)):  # images and channels do not mix
+            assert torch.equal(image.abs().flatten().sort().values, before.flatten())
 
 
 @every_view
-def test_a_view_treats_every_channel_and_picture_alike(name):
+def test_a_view_treats_every_channel_and_image_alike(name):
     x = torch.randn(1, 1, 16, 16, generator=seeded())
     seen = ALL[name].view(x.expand(2, 3, 16, 16))
     assert torch.equal(seen, ALL[name].view(x).expand(2, 3, 16, 16))
@@ -181,7 +181,7 @@ def test_a_hybrid_of_one_prompt_is_that_prompt(toy, x_t, conds):
 
 
 @pytest.mark.parametrize("name", views)
-def test_a_turn_begins_with_the_picture_and_ends_with_the_view(name):
+def test_a_turn_begins_with_the_image_and_ends_with_the_view(name):
     x = torch.rand(1, 3, 16, 16, generator=seeded()) * 2 - 1
     assert torch.equal(turned(x, name, 0), x)
     assert torch.equal(turned(x, name, 1), views[name].view(x))

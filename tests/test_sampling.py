@@ -41,7 +41,7 @@ def test_forward_draws_its_noise_from_the_generator(x0, schedule):
     assert torch.equal(eps, torch.randn(x0.shape, generator=seeded(3)))
 
 
-def test_a_timestep_for_each_picture_is_the_same_as_one_after_the_other(x0, schedule):
+def test_a_timestep_for_each_image_is_the_same_as_one_after_the_other(x0, schedule):
     abar, noise = schedule.alphas_cumprod, torch.randn(x0.shape, generator=seeded(1))
     together, _ = forward(x0, torch.tensor([20, 800]), abar, noise=noise)
     apart = [forward(x0[i : i + 1], t, abar, noise=noise[i : i + 1])[0] for i, t in enumerate([20, 800])]
@@ -69,7 +69,7 @@ LISTS = {
 
 
 def wavy(schedule, x_t, t):
-    """A network's 2C channels for x_t: plausible noise for three pictures of small, usual and excessive contrast."""
+    """A network's 2C channels for x_t: plausible noise for three images of small, usual and excessive contrast."""
     contrast = torch.tensor([0.3, 0.8, 3.0]).view(-1, 1, 1, 1)  # thresholds below 1, between, and above 1.5
     eps, _ = Gaussian(schedule, torch.tensor(0.2), contrast, x_t.shape[1:])(x_t, t, ())
     off = 0.1 * schedule.alphas_cumprod[t].sqrt() * torch.sin(5 * x_t)  # and x0_hat off by at most 0.1
@@ -162,8 +162,8 @@ def test_timesteps_may_come_from_a_tensor(x0, x_t, schedule, step):
 
 def test_dynamic_threshold_by_hand():
     ramp = torch.linspace(0, 1, 101) * torch.tensor([1, -1]).repeat(51)[:101]  # the 0.95 quantile of |ramp| is 0.95
-    pictures = torch.stack([0.8 * ramp, 1.3 * ramp, 10 * ramp]).view(3, 1, 1, 101)
-    tame, wild, wilder = dynamic_threshold(pictures).view(3, 101)
+    images = torch.stack([0.8 * ramp, 1.3 * ramp, 10 * ramp]).view(3, 1, 1, 101)
+    tame, wild, wilder = dynamic_threshold(images).view(3, 101)
     assert torch.equal(tame, 0.8 * ramp)
     torch.testing.assert_close(wild, (1.3 * ramp).clamp(-1.235, 1.235) / 1.235)
     torch.testing.assert_close(wilder, (10 * ramp).clamp(-1.5, 1.5) / 1.5)
@@ -271,7 +271,7 @@ def test_sample_starts_from_the_generator_s_noise(toy, conds):
     assert torch.equal(first.x_t, torch.randn(3, *toy.image_shape, generator=seeded(4)))
 
 
-def test_sample_makes_one_picture_unless_told(toy, conds):
+def test_sample_makes_one_image_unless_told(toy, conds):
     assert final(sample(toy, conds[0], timesteps=TIMESTEPS), progress=False).shape == (1, 3, 16, 16)
 
 
@@ -321,7 +321,7 @@ def test_constrain_has_the_last_word_on_every_step(toy, x_t, conds):
 
 
 @pytest.mark.parametrize("progress", [False, True])
-def test_final_is_the_last_picture(toy, x_t, conds, progress):
+def test_final_is_the_last_image(toy, x_t, conds, progress):
     steps = list(denoise(toy, x_t, TIMESTEPS, conds[0], generator=seeded()))
     assert torch.equal(final(iter(steps), progress=progress), steps[-1].x_s)
 
@@ -395,9 +395,9 @@ def test_no_grad_holds_inside_a_step_and_not_between_steps(toy, x0, conds, run):
 def test_inputs_are_never_changed(toy, x0, conds, run):
     before = x0.clone(), conds[0].clone()
     steps = list(run(toy, x0, conds[0], seeded(7)))
-    pictures = [step.x_s.clone() for step in steps[:-1]]
+    images = [step.x_s.clone() for step in steps[:-1]]
     assert torch.equal(x0, before[0]) and torch.equal(conds[0], before[1])
-    assert all(torch.equal(picture, step.x_t) for picture, step in zip(pictures, steps[1:]))
+    assert all(torch.equal(image, step.x_t) for image, step in zip(images, steps[1:]))
 
 
 @pytest.mark.parametrize("step", [ddpm_step, ddim_step])

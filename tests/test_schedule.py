@@ -64,5 +64,5 @@ def test_abar_is_looked_up_for_one_timestep_or_for_a_batch():
     both = schedule.abar(torch.tensor([0, 9]), x)
     assert both.shape == (2, 1, 1, 1) and both.dtype == torch.double
     assert both.flatten().tolist() == schedule.alphas_cumprod[[0, 9]].tolist()
-    with pytest.raises(ValueError, match="t has 3 timesteps for 2 pictures"):
+    with pytest.raises(ValueError, match="t has 3 timesteps for 2 images"):
         schedule.abar(torch.tensor([0, 1, 2]), x)

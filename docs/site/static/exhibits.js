@@ -1,7 +1,7 @@
-// Exhibits that move: pictures that change when they are pointed at, focused or tapped, and film strips with a slider.
+// Exhibits: images that change when you point at them, focus or tap them, and film strips with a slider.
 // ci/site/exhibits.py writes their HTML, course.css draws their states.
 
-const PAUSE = 1600; // milliseconds that a dissolving picture rests at each of its stages
+const PAUSE = 1600; // milliseconds between two stages of a dissolving image
 
 for (const figure of document.querySelectorAll(".exhibit.strip")) {
   const slider = figure.querySelector("input");

@@ -1,0 +1,48 @@
+"""The kit uses the field's words, such as image for picture, and none of those that make its English hard to read."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CLEAN = ("helpers", "making", "ci")  # folders that stay clean; add a folder once it is
+KINDS = (".py", ".js", ".css", ".html")
+WORDS = re.compile(
+    r"picture|\b(shall|whoever|nobody|somebody|anybody|lest)\b|\bby itself\b|in the manner of|\bhalf-way\b", re.I
+)
+NAMES = (  # which no sentence can avoid: a folder of ci/, and files, keys and arguments that exist outside the code
+    *("ci.pictures", "ci/pictures", "readme_pictures", "make pictures", "--pictures", "args.pictures"),
+    *("pictures-256", "pictures-128", "pictures-{", '"pictures"', "image|picture"),
+)
+OPEN = {  # files that still have such words, and how many
+    "helpers/training.py": 4,
+    "helpers/unet.py": 5,
+    "helpers/checks/b1_1.py": 1,  # a mistake's name
+    "ci/site/exhibits.py": 9,  # the notebooks' parameters
+}
+
+
+def found(file: Path) -> list[str]:
+    text = file.read_text(encoding="utf-8")
+    for name in NAMES:
+        text = text.replace(name, "")
+    return [match[0] for match in WORDS.finditer(text)]
+
+
+FILES = [file for folder in CLEAN for file in sorted((ROOT / folder).rglob("*")) if file.suffix in KINDS]
+
+
+def test_there_are_files_to_read():
+    assert len(FILES) > 100
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_a_file_uses_the_fields_words(file):
+    assert len(found(file)) <= OPEN.get(file.relative_to(ROOT).as_posix(), 0), found(file)
+
+
+def test_the_words_are_found_in_code_and_text(tmp_path):
+    file = tmp_path / "some.py"
+    file.write_text('def paint(pictures):  # whoever calls it shall wait\n    "By itself"; ci.pictures\n')
+    assert found(file) == ["picture", "whoever", "shall", "By itself"]
