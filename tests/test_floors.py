@@ -34,7 +34,8 @@ def imported(file: Path, level: int) -> set[str]:
     """What a file imports relatively, with so many dots."""
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
     nodes = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level == level]
-    return {node.module.split(".")[0] for node in nodes}
+    whole = {alias.name for node in nodes if node.module is None for alias in node.names}  # from . import toys
+    return whole | {node.module.split(".")[0] for node in nodes if node.module}
 
 
 FLOORS = floors(helpers)
