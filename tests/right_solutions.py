@@ -63,7 +63,7 @@ def one_after_the_other(steps=34, T=1000):
 
 
 @solves("forward")
-def picture_by_picture(x0, t, alphas_cumprod, *, noise=None, generator=None):
+def image_by_image(x0, t, alphas_cumprod, *, noise=None, generator=None):
     if noise is None:
         noise = torch.empty_like(x0).normal_(generator=generator)
     ts = t if isinstance(t, torch.Tensor) and t.dim() > 0 else [t] * len(x0)
@@ -380,7 +380,7 @@ class WithEvalOnlyWhereNeeded(Denoiser):
 
 
 @solves("digit_denoiser")
-class OnePictureAtATime(Denoiser):
+class OneImageAtATime(Denoiser):
     image_shape = (1, 28, 28)
 
     def __init__(self, unet, schedule):
@@ -558,7 +558,7 @@ class NoiseFirst(OneStep):
 @solves("one_step")
 class OfDigits(OneStep):
     def examples(self, x0, labels, generator):
-        return (x0 + self.sigma * torch.randn(len(x0), 1, 28, 28, generator=generator),), x0  # all pictures are 28×28
+        return (x0 + self.sigma * torch.randn(len(x0), 1, 28, 28, generator=generator),), x0  # all images are 28×28
 
 
 @solves("time_conditional")
@@ -749,7 +749,7 @@ def a_generator_for_each_digit(network, schedule, count, *, generator=None):
 
 @solves("sample_classes")
 @torch.no_grad()
-def one_picture_after_the_other(network, schedule, c, gamma, *, generator=None):
+def one_image_after_the_other(network, schedule, c, gamma, *, generator=None):
     network.eval()
     digits = []
     for row in c:
