@@ -99,21 +99,21 @@ def test_every_row_of_a_broken_list_has_its_own_titles():
     assert len(twice) - len(plain) == 2 * (len(once) - len(plain)) > 0
 
 
-def reddish(picture: show.Picture) -> np.ndarray:
-    """Where a picture is red (H, W)."""
-    r, g, b, a = np.moveaxis(decode(picture), -1, 0)
+def reddish(image: show.Graphic) -> np.ndarray:
+    """Where an image is red (H, W)."""
+    r, g, b, a = np.moveaxis(decode(image), -1, 0)
     return (r > 150) & (g < 100) & (b < 100) & (a > 150)
 
 
 @pytest.mark.parametrize(
-    "pictures, framed, options",
+    "images, framed, options",
     [
         ([WHITE, WHITE, WHITE, WHITE], [False, True, False, False], {"columns": 2}),
         ([[WHITE, WHITE], [WHITE, WHITE]], [[False, True], [False, False]], {}),
     ],
 )
-def test_a_red_frame_surrounds_the_image_that_is_to_be_marked(pictures, framed, options):
-    plain, marked = (show.grid(pictures, cell=32, framed=f, **options) for f in (None, torch.tensor(framed)))
+def test_a_red_frame_surrounds_the_image_that_is_to_be_marked(images, framed, options):
+    plain, marked = (show.grid(images, cell=32, framed=f, **options) for f in (None, torch.tensor(framed)))
     assert not reddish(plain).any()
     rows, columns = np.nonzero(reddish(marked))
     middle_x, middle_y = marked.width / 2, decode(marked).shape[0] / 2
