@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # for CI and for universities with a mirror of their own
 PYTORCH_INDEX = os.environ.get("PYTORCH_INDEX", "https://download.pytorch.org/whl")
 BUILDS = {"cpu": "cpu", "cuda": "cu130"}  # folders of that index
-# for a try that has an alternative: an index that cannot be reached costs at most twenty seconds
-IMPATIENT = {"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "10", "UV_HTTP_RETRIES": "1", "UV_HTTP_TIMEOUT": "10"}
+# for a try that has an alternative: an index that cannot be reached costs some twenty seconds at most
+IMPATIENT = {"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "8", "UV_HTTP_RETRIES": "1", "UV_HTTP_TIMEOUT": "8"}
 
 
 def main(arguments: list[str] | None = None) -> int:

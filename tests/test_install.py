@@ -191,7 +191,7 @@ def test_uv_installs_where_it_is_there(noted, laptop, monkeypatch, tmp_path):
     uv = ["/bin/uv", "pip", "install", "--python", str(install.python_of(tmp_path)), "-c", "constraints.txt"]
     assert venv[1:] == ["-m", "venv", str(tmp_path)]
     assert torch[:9] == [*uv, "--no-deps", "--index-url"][:9] and torch[-2:] == install.torch_requirements()
-    assert environment["UV_HTTP_RETRIES"] == "1" and environment["UV_HTTP_TIMEOUT"] == "10"
+    assert environment["UV_HTTP_RETRIES"] == "1" and environment["UV_HTTP_TIMEOUT"] == "8"
     assert rest == [*uv, "-e", f"{install.ROOT}[browser,site]"]
 
 
