@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from ci.badges import TAG, hosted_source, title_source
+from ci.run_notebooks import MAX_BYTES
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 AGAIN = "`python -m ci.badges --clear` (or, in a fork, `make badges REPO=owner/name`) writes it"
@@ -41,6 +42,14 @@ def test_all_come_from_one_repository_and_their_badges_lead_there(file):
     assert title.source == title_source(title.source, file.stem, repo, ref)
     assert (repo, ref) == home(read(NOTEBOOKS[0])[1].source)
     assert not hosted.outputs
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_it_is_stored_as_it_was_executed_from_top_to_bottom_without_an_error(file):
+    code = [cell for cell in read(file) if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run `make notebooks`"
+    assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
+    assert file.stat().st_size <= MAX_BYTES
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)

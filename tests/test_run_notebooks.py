@@ -209,6 +209,7 @@ def test_the_kernels_own_log_is_silent(notebook, tmp_path, capfd):
     assert "KeyboardInterrupt" not in "".join(capfd.readouterr())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
 def test_sigterm_ends_the_kernels_with_a_sentence(notebook, tmp_path):
     notebook("slow", "import os\nfrom pathlib import Path\nPath('begun').write_text(str(os.getpid()))\n" + SLEEP)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -2,7 +2,6 @@
 
 import json
 import random
-import resource
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -451,6 +450,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path):
     steps = train(recipe.new_network(), recipe, digits(), folder=tmp_path, save_every=0)
     next(steps)
     before = (tmp_path / RESUME).read_bytes()
+    resource = pytest.importorskip("resource")  # Windows has no such limit
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))  # no file may grow beyond that
     try:

@@ -11,7 +11,6 @@ taken from published measurements (SPEED), and no call takes less time than the 
 
 import argparse
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -109,6 +108,8 @@ def measure(names: list[str], build: Path, parameters: dict | None = None) -> It
 
 
 def run_one(notebook: Path, build: Path, parameters: dict) -> tuple[Outcome, int]:
+    import resource  # here, since Windows does not have it
+
     outcome = execute(notebook, build, parameters)
     return outcome, 1024 * resource.getrusage(
         resource.RUSAGE_CHILDREN
