@@ -53,7 +53,7 @@ __all__ = ["Progress", "loss_history", "train", "training_folder", "training_ste
 
 
 class Progress(NamedTuple):
-    """One step of training. The network has just learned from it."""
+    """Reports a training step that has just been done."""
 
     epoch: int  # 1 … epochs
     epochs: int
@@ -63,7 +63,7 @@ class Progress(NamedTuple):
 
     @property
     def epoch_done(self) -> bool:
-        """Whether this was the epoch's last step: the moment to look at samples."""
+        """Whether this was the epoch's last step: a good time for samples."""
         return self.step == self.steps
 
 
@@ -142,7 +142,7 @@ def train(
         check_path(folder, "folder")
     if recipe.batch_size > len(images):
         raise DataError(
-            f"batch_size is {recipe.batch_size}, but there are only {len(images)} pictures; wanted at most that many."
+            f"batch_size is {recipe.batch_size}, but there are only {len(images)} images; wanted at most that many."
         )
     check_number(save_every, "save_every", 0)
     run = TrainingRun(network, recipe, images, labels, seed, None if folder is None else Path(folder))
@@ -213,7 +213,7 @@ class TrainingRun:
         if self.step == 0:
             self.order = torch.randperm(len(self.images), generator=self.generator)
         indices = self.order[self.step * self.recipe.batch_size :][: self.recipe.batch_size]
-        # every process draws the whole batch, so that the noise does not depend on the number of processes
+        # every process draws the whole batch, which makes the noise independent of the number of processes
         inputs, target = self.recipe.task.examples(self.images[indices], self.labels[indices], self.generator)
         return [self.share(x) for x in inputs], self.share(target)
 
@@ -263,7 +263,7 @@ class TrainingRun:
             write_tensors(self.tensors(), self.folder / RESUME, self.identity)
 
     def save_weights(self) -> None:
-        """Write the weights of the epoch that is just done, for good."""
+        """Write the weights of the epoch that has just ended."""
         if self.folder is not None and self.accelerator.is_main_process:
             self.check_weights()
             save_unet(self.network, self.folder / f"epoch-{self.epoch:02d}.safetensors")
@@ -282,7 +282,7 @@ class TrainingRun:
         return f"The last good state is in {self.folder / RESUME}."
 
     def load(self) -> None:
-        """Go on from resume.safetensors."""
+        """Restore the state from resume.safetensors."""
         file = self.folder / RESUME
         tensors = read_run(file, self.identity)
         try:
@@ -298,9 +298,9 @@ class TrainingRun:
 
 
 def check_data(data: TensorDataset) -> tuple[Tensor, Tensor]:
-    """The pictures (N, 1, 28, 28) in [0, 1] and labels (N,) of a data set such as mnist()."""
+    """The images (N, 1, 28, 28) in [0, 1] and labels (N,) of a data set such as mnist()."""
     if not isinstance(data, TensorDataset) or len(data.tensors) != 2:
-        raise TypeError(f"data is {in_words(data)}; wanted a TensorDataset of pictures and labels, such as mnist().")
+        raise TypeError(f"data is {in_words(data)}; wanted a TensorDataset of images and labels, such as mnist().")
     images, labels = data.tensors
     check_image(images, "the images", 0, 1)
     one_hot(labels)  # or its error
@@ -355,7 +355,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """What the command's arguments ask for."""
+    """Run the command."""
     changes = {field.name: getattr(args, field.name) for field in fields(Recipe)[1:]}
     recipe = replace(RECIPES[args.recipe], **{name: value for name, value in changes.items() if value is not None})
     data = mnist(folder=args.data)

@@ -1,4 +1,4 @@
-"""Part B's networks, as the course draws them: operations, blocks, and three UNets on 28×28 pictures.
+"""Part B's networks, as the course draws them: operations, blocks, and three UNets on 28×28 images.
 
 Shapes are (B, C, H, W); D is the number of hidden channels. Nothing here knows about noise or training.
 """
@@ -74,7 +74,7 @@ class Flatten(nn.Sequential):
 
 
 class Unflatten(nn.Sequential):
-    """Back from the means to a 7×7 picture: (B, C, 1, 1) -> (B, C, 7, 7)."""
+    """Back from the means to a 7×7 image: (B, C, 1, 1) -> (B, C, 7, 7)."""
 
     def __init__(self, channels: int):
         super().__init__(
@@ -109,7 +109,7 @@ class UpBlock(nn.Sequential):
 
 
 class FCBlock(nn.Sequential):
-    """One number for each channel of a picture: (B, F_in) -> (B, F_out, 1, 1).
+    """One number for each channel of an image: (B, F_in) -> (B, F_out, 1, 1).
 
     Linear(F_in, F_out) → GELU → Linear(F_out, F_out), and two more axes.
     """
@@ -122,7 +122,7 @@ class FCBlock(nn.Sequential):
         )
 
     def forward(self, signal: Tensor) -> Tensor:
-        # never in half precision: bf16's 8 bits would take neighbouring timesteps t/T for the same
+        # never in half precision: in bf16's 8 bits, neighbouring timesteps t/T would be equal
         with no_autocast(signal.device):
             return super().forward(signal.float())[:, :, None, None]
 
@@ -227,7 +227,7 @@ class ClassConditionalUNet(TimeConditionalUNet):
 
 
 def check_arguments(x: Tensor, **signals: tuple[Tensor, int]) -> None:
-    """Pictures (B, 1, 28, 28), and for each signal (B, width) with values in [0, 1]."""
+    """Images (B, 1, 28, 28), and for each signal (B, width) with values in [0, 1]."""
     check_batch(x, "x")
     if x.shape[1:] != (1, 28, 28):
         raise ValueError(f"x has shape {tuple(x.shape)}; this network wants (B, 1, 28, 28).")
@@ -237,7 +237,7 @@ def check_arguments(x: Tensor, **signals: tuple[Tensor, int]) -> None:
         check_tensor(signal, name)
         if signal.shape != (len(x), width):
             raise ValueError(
-                f"{name} has shape {tuple(signal.shape)}; wanted {(len(x), width)}: one row for each picture."
+                f"{name} has shape {tuple(signal.shape)}; wanted {(len(x), width)}: one row for each image."
             )
         low, high = signal.min().item(), signal.max().item()
         if low < 0 or high > 1:

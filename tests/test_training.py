@@ -518,8 +518,8 @@ def test_numbers_that_make_no_sense_are_refused(make, message):
 @pytest.mark.parametrize(
     "data, error, message",
     [
-        (digits(7), DataError, "batch_size is 8, but there are only 7 pictures"),
-        (torch.rand(9, 1, 28, 28), TypeError, "wanted a TensorDataset of pictures and labels"),
+        (digits(7), DataError, "batch_size is 8, but there are only 7 images"),
+        (torch.rand(9, 1, 28, 28), TypeError, "wanted a TensorDataset of images and labels"),
         (TensorDataset(digits().tensors[0] * 255, digits().tensors[1]), ValueError, r"wanted \[0, 1\]"),
         (TensorDataset(digits().tensors[0] * 2 - 1, digits().tensors[1]), ValueError, r"wanted \[0, 1\]"),
         (TensorDataset(digits().tensors[0], digits().tensors[1] + 1), ValueError, "labels run from 1 to 10"),
