@@ -160,21 +160,22 @@ def probe_inpaint(student):
         variances = [toys.Toy(size=32)(st.x_t, st.t, cond).var[inside] for st in trace]
     off = torch.stack([(st.x_s.detach()[inside] - p - 0.1 * v) for st, p, v in zip(trace, painted, variances)])
     yield from toys.nothing_left(off, "how far the repainted part is from what the steps make of it")
-    with torch.no_grad():
-        eps = [toys.Toy(size=32)(st.x_t, st.t, cond).eps for st in trace]
-    estimates = [(st.x_t - (1 - abar[st.t]).sqrt() * e) / abar[st.t].sqrt() for st, e in zip(trace, eps)]
-    off = torch.stack([st.x0_hat - x0_hat for st, x0_hat in zip(trace, estimates)])
+    off = torch.stack([st.x0_hat - x0_hat for st, x0_hat in zip(trace, estimates(trace, abar, cond))])
     yield from toys.nothing_left(off, "how far x0_hat is from the estimate, without a threshold")
     first, again, other = (paint(case, seed=s)[0][0].x_s for s in (107, 107, 108))
     yield from toys.of_chance(first, again, other)
     trace, _ = paint("the mask as (H, W)", mask=mask[0, 0])
     yield Measured("the kept part in the end", trace[-1].x_s.detach()[~inside])
     trace, _ = paint("threshold halves x0_hat", threshold=toys.halve)
-    with torch.no_grad():
-        eps = toys.Toy(size=32)(trace[0].x_t, timesteps[0], cond).eps
-    a = abar[timesteps[0]]
-    half = trace[0].x0_hat.detach() - 0.5 * (trace[0].x_t - (1 - a).sqrt() * eps) / a.sqrt()
+    half = trace[0].x0_hat.detach() - 0.5 * estimates(trace[:1], abar, cond)[0]
     yield from toys.nothing_left(half, "how far the first x0_hat is from half the estimate")
+
+
+def estimates(trace, abar, cond):
+    """The clean image that the toy network predicts at each Step."""
+    with torch.no_grad():
+        eps = [toys.Toy(size=32)(st.x_t, st.t, cond).eps for st in trace]
+    return [(st.x_t - (1 - abar[st.t]).sqrt() * e) / abar[st.t].sqrt() for st, e in zip(trace, eps)]
 
 
 def inpaint(denoiser, x_orig, mask, cond, *, timesteps, generator=None, **options):
