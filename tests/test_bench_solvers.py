@@ -52,23 +52,22 @@ def test_the_comparison_by_hand():
     assert ratio == pytest.approx(0.75) and low < 0.75 < high and high - low < 0.1 and not reached(worse)
     ratio, low, high = compare(crowd(500, 2.0, 0.8), reference, real)["distance"]
     assert low < ratio < high and 3.5 < ratio < 4.5  # the distance is about |shift|²
+    assert not reached(compare(crowd(500, 1.0, 0.1), crowd(500, 1.0, 0.0), real))  # nothing was recognised
 
 
 def test_what_was_judged_is_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr(solvers, "KEPT", tmp_path / "solvers")
     denoiser = Gaussian(NoiseSchedule.cosine(), torch.tensor(0.5), torch.tensor(0.1), (1, 2, 2))
-    toy = Case(
-        "toy",
-        denoiser,
-        1.0,
-        None,
-        torch.zeros(30, 1),
-        lambda x: Judged({"bright": x.mean((1, 2, 3)) > 0.4}, x.flatten(1)),
-        torch.zeros(9, 4),
-    )
+
+    def judge(images):
+        brightness = images.mean((1, 2, 3))
+        return Judged({"bright": brightness > 0.4, "a": brightness > 0, "dark": brightness < 0}, images.flatten(1))
+
+    toy = Case("toy", denoiser, 1.0, None, torch.zeros(30, 1), judge, torch.zeros(9, 4))
     monkeypatch.setattr(Gaussian, "unconditional", lambda self, cond: cond)
     first, calls = solvers.judged(toy, Sampler("2M", 5))
     assert calls == 5 and first.right["bright"].double().mean() > 0.9
     monkeypatch.setattr(Sampler, "paint", lambda *args: pytest.fail("painted again"))
     again, _ = solvers.judged(toy, Sampler("2M", 5))
+    assert list(first.right) == list(again.right) == ["a", "bright", "dark"]
     assert torch.equal(first.features, again.features) and torch.equal(first.right["bright"], again.right["bright"])

@@ -14,6 +14,7 @@ Seconds are those of one image, measured in turn, with diffusers' IFPipeline amo
 """
 
 import argparse
+import math
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -202,7 +203,7 @@ def judged(case: Case, sampler: Sampler) -> tuple[Judged, float]:
         write_tensors({**found.right, "features": found.features, "calls": calls}, file, {})
     tensors, _ = read_tensors(file)
     features, calls = tensors.pop("features"), tensors.pop("calls").item()
-    return Judged(tensors, features), calls
+    return Judged(dict(sorted(tensors.items())), features), calls  # a file keeps no order
 
 
 def figures(found: Judged, real: Tensor, chosen: Tensor) -> dict[str, float]:
@@ -220,7 +221,8 @@ def compare(found: Judged, reference: Judged, real: Tensor) -> dict[str, tuple[f
 
     def ratios(chosen: Tensor) -> list[float]:
         ours, theirs = figures(found, real, chosen), figures(reference, real, chosen)
-        return [ours[name] / theirs[name] for name in ours]
+        # a share of 0, as that of few images may be, has nothing to compare with
+        return [ours[name] / theirs[name] if theirs[name] else math.nan for name in ours]
 
     point = ratios(torch.arange(n))
     resampled = torch.tensor([ratios(torch.randint(n, (n,), generator=generator)) for _ in range(RESAMPLES)])
