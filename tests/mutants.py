@@ -362,6 +362,20 @@ MUTANTS = [
     Mutant("euler_step", "if s is None", "if not s", "s = 0 taken for the last step"),
     Mutant("euler_step", "return x0_hat  # u = 1: z + (1 - u) v", "return x_t", "the last step returns x_t"),
     Mutant("euler_step", "return from_flow(z_s, s, schedule)", "return from_flow(z_s, s, schedule) + draw_noise(x_t.shape, generator, x_t.device)", "noise added"),
+    # C 5 · solvers of second order
+    Mutant("heun", "denoiser(x_s, s, cond)", "denoiser(x_s, t, cond)", "second call at the old time"),
+    Mutant("heun", "denoiser(x_s, s, cond)", "denoiser(x_t, s, cond)", "second call with the old image"),
+    Mutant("heun", "velocity(x_s, x0_hat_s, s, schedule)) / 2", "velocity(x_s, x0_hat_s, s, schedule))", "sum instead of mean"),
+    Mutant("heun", "v = (velocity(x_t, x0_hat, t, schedule) + velocity(x_s, x0_hat_s, s, schedule)) / 2", "v = velocity(x_t, x0_hat, t, schedule)", "only Euler"),
+    Mutant("heun", "v = (velocity(x_t, x0_hat, t, schedule) + velocity(x_s, x0_hat_s, s, schedule)) / 2", "v = velocity(x_t, (x0_hat + x0_hat_s) / 2, t, schedule)", "estimates averaged"),
+    Mutant("heun", "x0_hat_s = threshold(x0_hat_s)", "pass", "threshold ignored"),
+    Mutant("heun", "@torch.no_grad()", "@torch.enable_grad()", "gradients kept"),
+    Mutant("dpm_solver_2m", "h / (2 * before.h)", "before.h / (2 * h)", "ratio inverted"),
+    Mutant("dpm_solver_2m", "h / (2 * before.h)", "h / before.h", "half forgotten"),
+    Mutant("dpm_solver_2m", "h / (2 * before.h)", "0.5", "steps taken as equal"),
+    Mutant("dpm_solver_2m", "before = last if last is not None and last.s == t else None", "before = None", "nothing remembered"),
+    Mutant("dpm_solver_2m", "Remembered(s, x_s, x0_hat, h)", "Remembered(s, x_s, D, h)", "the extrapolated estimate remembered"),
+    Mutant("dpm_solver_2m", ".item() / 2  #", ".item()  #", "λ from ᾱ"),
 ]  # fmt: skip
 
 # Wrong, and like none of the mistakes that a check knows: to be told so, without a name that is not true.

@@ -12,7 +12,8 @@ from torchvision.transforms import GaussianBlur
 from torchvision.transforms.functional import gaussian_blur
 
 from helpers.denoisers import Combinator, Denoiser, Prediction
-from helpers.sampling import Step, ddpm_step, denoise, estimate_x0, forward
+from helpers.flow import euler_step, from_flow, to_flow, velocity
+from helpers.sampling import Step, ddim_step, ddpm_step, denoise, estimate_x0, forward
 from helpers.tasks import ClassConditional, OneStep, TimeConditional, add_noise
 from helpers.unet import ConvBlock, FCBlock, TimeConditionalUNet, UnconditionalUNet, one_hot
 
@@ -909,3 +910,84 @@ def as_a_mean_of_z_and_the_estimate(x_t, x0_hat, t, s, schedule, **unused):
     u, u_s = schedule.u[[t, s]].tolist()
     z = x_t * math.hypot(u, 1 - u)
     return torch.lerp(z, x0_hat, (u_s - u) / (1 - u)) / math.hypot(u_s, 1 - u_s)
+
+
+# ---- flow matching: C 5 --------------------------------------------------------------------------------------------
+
+
+@solves("heun")
+def in_velocities(denoiser, cond, threshold=None):
+    def corrected(x_t, x0_hat, t, s, schedule, **unused):
+        x_s = euler_step(x_t, x0_hat, t, s, schedule)
+        if s is None:
+            return x_s
+        with torch.no_grad():
+            x0_hat_s = estimate_x0(x_s, s, denoiser(x_s, s, cond).eps, schedule.alphas_cumprod)
+        if threshold:
+            x0_hat_s = threshold(x0_hat_s)
+        mean = 0.5 * velocity(x_t, x0_hat, t, schedule) + 0.5 * velocity(x_s, x0_hat_s, s, schedule)
+        z, u = to_flow(x_t, t, schedule)
+        return from_flow(z + (schedule.u[s] - u) * mean, s, schedule)
+
+    return corrected
+
+
+@solves("heun")
+def half_a_step_with_each(denoiser, cond, *, threshold=None):
+    @torch.no_grad()
+    def step(x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+        if s is None:
+            return x0_hat
+        u, u_s = schedule.u[t].item(), schedule.u[s].item()
+        z = x_t * math.hypot(u, 1 - u)
+        there = torch.lerp(z, x0_hat, (u_s - u) / (1 - u))
+        x_s = there / math.hypot(u_s, 1 - u_s)
+        guess = estimate_x0(x_s, s, denoiser(x_s, s, cond)[0], schedule.alphas_cumprod)
+        guess = guess if threshold is None else threshold(guess)
+        z_s = (z + there + (u_s - u) * (guess - there) / (1 - u_s)) / 2
+        return z_s / math.hypot(u_s, 1 - u_s)
+
+    return step
+
+
+@solves("dpm_solver_2m")
+def with_a_class():
+    class Solver:
+        arrived = None
+
+        def __call__(self, x_t, x0_hat, t, s, schedule, *, var=None, generator=None):
+            if s is None:
+                self.arrived = None
+                return x0_hat
+            u, u_s = schedule.u[[t, s]].double().tolist()
+            length = math.log(u_s / (1 - u_s)) - (math.log(u / (1 - u)) if u > 0 else -math.inf)
+            mixed = x0_hat
+            if self.arrived == t:
+                r = self.length / length
+                mixed = (1 + 1 / (2 * r)) * x0_hat - 1 / (2 * r) * self.x0_hat
+            eps = (x_t * math.hypot(u, 1 - u) - u * mixed) / (1 - u)
+            self.arrived, self.length, self.x0_hat = s, length, x0_hat
+            return (u_s * mixed + (1 - u_s) * eps) / math.hypot(u_s, 1 - u_s)
+
+    return Solver()
+
+
+@solves("dpm_solver_2m")
+def with_a_list():
+    seen = []
+
+    def step(x_t, x0_hat, t, s, schedule, **unused):
+        if s is None:
+            seen.clear()
+            return x0_hat
+        if seen and seen[-1][0] != t:
+            seen.clear()
+        lam = torch.logit(schedule.alphas_cumprod.double()) / 2
+        seen.append((s, lam[s] - lam[t], x0_hat))
+        target = x0_hat
+        if len(seen) > 1:
+            (_, h_1, older), (_, h, newer) = seen[-2:]
+            target = newer + h / h_1 / 2 * (newer - older)
+        return ddim_step(x_t, target, t, s, schedule)
+
+    return step

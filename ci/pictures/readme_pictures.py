@@ -17,6 +17,7 @@ IMAGES = [
     ("digits.png", "b2_5", 2),
     ("flow-paths.png", "c1", 2),
     ("flow-velocity.png", "c2", 1),
+    ("flow-calls.png", "c5", 1),
 ]
 
 (ROOT / "docs").mkdir(exist_ok=True)

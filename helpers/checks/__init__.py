@@ -37,6 +37,7 @@ and one module for each notebook that has an exercise:
     b2_5          its sampler
     c1            points, velocities and paths of a flow
     c2            a diffusion model as a flow
+    c5            solvers of second order
 """
 
 import importlib
@@ -50,7 +51,7 @@ from .exercise import Exercise, Verdict, judge
 __all__ = ["EXERCISES", "check"]
 
 NOTEBOOKS = "a0 a1_1 a1_2 a1_3 a1_4 a1_5 a1_6 a1_7 a1_7_1 a1_7_2 a1_7_3 a1_8 a1_9 b1_1 b1_2 b2_1 b2_2 b2_3 b2_4 b2_5"
-NOTEBOOKS += " c1 c2"
+NOTEBOOKS += " c1 c2 c5"
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
     for notebook in NOTEBOOKS.split()
