@@ -15,7 +15,7 @@ from .checkpoints import load_weights, read_tensors
 from .data import DATA, mnist
 from .recipes import Recipe
 from .unet import CLASSES, Conv, DownConv
-from .validate import check_batch, check_integer, check_tensor, in_words
+from .validate import check_batch, check_integer, check_number, check_tensor, in_words
 
 __all__ = [
     "DIGIT_READER",
@@ -27,6 +27,7 @@ __all__ = [
     "read_digits",
     "reading",
     "real_quality",
+    "share_confident",
 ]
 
 DIGIT_READER = DATA / "models" / "digits" / "reader.safetensors"
@@ -93,6 +94,20 @@ def read_digits(images: Tensor) -> tuple[Tensor, Tensor]:
     reader = load_digit_reader()
     features = torch.cat([reader.features(batch.clamp(0, 1)) for batch in images.cpu().split(500)])
     return features, reader.scores(features).argmax(dim=1)
+
+
+@torch.no_grad()
+def share_confident(images: Tensor, confidence: float = 0.9) -> float:
+    """The share, in [0, 1], of images (N, 1, 28, 28) to which the classifier gives one digit with a probability of at
+    least `confidence`.
+
+    It evaluates samples without a class. It is not enough alone, because the classifier can also be sure of noise,
+    which it has never seen: look at the images, and at their Fréchet distance.
+    """
+    check_number(confidence, "confidence", 0, 1)
+    features, _ = read_digits(images)
+    probabilities = load_digit_reader().scores(features).softmax(dim=1)  # (N, 10)
+    return (probabilities.amax(dim=1) >= confidence).double().mean().item()
 
 
 def frechet_distance(features: Tensor, others: Tensor) -> float:

@@ -133,17 +133,10 @@ def train(
     cannot be written.
     """
     check_network(network, "network")
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe is {in_words(recipe)}; wanted a Recipe, such as helpers.recipes.one_step.")
-    images, labels = check_data(data)
-    check_seed(seed)
+    images, labels = check_run(recipe, data, seed)
     check_function(learn, "learn", "training_step")
     if folder is not None:
         check_path(folder, "folder")
-    if recipe.batch_size > len(images):
-        raise DataError(
-            f"batch_size is {recipe.batch_size}, but there are only {len(images)} images; wanted at most that many."
-        )
     check_number(save_every, "save_every", 0)
     run = TrainingRun(network, recipe, images, labels, seed, None if folder is None else Path(folder))
     return _train(run, save_every, learn)
@@ -297,6 +290,19 @@ class TrainingRun:
             raise TrainingError(f"{file} does not fit this network: {error}. Train in another folder.") from error
 
 
+def check_run(recipe: Recipe, data: TensorDataset, seed: int) -> tuple[Tensor, Tensor]:
+    """The images (N, 1, 28, 28) and labels (N,) for a training by this recipe."""
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe is {in_words(recipe)}; wanted a Recipe, such as helpers.recipes.one_step.")
+    images, labels = check_data(data)
+    check_seed(seed)
+    if recipe.batch_size > len(images):
+        raise DataError(
+            f"batch_size is {recipe.batch_size}, but there are only {len(images)} images; wanted at most that many."
+        )
+    return images, labels
+
+
 def check_data(data: TensorDataset) -> tuple[Tensor, Tensor]:
     """The images (N, 1, 28, 28) in [0, 1] and labels (N,) of a data set such as mnist()."""
     if not isinstance(data, TensorDataset) or len(data.tensors) != 2:
@@ -319,7 +325,7 @@ def training_folder(folder: str | os.PathLike, recipe: Recipe, data: TensorDatas
     be written there, it is a temporary folder.
     """
     check_path(folder, "folder")
-    images, labels = check_data(data)
+    images, labels = check_run(recipe, data, seed)
     for number in range(1, 10):
         candidate = Path(folder if number == 1 else f"{folder}-{number}")
         try:

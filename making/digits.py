@@ -6,7 +6,8 @@
     python -m making.digits table                                     print all evaluations
 
 The training is `python -m helpers.training class-conditional --out runs/reference`. Evaluating an epoch takes two to
-four minutes on two cores; epochs that have been evaluated are skipped.
+four minutes on two cores; epochs that have been evaluated are skipped. Samples without a class are evaluated by the
+share of which the classifier is sure.
 """
 
 import argparse
@@ -25,14 +26,14 @@ from helpers.devices import bf16_autocast
 from helpers.digits import DigitDenoiser, FlowDigitDenoiser, sample_flow, sample_flow_classes
 from helpers.files import write_whole
 from helpers.flow import euler_step
-from helpers.metrics import DIGIT_READER, digit_quality, reading, real_quality
+from helpers.metrics import DIGIT_READER, digit_quality, reading, real_quality, share_confident
 from helpers.recipes import RECIPES
 from helpers.results import RESULTS, Result, load_unet, save_result, save_unet
 from helpers.sampling import ddim_step, ddpm_step
 from helpers.schedule import NoiseSchedule
 from helpers.tasks import add_noise
 from helpers.training import loss_history, train
-from helpers.unet import one_hot
+from helpers.unet import ClassConditionalUNet, one_hot
 from making.sampling import paint
 
 QUALITY = RESULTS / "quality.json"
@@ -175,14 +176,17 @@ def judge(name: str, run: Path, gamma: float, steps: int, sampler: str, last: bo
         key = {"recipe": name, "epoch": epoch, "sampler": sampler, "steps": steps, "gamma": gamma}
         if any(key.items() <= judgement.items() for judgement in read_judgements()):
             continue
-        denoiser = denoiser_of(identity["recipe"], load_unet(files[epoch]), steps)
+        network = load_unet(files[epoch])
+        asked = isinstance(network, ClassConditionalUNet)
+        denoiser = denoiser_of(identity["recipe"], network, steps)
         denoiser = denoiser if gamma == 1 else guided(denoiser, gamma)
         images = []
         for seed, batch in enumerate(tqdm(labels.split(BATCH), desc=f"{name}, epoch {epoch}")):
             options = {"steps": steps, "step": step, "generator": torch.Generator().manual_seed(seed)}
-            images.append(paint(denoiser, one_hot(batch), len(batch), **options))
+            images.append(paint(denoiser, one_hot(batch) if asked else (), len(batch), **options))
         accuracy, distance = digit_quality(torch.cat(images), labels)
-        judgement = {**key, "images": epoch * images_each, "accuracy": accuracy, "distance": round(distance, 2)}
+        judged = {"accuracy": accuracy} if asked else {"confident": share_confident(torch.cat(images))}
+        judgement = {**key, "images": epoch * images_each, **judged, "distance": round(distance, 2)}
         with only_writer(QUALITY.parent):
             lines = [
                 f"  {json.dumps(each)}" for each in [*read_judgements(), judgement]
@@ -205,16 +209,17 @@ def read_judgements() -> list[dict]:
 
 def table() -> None:
     """Print all evaluations, and the quality of real digits."""
-    print("| recipe | epoch | images seen | sampler | γ | accuracy | Fréchet distance |")
-    print("|---|---|---|---|---|---|---|")
+    print("| recipe | epoch | images seen | sampler | γ | accuracy | confident | Fréchet distance |")
+    print("|---|---|---|---|---|---|---|---|")
     for j in sorted(read_judgements(), key=lambda j: [j[k] for k in ("gamma", "sampler", "steps", "recipe", "epoch")]):
         sampler = f"{j['sampler'].upper()}, {j['steps']} steps"
+        accuracy, confident = (f"{j[name]:.1%}" if name in j else "" for name in ("accuracy", "confident"))
         print(
             f"| {j['recipe']} | {j['epoch']} | {j['images']:,} | {sampler} | {j['gamma']:g} "
-            f"| {j['accuracy']:.1%} | {j['distance']:.1f} |"
+            f"| {accuracy} | {confident} | {j['distance']:.1f} |"
         )
     real = real_quality(COUNT)
-    print(f"| real digits (MNIST's test set) | | | | | {real.accuracy:.1%} | {real.distance:.1f} |")
+    print(f"| real digits (MNIST's test set) | | | | | {real.accuracy:.1%} | | {real.distance:.1f} |")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from helpers.data import mnist
-from helpers.metrics import digit_quality, frechet_distance, load_digit_reader, read_digits, real_quality
+from helpers.metrics import (
+    digit_quality,
+    frechet_distance,
+    load_digit_reader,
+    read_digits,
+    real_quality,
+    share_confident,
+)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -71,6 +78,17 @@ def test_quality_tells_real_digits_from_spoilt_and_from_all_alike(monkeypatch):
     assert blurred.distance > 5 * real.distance
     assert alike.accuracy > 0.8 and alike.distance > 5 * real.distance  # accuracy alone would not notice
     assert digit_quality(images, (labels + 1) % 10).accuracy < 0.05
+
+
+def test_the_reader_is_sure_of_real_digits_and_less_of_their_upper_halves():
+    images, _ = mnist(train=False)[:500]
+    halves = images.clone()
+    halves[:, :, 14:] = 0
+    assert share_confident(images) > 0.95
+    assert share_confident(halves) < 0.8
+    assert share_confident(images, 0.0) == 1
+    with pytest.raises(ValueError, match=r"confidence is 1\.5; wanted"):
+        share_confident(images, 1.5)
 
 
 def test_bad_images_and_labels_are_refused():

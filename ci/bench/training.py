@@ -4,6 +4,7 @@
   with the same batch size.
 - Time to quality: how long each recipe trains until its digits are as good as the reference recipe's last ones. The
   number of images is known from stored trainings (data/models/digits/quality.json); the speed is measured here.
+- The quick recipe, by which notebooks 2.2 to 2.5 train: how long it takes, and how good its digits are.
 - Sampling all ten digits with guidance, against a plain loop.
 - Two processes under `accelerate launch`, one core each, against one with both cores; their losses must agree.
 
@@ -17,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from itertools import islice
 
 import torch
@@ -28,7 +28,7 @@ from ci.bench.timing import parse_options, time_in_turn
 from helpers.data import mnist
 from helpers.denoisers import guided
 from helpers.digits import DigitDenoiser
-from helpers.recipes import class_conditional, faster_class_conditional
+from helpers.recipes import class_conditional, faster_class_conditional, quick_class_conditional
 from helpers.results import RESULTS, load_result
 from helpers.sampling import final, sample
 from helpers.schedule import NoiseSchedule, strided_timesteps
@@ -44,6 +44,7 @@ def main() -> None:
     print(f"{options.threads} threads, medians of {options.rounds} rounds, torch {torch.__version__}\n")
     speeds = training_speed(options.rounds)
     time_to_quality(speeds)
+    quick_quality(speeds["quick"])
     drawing_speed(options.rounds)
     two_processes(options.threads)
 
@@ -57,7 +58,7 @@ def training_speed(rounds: int) -> dict[str, float]:
     recipes = {
         "reference": reference,
         "faster": faster_class_conditional,
-        "notebook": replace(faster_class_conditional, hidden=16),  # as notebook 2.4 trains by default
+        "quick": quick_class_conditional,
     }
     trainings = {name: train(recipe.new_network(), recipe, mnist()) for name, recipe in recipes.items()}
     trainings["course loop"] = course_training(reference.new_network(), reference.batch_size)
@@ -104,10 +105,9 @@ def course_training(network: nn.Module, batch_size: int):
 
 def time_to_quality(speeds: dict[str, float]) -> None:
     """Print how long each recipe trains for the reference's first and last quality."""
-    judged = json.loads((RESULTS / "quality.json").read_text())
-    judged = [j for j in judged if (j["sampler"], j["steps"], j["gamma"]) == ("ddpm", 50, 1)]
+    judged = [j for j in judgements() if (j["sampler"], j["steps"], j["gamma"]) == ("ddpm", 50, 1)]
     judged.sort(key=lambda j: j["epoch"])
-    runs = {name: [j for j in judged if j["recipe"] == name] for name in ("reference", "faster", "notebook")}
+    runs = {name: [j for j in judged if j["recipe"] == name] for name in ("reference", "faster", "quick")}
     print("## Time to quality: images from stored trainings, at the speeds above\n")
     print("| as good as | recipe | images | training | share of the reference's | accuracy | Fréchet distance |")
     print("|---|---|---|---|---|---|---|")
@@ -127,6 +127,27 @@ def time_to_quality(speeds: dict[str, float]) -> None:
                 f"| {j['accuracy']:.1%} | {j['distance']:.1f} |"
             )
     print()
+
+
+def quick_quality(speed: float) -> None:
+    """Print how long the quick recipe trains, at so many images per second, and what was judged of its samples."""
+    print("## The quick recipe, after its last epoch\n")
+    print("| network | images | training | sampler | γ | accuracy, or share confident | Fréchet distance |")
+    print("|---|---|---|---|---|---|---|")
+    for j in judgements():
+        if j["recipe"] in ("quick", "time-quick") and j["epoch"] == quick_class_conditional.epochs:
+            network = "class-conditional" if j["recipe"] == "quick" else "time-conditional"
+            share = j["accuracy"] if j["recipe"] == "quick" else j["confident"]
+            print(
+                f"| {network} | {j['images']:,} | {j['images'] / speed:.0f} s "
+                f"| {j['sampler'].upper()}, {j['steps']} steps | {j['gamma']:g} | {share:.1%} | {j['distance']:.1f} |"
+            )
+    print()
+
+
+def judgements() -> list[dict]:
+    """All that `python -m making.digits judge` has stored."""
+    return json.loads((RESULTS / "quality.json").read_text())
 
 
 # ---- drawing ------------------------------------------------------------------------------------------------------
