@@ -64,6 +64,21 @@ def test_no_controls_are_stored_only_their_images(file):
         assert cell not in players or "image/png" in kinds, f"{cell.id} leaves no image: run `make notebooks`"
 
 
+@pytest.mark.parametrize("trains, samples", [("b2_2", "b2_3"), ("b2_4", "b2_5")])
+def test_two_notebooks_share_a_training(trains, samples):
+    """The same recipe, data, folder and seed, so that the second takes what the first has trained."""
+    first, second = (read(NOTEBOOKS[0].with_name(f"{name}.ipynb")) for name in (trains, samples))
+    for parameter in ("hidden", "pictures", "epochs", "seed"):
+        values = [re.search(rf"^{parameter} = (\d+)", cells[2].source, re.MULTILINE)[1] for cells in (first, second)]
+        assert values[0] == values[1], parameter
+    choices = [
+        re.search(r"^recipe, data, folder = .*?\n\n", cells[3].source, re.M | re.S)[0] for cells in (first, second)
+    ]
+    assert choices[0] == choices[1]
+    call = "folder = training_folder(folder, recipe, data, seed=seed)"
+    assert all(sum(call in cell.source for cell in cells) == 1 for cells in (first, second))
+
+
 # ---- the text ------------------------------------------------------------------------------------------------------
 
 
