@@ -30,12 +30,11 @@ TAG = "exercise"
 README = """\
 # Diffusion models, by doing: the student's edition
 
-You need Python 3.11 or newer, and about 7 GB of disk (most of it PyTorch). In this folder, once:
+You need Python 3.11 or newer, about 500 MB of downloads and 1.5 GB of disk. In this folder, once:
 
-    python3 -m venv .venv
-    .venv/bin/pip install -e .
+    python3 ci/install.py
 
-(on Windows `py -m venv .venv` and `.venv\\Scripts\\pip install -e .`), and then, each time:
+(on Windows `py ci\\install.py`), and then, each time:
 
     .venv/bin/jupyter lab notebooks
 
@@ -202,10 +201,9 @@ def write(folder: Path) -> None:
         if not (file.startswith("data/") and file.endswith(".py")):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, folder / file)
-    for name in ("LICENSE", "requirements.txt"):
-        shutil.copy(ROOT / name, folder / name)
-    (folder / "docs").mkdir()
-    for file in ["docs/glossary.md", *images_in(folder / "notebooks")]:
+    others = ["LICENSE", "requirements.txt", "ci/install.py", "docs/glossary.md"]
+    for file in [*others, *images_in(folder / "notebooks")]:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, folder / file)
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lines = [line for line in project.splitlines() if "package-data" not in line]

@@ -19,6 +19,8 @@ def clone(tmp_path, monkeypatch):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text("the course's own")
     (root / "requirements.txt").touch()
+    (root / "ci").mkdir()
+    (root / "ci" / "install.py").touch()
     (root / "pyproject.toml").touch()
     (root / "notebooks").mkdir()
     git = ["git", "-C", str(root)]
@@ -39,7 +41,7 @@ def test_only_the_courses_own_files_go_out(clone, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "student"), "zip", tmp_path, "student")
     with zipfile.ZipFile(archive) as opened:
         files = {name.removeprefix("student/"): opened.read(name) for name in opened.namelist() if name[-1] != "/"}
-    own = {"LICENSE", "README.md", "requirements.txt", "pyproject.toml", "docs/glossary.md"}
+    own = {"LICENSE", "README.md", "requirements.txt", "pyproject.toml", "docs/glossary.md", "ci/install.py"}
     assert files.keys() == own | {"helpers/a.py", "data/model.json"}
     assert not any(b"secret" in content for content in files.values())
 
