@@ -72,7 +72,7 @@ class Lesson(NamedTuple):
     def cover(self) -> dict:
         """An image for the map; not a curve, if possible."""
         images = [data for _, outputs in self.figures for data in outputs if "image/png" in data]
-        return next((data for data in images if re.search(r"\d (image|picture)s?\b", alt_text(data))), images[0])
+        return next((data for data in images if re.search(r"\d images?\b", alt_text(data))), images[0])
 
     @property
     def parameters(self) -> dict:

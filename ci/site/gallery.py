@@ -59,4 +59,4 @@ def image_html(data: dict) -> str:
 
 def alt_text(data: dict) -> str:
     """The alt text of an output's image or animation."""
-    return re.sub(r"^\[(?:image|picture|animation): (.*)\]$", r"\1", data.get("text/plain", ""), flags=re.DOTALL)
+    return re.sub(r"^\[(?:image|animation): (.*)\]$", r"\1", data.get("text/plain", ""), flags=re.DOTALL)
