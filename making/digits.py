@@ -115,12 +115,13 @@ def ship(name: str, run: Path) -> None:
 def describe(name: str, run: Path) -> str:
     """A run's recipe, in words."""
     _, identity = read_tensors(run / RESUME)
-    for recipe, words in ((RECIPES[name], "the course's recipe"), (RECIPES[f"{name}-faster"], "the faster recipe")):
+    for suffix, kind in (("", "the course's"), ("-faster", "the faster"), ("-quick", "the quick")):
+        recipe = RECIPES.get(name + suffix)
         if identity["recipe"] == repr(recipe):
             images = int(identity["data"].split()[0])
             part = "" if images == 60_000 else f" of {images:,} images"
-            return f"{words}: D = {recipe.hidden}, {recipe.epochs} epochs{part}"
-    raise SystemExit(f"{run} followed {identity['recipe']}; wanted one of the two recipes for {name}.")
+            return f"{kind} recipe: D = {recipe.hidden}, {recipe.epochs} epochs{part}"
+    raise SystemExit(f"{run} followed {identity['recipe']}; wanted one of the recipes for {name}.")
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from torchvision.transforms.functional import gaussian_blur
 from helpers.denoisers import Combinator, Denoiser, Prediction
 from helpers.flow import euler_step, from_flow, to_flow, velocity
 from helpers.sampling import Step, ddim_step, ddpm_step, denoise, estimate_x0, forward
-from helpers.tasks import ClassConditional, OneStep, TimeConditional, add_noise
+from helpers.tasks import ClassConditional, FlowClass, FlowTime, OneStep, TimeConditional, add_noise
 from helpers.unet import ConvBlock, FCBlock, TimeConditionalUNet, UnconditionalUNet, one_hot
 
 SOLUTIONS = []  # (exercise, solution)
@@ -991,3 +991,133 @@ def with_a_list():
         return ddim_step(x_t, target, t, s, schedule)
 
     return step
+
+
+# ---- flows of digits -----------------------------------------------------------------------------------------------
+
+
+@solves("flow_time")
+class NoiseBeforeTheTime(FlowTime):
+    def examples(self, x0, labels, generator):
+        eps = torch.randn(x0.shape, generator=generator)
+        u = torch.rand(len(x0), 1, generator=generator)
+        return (torch.lerp(eps, x0, u[..., None, None]), u), x0 - eps
+
+
+@solves("flow_time")
+class FlowOneByOne(FlowTime):
+    def examples(self, x0, labels, generator):
+        z, u01, v = torch.empty(len(x0), 1, 28, 28), torch.empty(len(x0), 1), torch.empty(len(x0), 1, 28, 28)
+        for i, x in enumerate(x0):
+            u = 1 - torch.rand(1, generator=generator)  # as uniform as u itself
+            eps = torch.randn(1, 28, 28, generator=generator)
+            v[i], u01[i] = x - eps, u
+            z[i] = eps + u * v[i]
+        return [z, u01], v
+
+
+@solves("flow_time")
+class FromTheEndOfTheLine(FlowTime):
+    def examples(self, x0, labels, generator):
+        u = torch.empty(len(x0)).uniform_(generator=generator).reshape(-1, 1, 1, 1)
+        v = x0 - torch.empty_like(x0).normal_(generator=generator)
+        return (x0 - (1 - u) * v, u.flatten(1)), v
+
+
+@solves("sample_flow")
+@torch.no_grad()
+def at_a_list_of_times(network, count, steps=50, *, generator=None):
+    network.eval()
+    z = torch.randn(count, 1, 28, 28, generator=generator)
+    times = torch.linspace(0, 1, steps + 1)
+    for u, u_next in itertools.pairwise(times):
+        z = z + (u_next - u) * network(z, u.expand(count, 1))
+    return z
+
+
+@solves("sample_flow")
+@torch.inference_mode()
+def between_noise_and_estimate(network, count, steps=50, *, generator=None):
+    was = network.training
+    network.train(False)
+    z = torch.randn(count, 1, 28, 28, generator=generator)
+    for i in range(steps):
+        u, u_next = i / steps, (i + 1) / steps
+        v = network(z, torch.full((count, 1), u))
+        x0_hat, eps_hat = z + (1 - u) * v, z - u * v
+        z = u_next * x0_hat + (1 - u_next) * eps_hat
+    network.train(was)
+    return z
+
+
+@solves("sample_flow")
+def one_flow_after_the_other(network, count, steps=50, *, generator=None):
+    network.eval()
+    digits = []
+    for _ in range(count):
+        z = torch.randn(1, 1, 28, 28, generator=generator)
+        for i in range(steps):
+            with torch.no_grad():
+                z += network(z, torch.tensor([[i / steps]])) / steps
+        digits.append(z)
+    return torch.cat(digits)
+
+
+@solves("flow_class")
+class ClassesFirst(FlowClass):
+    def examples(self, x0, labels, generator):
+        c = one_hot(labels)
+        c[torch.rand(len(x0), generator=generator) < self.p_uncond] = 0
+        (z, u01), v = FlowTime.examples(self, x0, labels, generator)
+        return (z, u01, c), v
+
+
+@solves("flow_class")
+class KeptByBernoulli(FlowClass):
+    def examples(self, x0, labels, generator):
+        inputs, v = FlowTime.examples(self, x0, labels, generator)
+        keep = torch.bernoulli(torch.full((len(x0), 1), 1 - self.p_uncond), generator=generator)
+        return [*inputs, torch.eye(10)[labels] * keep], v
+
+
+@solves("sample_flow_classes")
+@torch.no_grad()
+def both_halves_in_one_call(network, c, gamma, steps=300, *, generator=None):
+    network.eval()
+    n = len(c)
+    z = torch.randn(n, 1, 28, 28, generator=generator)
+    both = torch.cat([torch.zeros_like(c), c])
+    for i in range(steps):
+        v_u, v_c = network(z.repeat(2, 1, 1, 1), torch.full((2 * n, 1), i / steps), both).chunk(2)
+        z = z + torch.lerp(v_u, v_c, gamma) / steps
+    return z
+
+
+@solves("sample_flow_classes")
+@torch.no_grad()
+def by_the_guided_estimate(network, c, gamma, steps=300, *, generator=None):
+    was = network.training
+    network.eval()
+    z, nothing = torch.randn(len(c), 1, 28, 28, generator=generator), c.new_zeros(c.shape)
+    for i in range(steps):
+        u01 = torch.ones(len(c), 1) * i / steps
+        v_u, v_c = network(z, u01, nothing), network(z, u01, c)
+        x0_hat = z + (1 - i / steps) * (gamma * v_c + (1 - gamma) * v_u)
+        z = torch.lerp(z, x0_hat, 1 / (steps - i))
+    network.train(was)
+    return z
+
+
+@solves("sample_flow_classes")
+def one_guided_digit_after_the_other(network, c, gamma, steps=300, *, generator=None):
+    network.eval()
+    digits = []
+    for row in c.split(1):
+        z = torch.randn(1, 1, 28, 28, generator=generator)
+        for i in range(steps):
+            u01 = torch.tensor([[i / steps]])
+            with torch.no_grad():
+                v_u = network(z, u01, torch.zeros(1, 10))
+                z = z + (v_u + gamma * (network(z, u01, row) - v_u)) / steps
+        digits.append(z)
+    return torch.cat(digits)

@@ -75,7 +75,7 @@ def test_a_right_solution_passes_however_it_is_written(name, solution):
 
 
 WITH_CHANCE = ["forward", "add_noise", "ddpm_step", "sample", "sdedit", "keep_known", "inpaint"]
-WITH_CHANCE += ["sample_digits", "sample_classes"]
+WITH_CHANCE += ["sample_digits", "sample_classes", "sample_flow", "sample_flow_classes"]
 
 
 @pytest.mark.parametrize("name", WITH_CHANCE)
@@ -92,7 +92,7 @@ def test_whatever_noise_a_right_function_draws_there_is_no_false_alarm(name):
         assert verdict.status == "right", f"{ahead}: {verdict.say}"
 
 
-@pytest.mark.parametrize("name", ["one_step", "time_conditional", "class_conditional"])
+@pytest.mark.parametrize("name", ["one_step", "time_conditional", "class_conditional", "flow_time", "flow_class"])
 def test_whatever_examples_a_right_task_draws_there_is_no_false_alarm(name):
     for ahead in range(1, 21):
 

@@ -107,7 +107,7 @@ def test_the_courses_numbers():
         assert (recipe.hidden, recipe.batch_size, recipe.epochs, recipe.lr) == (64, 64, 10, 1e-2)
     assert flow_class.task.p_uncond == 0.1
     assert {name for name in RECIPES if name.startswith("flow")} == {
-        "flow-time", "flow-class", "flow-time-faster", "flow-class-faster"
+        "flow-time", "flow-class", "flow-time-faster", "flow-class-faster", "flow-time-quick", "flow-class-quick"
     }  # fmt: skip
     optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=1e-2)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.1 ** (1 / 10))

@@ -78,3 +78,14 @@ def test_a_flow_is_judged_as_a_flow(recipe, kind):
     assert type(denoiser) is kind
     x = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     assert denoiser(x, denoiser.schedule.T - 1, torch.eye(10)[:1]).eps.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["flow-time", "flow-class"])
+def test_a_result_says_which_recipe_made_it(name, monkeypatch):
+    recipe = digits.RECIPES[f"{name}-quick"]
+    identity = {"recipe": repr(recipe), "data": "6000 images"}
+    monkeypatch.setattr(digits, "read_tensors", lambda file: ({}, identity))
+    assert digits.describe(name, Path("run")) == "the quick recipe: D = 16, 10 epochs of 6,000 images"
+    identity["recipe"] = repr(replace(recipe, hidden=3))
+    with pytest.raises(SystemExit, match=f"wanted one of the recipes for {name}"):
+        digits.describe(name, Path("run"))

@@ -17,6 +17,8 @@ IMAGES = [
     ("digits.png", "b2_5", -8),  # counted from the end: a training that was done before shows no curve
     ("flow-paths.png", "c1", 2),
     ("flow-velocity.png", "c2", 1),
+    ("flow-film.png", "c3", 0),
+    ("flow-guidance.png", "c4", 0),
     ("flow-calls.png", "c5", 1),
 ]
 

@@ -12,6 +12,7 @@ From the ground floor up; a module imports only from those above it in this list
     unets         the three UNets of Part B
     samplers      shared by the exercises on sampling digits
     examples      shared by the exercises on training examples
+    flow_digits   shared by the exercises on flows of digits
 
 and one module for each notebook that has an exercise:
 
@@ -37,6 +38,8 @@ and one module for each notebook that has an exercise:
     b2_5          its sampler
     c1            points, velocities and paths of a flow
     c2            a diffusion model as a flow
+    c3            digits by flow matching: the examples and the sampler
+    c4            the same with classes and guidance
     c5            solvers of second order
 """
 
@@ -51,7 +54,7 @@ from .exercise import Exercise, Verdict, judge
 __all__ = ["EXERCISES", "check"]
 
 NOTEBOOKS = "a0 a1_1 a1_2 a1_3 a1_4 a1_5 a1_6 a1_7 a1_7_1 a1_7_2 a1_7_3 a1_8 a1_9 b1_1 b1_2 b2_1 b2_2 b2_3 b2_4 b2_5"
-NOTEBOOKS += " c1 c2 c5"
+NOTEBOOKS += " c1 c2 c3 c4 c5"
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
     for notebook in NOTEBOOKS.split()
