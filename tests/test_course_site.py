@@ -24,8 +24,9 @@ from ci.site.course_site import (
     read_lessons,
     without_dead_links,
 )
-from ci.site.exhibits import Look, Strip, frames_of, markup, pixels, stacked
+from ci.site.exhibits import pixels
 from ci.site.gallery import alt_text, write_gallery
+from ci.site.looks import Look, Strip, frames_of, markup, stacked
 from helpers import show
 
 LESSONS = read_lessons()

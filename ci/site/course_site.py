@@ -22,8 +22,9 @@ from typing import NamedTuple
 import nbformat
 from PIL import Image
 
-from ci.site.exhibits import MAKERS, Strip, frames_of, markup
+from ci.site.exhibits import MAKERS
 from ci.site.gallery import alt_text, captioned, image_html
+from ci.site.looks import Strip, frames_of, markup
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS, CONFIG = ROOT / "notebooks", ROOT / "docs" / "site"

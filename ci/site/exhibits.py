@@ -1,20 +1,17 @@
-"""The gallery's exhibits: images that turn, shrink, dissolve or follow a slider, on a page without a kernel.
+"""The gallery's exhibits, made by the library.
 
 One function makes a section's exhibits. Its arguments are the parameters of the notebook, including the seed, so they
-are the notebook's own images. docs/site/static/exhibits.js moves them.
+are the notebook's own images.
 """
 
 import functools
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from PIL import Image, ImageSequence
+from PIL import Image
 from torch import Tensor
 
-from ci.site.pages import render
+from ci.site.looks import Exhibit, Look, Strip, stacked
 from helpers import show
 from helpers.data import course_image, rectangle_mask
 from helpers.denoisers import guided
@@ -30,28 +27,6 @@ from helpers.unet import one_hot
 from making.sampling import paint
 
 GAP = 4  # pixels between images side by side
-PHONE, DESKTOP, LARGEST = 330, 560, 4  # largest width of a strip in pixels, on two screens; its largest enlargement
-
-
-class Strip(NamedTuple):
-    """Frames, one of which is shown, and a slider that selects it."""
-
-    frames: Sequence[Image.Image]
-    labels: Sequence[str]  # the slider's label for each of them
-    start: int  # the first frame shown
-    alt: str
-    caption: str
-
-
-class Look(NamedTuple):
-    """An image that changes when you point at it, focus it or tap it."""
-
-    kind: str  # "turn", "shrink", or "dissolve", which steps through all its images
-    images: Sequence[Image.Image]
-    states: Sequence[str]  # descriptions, before and after
-
-
-Exhibit = Strip | Look
 
 
 # ---- Part A ----------------------------------------------------------------------------------------------------------
@@ -241,44 +216,3 @@ def side_by_side(tensors: Sequence[Tensor], low: float = -1.0, gap: int = GAP) -
 def digits(x0: Tensor) -> Image.Image:
     """Digits (N, 1, 28, 28) in [0, 1], ten in a row."""
     return stacked([side_by_side(list(row), low=0.0, gap=0) for row in x0.split(10)])
-
-
-def stacked(images: Sequence[Image.Image]) -> Image.Image:
-    """Images of one size, one below the other."""
-    width, height = images[0].size
-    whole = Image.new("RGBA", (width, height * len(images)))
-    for i, image in enumerate(images):
-        whole.paste(image, (0, i * height))
-    return whole
-
-
-def frames_of(gif: Image.Image) -> list[Image.Image]:
-    """An animation's frames."""
-    return [frame.convert("RGB") for frame in ImageSequence.Iterator(gif)]
-
-
-# ---- HTML ------------------------------------------------------------------------------------------------------------
-
-
-def markup(exhibit: Exhibit, name: str, folder: Path, address: str) -> str:
-    """An exhibit as HTML. Writes its images to the folder, in files that begin with the name; address is their URL."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def keep(image: Image.Image, file: str) -> str:
-        image.save(folder / file, lossless=True)
-        return f"{address}/{file}"
-
-    if isinstance(exhibit, Strip):
-        source = keep(stacked(exhibit.frames), f"{name}.webp")
-        labels = json.dumps(list(exhibit.labels), ensure_ascii=False)
-        return render("strip.html", strip=exhibit, source=source, labels=labels, **sizes(exhibit))
-    alts = exhibit.states if len(exhibit.images) > 1 else ["; ".join(exhibit.states)]
-    sources = [keep(image, f"{name}-{i}.webp") for i, image in enumerate(exhibit.images)]
-    return render("look.html", look=exhibit, images=list(zip(exhibit.images, alts, sources)))
-
-
-def sizes(strip: Strip) -> dict[str, int]:
-    """The strip's size and its enlargements, whole numbers, which keep frames aligned with screen pixels."""
-    width, height = strip.frames[0].size
-    phone, desktop = (max(1, min(LARGEST, screen // width)) for screen in (PHONE, DESKTOP))
-    return {"width": width, "height": height, "phone": phone, "desktop": desktop}

@@ -29,7 +29,7 @@ suppress_warnings = ["myst.mathjax"]
 
 html_theme = "furo"
 html_static_path = ["static", MATHJAX]
-html_css_files = ["course.css"]
+html_css_files = ["course.css", "exhibits.css"]
 html_js_files = [("exhibits.js", {"defer": "defer"})]
 html_favicon = "static/icon.svg"
 html_copy_source = False

@@ -1,5 +1,5 @@
 // Exhibits: images that change when you point at them, focus or tap them, and film strips with a slider.
-// ci/site/exhibits.py writes their HTML, course.css draws their states.
+// ci/site/looks.py writes their HTML, exhibits.css draws their states.
 
 const PAUSE = 1600; // milliseconds between two stages of a dissolving image
 
