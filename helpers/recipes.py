@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from .tasks import ClassConditional, FlowClass, FlowTime, OneStep, TimeConditional
+from .unet import copy_input
 from .validate import check_integer, check_number, check_seed, in_words
 
 __all__ = [
@@ -95,11 +96,11 @@ class Annealed(Recipe):
 
 @dataclass(frozen=True)
 class Copying(Annealed):
-    """An annealed recipe whose network starts by copying its input: see `UnconditionalUNet.copy_input`."""
+    """An annealed recipe whose network starts by copying its input: see `helpers.unet.copy_input`."""
 
     def new_network(self, seed: int = 0) -> nn.Module:
         network = super().new_network(seed)
-        network.copy_input()
+        copy_input(network)
         return network
 
 

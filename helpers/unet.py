@@ -24,6 +24,7 @@ __all__ = [
     "Unflatten",
     "UpBlock",
     "UpConv",
+    "copy_input",
     "one_hot",
 ]
 
@@ -154,28 +155,6 @@ class UnconditionalUNet(nn.Module):
         check_arguments(x)
         return self.wire(x)
 
-    @torch.no_grad()
-    def copy_input(self) -> None:
-        """Set some weights so that the untrained network outputs its input, up to a scale and a shift.
-
-        A network that predicts noise has to copy most of its input, because x_t is mostly noise, and x can only pass
-        its GELUs as a pair: GELU(x) - GELU(-x) = x. Here two channels carry the pair from the first layer to the last.
-        """
-        D = self.hidden
-        check_integer(D, "hidden", 2)  # channels for the pair
-        (first, second), (third, fourth) = self.conv_in, self.conv_out[0]
-        last = self.conv_out[1]
-        pair = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
-        first[0].weight[:2] = 0
-        first[0].weight[:2, 0, 1, 1] = pair[0]  # x and -x
-        for layer, start in ((second, 0), (third, D), (fourth, 0)):  # third reads up28's D channels, then x28's
-            layer[0].weight[:2] = 0
-            layer[0].weight[:2, start : start + 2, 1, 1] = pair
-        for layer in (first, second, third, fourth):
-            layer[0].bias[:2] = 0
-        last.weight[:] = 0
-        last.weight[0, :2, 1, 1] = pair[0]
-
     def wire(self, x: Tensor, c1=1, t1=0, c2=1, t2=0) -> Tensor:
         """The figure: down, across, and up again. A condition scales (c) and shifts (t) the way up in two places."""
         x28 = self.conv_in(x)  # (B, D, 28, 28)
@@ -224,6 +203,29 @@ class ClassConditionalUNet(TimeConditionalUNet):
     def forward(self, x: Tensor, t01: Tensor, c: Tensor) -> Tensor:
         check_arguments(x, t01=(t01, 1), c=(c, CLASSES))
         return self.wire(x, self.c1(c), self.t1(t01), self.c2(c), self.t2(t01))
+
+
+@torch.no_grad()
+def copy_input(unet: UnconditionalUNet) -> None:
+    """Set some weights so that the untrained network outputs its input, up to a scale and a shift.
+
+    A network that predicts noise has to copy most of its input, because x_t is mostly noise, and x can only pass its
+    GELUs as a pair: GELU(x) - GELU(-x) = x. Here two channels carry the pair from the first layer to the last.
+    """
+    D = unet.hidden
+    check_integer(D, "hidden", 2)  # channels for the pair
+    (first, second), (third, fourth) = unet.conv_in, unet.conv_out[0]
+    last = unet.conv_out[1]
+    pair = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    first[0].weight[:2] = 0
+    first[0].weight[:2, 0, 1, 1] = pair[0]  # x and -x
+    for layer, start in ((second, 0), (third, D), (fourth, 0)):  # third reads up28's D channels, then x28's
+        layer[0].weight[:2] = 0
+        layer[0].weight[:2, start : start + 2, 1, 1] = pair
+    for layer in (first, second, third, fourth):
+        layer[0].bias[:2] = 0
+    last.weight[:] = 0
+    last.weight[0, :2, 1, 1] = pair[0]
 
 
 def check_arguments(x: Tensor, **signals: tuple[Tensor, int]) -> None:

@@ -3,9 +3,7 @@
 A false alarm is worse than a miss: nobody learns from being told that a right function is wrong.
 """
 
-import ast
 import contextlib
-import functools
 import importlib
 import inspect
 import io
@@ -20,7 +18,6 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
@@ -29,7 +26,6 @@ from mutants import MUTANTS, UNNAMED
 from mutants_by_strangers import MUTANTS as BY_STRANGERS
 from right_solutions import SOLUTIONS
 
-from ci.student import TAG, exercises_in, stub_cell, student_notebook
 from helpers import checks
 from helpers.checks import EXERCISES, check
 from helpers.checks import exercise as exercise_module
@@ -237,108 +233,6 @@ def test_each_mistake_that_a_check_knows_is_told_from_the_others(name):
     for mistake in EXERCISES[name].mistakes:
         verdict = judge(EXERCISES[name], EXERCISES[name].wrong(mistake))
         assert (verdict.status, verdict.mistake) == ("wrong", mistake.name), f"{mistake.name}: {verdict.say}"
-
-
-# ---- the student edition -------------------------------------------------------------------------------------------
-
-
-def written_as_stub(name):
-    """An exercise's stub, as the student edition has it."""
-    module, _, own = EXERCISES[name].kit.rpartition(".")
-    source = stub_cell(f"from {module} import {own} as mine", set())
-    namespace = {}
-    exec(source, namespace)
-    return namespace["mine"], source
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_an_untouched_stub_fails_and_says_what_to_do(name, capsys):
-    stub, source = written_as_stub(name)
-    verdict = judge(EXERCISES[name], stub)
-    assert verdict.status == "not written"
-    assert EXERCISES[name].task in verdict.say
-    assert check(name, stub) is EXERCISES[name].kits_own()  # so that the notebook goes on
-    said = " ".join(capsys.readouterr().out.split())
-    assert EXERCISES[name].task in said and "cell above" in said
-    assert "NotImplementedError" in source
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_a_stub_has_the_signature_and_no_line_of_the_solution(name):
-    exercise, (stub, source) = EXERCISES[name], written_as_stub(name)
-    kits_own = exercise.kits_own()
-    written = [getattr(kits_own, method) for method in exercise.blank] or [kits_own]
-    theirs = [getattr(stub, method) for method in exercise.blank] or [stub]
-    for function, blank in zip(written, theirs):
-        assert list(inspect.signature(function).parameters) == list(inspect.signature(blank).parameters)
-        body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body
-        statements = [ast.unparse(node) for node in body if not isinstance(getattr(node, "value", None), ast.Constant)]
-        assert not any(statement in ast.unparse(ast.parse(source)) for statement in statements)
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_a_stubs_docstrings_are_the_kits(name):
-    """Of what PyTorch says about the methods that a network overrides, nothing is about the exercise."""
-    written = {inspect.cleandoc(text) for text in strings_in(Path(checks.__file__).parent.parent)}
-    documented = (ast.FunctionDef, ast.ClassDef)
-    docstrings = [
-        ast.get_docstring(node)
-        for node in ast.walk(ast.parse(written_as_stub(name)[1]))
-        if isinstance(node, documented)
-    ]
-    assert any(docstrings)
-    assert set(filter(None, docstrings)) <= written
-
-
-@functools.cache
-def strings_in(folder):
-    """All strings in the Python files of a folder."""
-    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
-    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    return [node.value for node in nodes if isinstance(node.value, str)]
-
-
-PARTS_A_AND_B = ["Play", "Your turn", "What you should see"]
-
-
-@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
-def test_every_notebook_has_its_headings_in_the_usual_order(file):
-    cells = nbformat.read(file, as_version=4).cells
-    heads = [cell.source.split("\n")[0] for cell in cells if cell.cell_type == "markdown"]
-    order = ["Your turn", "Play", "Common mistakes"] if file.stem.startswith("c") else PARTS_A_AND_B
-    places = [heads.index(f"## {head}") for head in order]
-    assert places == sorted(places)
-    exercises = [cell for cell in cells if TAG in cell.metadata.get("tags", [])]
-    assert exercises
-    for cell in exercises:
-        following = cells[cells.index(cell) + 1].source
-        for exercise, mine in exercises_in(cell.source):
-            assert exercise.notebook == file.stem
-            assert f'check("{exercise.name}", {mine})' in following
-
-
-def test_every_exercise_is_in_a_notebook():
-    cells = [cell for file in NOTEBOOKS for cell in nbformat.read(file, as_version=4).cells]
-    sources = [cell.source for cell in cells if TAG in cell.metadata.get("tags", [])]
-    assert sorted(exercise.name for source in sources for exercise, _ in exercises_in(source)) == sorted(EXERCISES)
-
-
-@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
-def test_the_students_notebook_has_stubs_and_no_outputs(file):
-    notebook = student_notebook(nbformat.read(file, as_version=4))
-    nbformat.validate(notebook)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code)
-    stubs = [cell.source for cell in code if TAG in cell.metadata.get("tags", [])]
-    assert stubs and all("raise NotImplementedError(" in source for source in stubs)
-    for cell in code:
-        ast.parse(cell.source)
-
-
-def test_a_stub_does_not_import_what_the_notebook_has_made_its_own():
-    source = "from helpers.unet import UnconditionalUNet as Mine"
-    assert "ConvBlock" in stub_cell(source, set()).split("class")[0]
-    assert "ConvBlock" not in stub_cell(source, {"ConvBlock"}).split("class")[0]
 
 
 # ---- whatever a student's function does ----------------------------------------------------------------------------

@@ -64,6 +64,17 @@ def test_no_controls_are_stored_only_their_images(file):
         assert cell not in players or "image/png" in kinds, f"{cell.id} leaves no image: run `make notebooks`"
 
 
+PARTS_A_AND_B = ["Play", "Your turn", "What you should see"]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_the_headings_come_in_the_usual_order(file):
+    heads = [source.split("\n")[0] for source in markdown(file)]
+    order = ["Your turn", "Play", "Common mistakes"] if file.stem.startswith("c") else PARTS_A_AND_B
+    places = [heads.index(f"## {head}") for head in order]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize("trains, samples", [("b2_2", "b2_3"), ("b2_4", "b2_5")])
 def test_two_notebooks_share_a_training(trains, samples):
     """The same recipe, data, folder and seed, so that the second takes what the first has trained."""

@@ -19,6 +19,7 @@ from helpers.unet import (
     Unflatten,
     UpBlock,
     UpConv,
+    copy_input,
     one_hot,
 )
 
@@ -183,13 +184,13 @@ def test_a_network_can_start_by_copying_its_input(hidden):
         return torch.corrcoef(torch.stack([unet(x, t01, c).flatten(), x.flatten()]))[0, 1].item()
 
     assert abs(correlation()) < 0.9
-    unet.copy_input()
+    copy_input(unet)
     assert correlation() == pytest.approx(1, abs=1e-4)
 
 
 def test_a_network_too_narrow_to_copy_is_refused():
     with pytest.raises(ValueError, match="hidden is 1; wanted at least 2"):
-        UnconditionalUNet(1).copy_input()
+        copy_input(UnconditionalUNet(1))
 
 
 def test_the_number_of_weights():

@@ -71,7 +71,7 @@ def check(name: str, function: Callable) -> Callable:
     exercise = find_exercise(name)
     verdict = judge(exercise, function)
     for paragraph in sentences(exercise, function, verdict):
-        print(textwrap.fill(paragraph, 100, subsequent_indent="  ", break_long_words=False))
+        print(textwrap.fill(paragraph, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
     image = verdict.image()
     if image is not None:
         display(image)
