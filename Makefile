@@ -74,7 +74,7 @@ test-browser: $(READY)-browser
 		--front-end $(FRONT_END) --durations=8
 
 # and every page of the site
-test-site: $(READY)-browser $(READY)-site
+test-site: $(READY)-browser $(READY)-site $(READY)-web
 	$(BIN)/python -m pytest tests/browser/test_site.py
 
 # for the README: two explorers in use
@@ -140,8 +140,8 @@ costs: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
-# the course as static pages: build/site/
-site: $(READY)-site
+# the course as static pages, and the model in one of them: build/site/
+site: $(READY)-site $(READY)-web
 	$(BIN)/python -m ci.site.course_site
 
 bench: $(READY)

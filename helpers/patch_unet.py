@@ -205,7 +205,7 @@ class PatchUNet(VUNet):
 
     def forward(self, sample: Tensor, timestep, encoder_hidden_states: Tensor, return_dict: bool = True, **kwargs):
         """x_t (B, 3, 64, 64), t (one or B of them), text (B, 77, text_dim) -> .sample (B, 6, 64, 64) of x_t's dtype."""
-        B = len(sample)
+        B = sample.shape[0]
         t = torch.as_tensor(timestep, device=sample.device).expand(B)
         v, var = self.predict_v(sample, t, encoder_hidden_states, **kwargs)
         return self.as_eps(v, var, sample, t, return_dict)
@@ -217,7 +217,7 @@ class PatchUNet(VUNet):
 
         drafted (B,) tells which images keep their draft; the others get NO_DRAFT.
         """
-        B, dtype = len(sample), self.conv_in.weight.dtype
+        B, dtype = sample.shape[0], self.conv_in.weight.dtype
         text = text.to(dtype)
         patches = F.pixel_unshuffle(sample, PATCH)  # (B, 12, 32, 32)
         positions = patch_positions(patches.shape[-1]).to(patches)

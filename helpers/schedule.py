@@ -153,7 +153,7 @@ def flow_timesteps(schedule: NoiseSchedule, steps: int, start: int | None = None
 def abar_at(t: int | Tensor, alphas_cumprod: Tensor, x: Tensor) -> Tensor:
     """NoiseSchedule.abar for a table of abar (T,) that has no schedule around it, such as `forward` is given."""
     if isinstance(t, Tensor) and t.ndim == 1:
-        if len(t) != len(x):
+        if t.shape[0] != x.shape[0]:
             raise ValueError(f"t has {len(t)} timesteps for {len(x)} images; wanted one for each, or a single t.")
         return alphas_cumprod.to(x)[t.to(x.device).long()].view(-1, 1, 1, 1)
     return alphas_cumprod[int(t)].to(x)
