@@ -1,4 +1,4 @@
-"""The live demo's sampler and tokenizer, in JavaScript, do what the library does in Python: web/*.js, run by Node.js."""
+"""The live demo's sampler and tokenizer in JavaScript, web/*.js, do what the library does in Python."""
 
 import json
 import shutil
