@@ -1,12 +1,26 @@
-"""Diagrams of Part B's networks: they show the signals that a network has, on a transparent background."""
+"""Diagrams show what they say, on a transparent background."""
 
 import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageColor
 
 from helpers import diagrams
+from helpers.schedule import NoiseSchedule
+
+SCHEDULE = NoiseSchedule.cosine()
+X0 = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
+ABAR = SCHEDULE.alphas_cumprod
+DRAWINGS = {
+    "chain": diagrams.draw_chain,
+    "posterior": lambda: diagrams.draw_posterior(SCHEDULE, t=690, s=390, x0=0.8, x_t=-0.6),
+    "strides": lambda: diagrams.draw_strides(SCHEDULE, t=690, ends=[90, 660]),
+    "spectra": lambda: diagrams.draw_spectra(X0, ABAR, [250, 750], blur=lambda x: x / 2),
+    "fcblock": diagrams.draw_fcblock,
+    "unet": lambda: diagrams.draw_unet(time=True, classes=True),
+}
 
 
 def pixels(picture) -> np.ndarray:
@@ -30,8 +44,31 @@ def test_a_unet_is_drawn_with_the_signals_that_it_has(signals):
     assert ("time" in picture.alt, "class" in picture.alt) == ("time" in signals, "classes" in signals)
 
 
-@pytest.mark.parametrize("draw", [diagrams.draw_fcblock, lambda: diagrams.draw_unet(time=True, classes=True)])
+@pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
 def test_the_background_is_transparent_and_nothing_reaches_the_edge(draw):
     alpha = pixels(draw())[..., 3]
     assert (alpha == 0).mean() > 0.7
     assert not alpha[[0, -1]].any() and not alpha[:, [0, -1]].any()
+
+
+@pytest.mark.parametrize("name", ["chain", "posterior", "strides", "spectra"])
+def test_both_sources_are_drawn_in_their_colours(name):
+    picture = DRAWINGS[name]()
+    assert shows(picture, diagrams.BLUE) and shows(picture, diagrams.ORANGE) and picture.alt
+    assert shows(picture, diagrams.GREEN) == (name in ("chain", "posterior"))
+
+
+def test_the_spectrum_of_noise_is_flat_and_that_of_a_wave_has_its_frequency():
+    waves, power = diagrams.spectrum(torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    assert waves.tolist() == list(range(1, 17))
+    assert power.sub(1).abs().max() < 0.1
+    wave = torch.cos(2 * torch.pi * 5 * torch.arange(32) / 32).expand(1, 1, 32, 32)
+    _, power = diagrams.spectrum(wave + 3)  # a constant has no frequency
+    assert waves[power.argmax()] == 5 and power.sort().values[-2] < 1e-6 * power.max()
+
+
+def test_a_bell_has_its_area_mean_and_variance():
+    x = torch.linspace(-10, 10, 4001, dtype=torch.float64)
+    p = diagrams.bell(x, torch.tensor(0.5), torch.tensor(2.0)) * (x[1] - x[0])
+    assert (p.sum().item(), (p * x).sum().item()) == pytest.approx((1, 0.5))
+    assert (p * (x - 0.5) ** 2).sum().item() == pytest.approx(2)
