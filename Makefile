@@ -129,7 +129,7 @@ deepfloyd-double: $(READY)
 	$(BIN)/python -m tests.hub_double $(BIN)/python -m ci.run_notebooks --notebooks "a0 a1_5" --model deepfloyd \
 		--parameters "steps=4 many_steps=8"
 
-# for the README: what memory DeepFloyd IF needs
+# for docs/deepfloyd.md: what memory DeepFloyd IF needs
 memory: $(READY)
 	$(BIN)/python -m ci.bench.memory_table
 
@@ -158,7 +158,7 @@ notebooks: $(READY)
 badges: $(READY)
 	$(BIN)/python -m ci.badges "$(REPO)" --ref "$(REF)"
 
-# the README's pictures, from the committed notebooks
+# the images in docs/, from the committed notebooks
 pictures: $(READY)
 	$(BIN)/python -m ci.pictures.readme_pictures
 

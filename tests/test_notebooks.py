@@ -64,15 +64,27 @@ def test_no_controls_are_stored_only_their_images(file):
         assert cell not in players or "image/png" in kinds, f"{cell.id} leaves no image: run `make notebooks`"
 
 
-PARTS_A_AND_B = ["Play", "Your turn", "What you should see"]
+FIRST_FIGURE = 150  # words before it, at most
+
+
+def rebuilt(file):
+    """Whether a notebook begins with an image. The others have the old order of cells, until their turn comes."""
+    return "![" in read(file)[0].source
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_the_headings_come_in_the_usual_order(file):
     heads = [source.split("\n")[0] for source in markdown(file)]
-    order = ["Your turn", "Play", "Common mistakes"] if file.stem.startswith("c") else PARTS_A_AND_B
+    order = ["Your turn", "Play", "Common mistakes"] if rebuilt(file) else ["Play", "Your turn", "What you should see"]
     places = [heads.index(f"## {head}") for head in order]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("file", [file for file in NOTEBOOKS if rebuilt(file)], ids=lambda file: file.stem)
+def test_the_first_figure_comes_early_and_has_a_caption(file):
+    before, after = read(file)[0].source.split("![", 1)
+    assert len(before.split()) <= FIRST_FIGURE
+    assert re.match(r"[^\]]+\]\([^)]+\)\n\n\*\*", after), "below the image: its caption, beginning with **bold** words"
 
 
 @pytest.mark.parametrize("trains, samples", [("b2_2", "b2_3"), ("b2_4", "b2_5")])

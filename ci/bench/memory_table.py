@@ -1,4 +1,4 @@
-"""DeepFloyd IF's memory by plan, and its download sizes: `make memory` prints the README's tables.
+"""DeepFloyd IF's memory by plan, and its download sizes: `make memory` prints the tables of docs/deepfloyd.md.
 
 They are computed from the architectures, built on the meta device (helpers/memory.py). The configs are gated, but
 fine-tuned models keep them, and published file sizes and outputs give the rest:

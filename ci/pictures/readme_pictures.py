@@ -1,9 +1,12 @@
-"""Copy the images of the README and of Part C's titles out of the committed notebooks: `make pictures`."""
+"""Copy the images of the README and of the notebooks' titles out of the committed notebooks: `make pictures`."""
 
 import base64
+import io
+import re
 from pathlib import Path
 
 import nbformat
+from PIL import Image, ImageSequence
 
 ROOT = Path(__file__).resolve().parents[2]
 # file under docs/, notebook, which of its images
@@ -21,11 +24,27 @@ IMAGES = [
     ("flow-guidance.png", "c4", 0),
     ("flow-calls.png", "c5", 1),
 ]
+# the same of animations, which are enlarged so many times
+ANIMATIONS = [("digits.gif", "b2_5", 0, 3)]
+
+
+def outputs_of(name: str, kind: str) -> list[str]:
+    """A notebook's outputs of this MIME type."""
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.data[kind] for output in outputs if kind in output.get("data", {})]
+
 
 (ROOT / "docs").mkdir(exist_ok=True)
 for file, name, i in IMAGES:
-    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    pngs = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
-    (ROOT / "docs" / file).write_bytes(base64.b64decode(pngs[i]))
+    (ROOT / "docs" / file).write_bytes(base64.b64decode(outputs_of(name, "image/png")[i]))
     print(f"docs/{file}: image {i} of {name}")
+for file, name, i, scale in ANIMATIONS:
+    gif = re.findall(r'src="data:image/gif;base64,([^"]*)"', "".join(outputs_of(name, "text/html")))[i]
+    animation = Image.open(io.BytesIO(base64.b64decode(gif)))
+    size = (scale * animation.width, scale * animation.height)
+    first, *others = [frame.resize(size, Image.Resampling.NEAREST) for frame in ImageSequence.Iterator(animation)]
+    durations = [frame.info["duration"] for frame in ImageSequence.Iterator(animation)]
+    durations[-1] = 1500  # the result stays in view
+    first.save(ROOT / "docs" / file, save_all=True, append_images=others, duration=durations, loop=0)
+    print(f"docs/{file}: animation {i} of {name}")
