@@ -1,23 +1,37 @@
-"""Diagrams: the chain from image to noise, small experiments in one dimension, spectra, and Part B's networks.
+"""Diagrams: Part A's ideas, such as the chain from image to noise or guidance as vectors, and Part B's networks.
 
 Grey lines and text on a transparent background, with colours of medium brightness, read on light and on dark pages.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from .schedule import NoiseSchedule
 from .show import DPI, GREY, Graphic, finish, grey_axes
 
-__all__ = ["draw_chain", "draw_fcblock", "draw_posterior", "draw_spectra", "draw_strides", "draw_unet"]
+__all__ = [
+    "draw_anagram",
+    "draw_chain",
+    "draw_fcblock",
+    "draw_guidance",
+    "draw_hybrid",
+    "draw_inpainting",
+    "draw_posterior",
+    "draw_sdedit",
+    "draw_spectra",
+    "draw_strides",
+    "draw_unet",
+]
 
 BLUE, ORANGE, GREEN = "#4c8ed9", "#d98032", "#3fa66b"  # images, time, class; images, noise, results
+PAPER = "#f4f4f4"  # the empty part of an image, and text on a coloured area
 RADIUS = 0.16  # of the circle around a + or ×
 
 
@@ -221,6 +235,138 @@ def draw_unet(*, time: bool = False, classes: bool = False) -> Graphic:
 
     kinds = [kind for kind, there in (("time", time), ("class", classes)) if there]
     return finish(axes.figure, "the UNet" + (f" conditioned on {' and '.join(kinds)}" if kinds else ""))
+
+
+def draw_guidance(gamma: float = 3.0) -> Graphic:
+    """Guidance as vectors (1.6): from the unconditional prediction through the conditional one, gamma times as far."""
+    axes = new_axes(width=7.6, height=3.5)
+    origin, eps_u, eps_c = torch.tensor([[0.6, 0.5], [2.0, 2.9], [3.5, 2.65]])
+    guided = eps_u + gamma * (eps_c - eps_u)
+    axes.plot(*torch.stack([eps_u, guided + (eps_c - eps_u) / 3]).T, color=GREY, linewidth=1, linestyle=":")
+    for tip, color in ((eps_u, BLUE), (eps_c, ORANGE), (guided, GREEN)):
+        axes.annotate("", xy=tip, xytext=origin, arrowprops={"arrowstyle": "->", "color": color, "linewidth": 2})
+    axes.annotate("", xy=eps_c, xytext=eps_u, arrowprops={"arrowstyle": "->", "color": GREY, "linewidth": 1.5})
+    text(axes, 2.9, 3.0, "$\\epsilon_c - \\epsilon_u$", GREY)
+    text(axes, 0.75, 1.9, "empty prompt\n$\\epsilon_u$ ($\\gamma = 0$)", BLUE)
+    text(axes, 3.0, 1.55, "prompt\n$\\epsilon_c$ ($\\gamma = 1$)", ORANGE)
+    text(axes, 5.4, 1.1, f"guided prediction\n$\\epsilon$ ($\\gamma = {gamma:g}$)", GREEN)
+    return finish(axes.figure, f"arrows for eps_u and eps_c, and the guided one, {gamma:g} times as far from eps_u")
+
+
+def draw_sdedit(r: Sequence[float] = (0.25, 1.0, 4.0)) -> Graphic:
+    """SDEdit's trade-off in one dimension (1.7): what comes out with little, medium and much noise beside the image.
+
+    The "images" that the model knows are numbers from a mixture of two Gaussians, and the original is an unlikely one.
+    """
+    x, x_orig, square = torch.linspace(-6, 6, 601), torch.tensor(0.4), torch.tensor(r).square()
+    known = 0.7 * bell(x, x.new_tensor(-2.4), x.new_tensor(0.36)) + 0.3 * bell(x, x.new_tensor(1.6), x.new_tensor(0.25))
+    axes = panels(len(r), width=8.4, height=2.3)
+    for panel, strength, variance in zip(axes, r, square):
+        posterior = known * bell(x[:, None], x, variance)  # [y, x] ∝ p(x0 = x | x_t / √abar = y)
+        posterior /= posterior.sum(dim=1, keepdim=True)
+        result = bell(x, x_orig, variance) @ posterior  # y is the original plus noise of strength r
+        panel.plot(x, known / known.max(), color=GREY, linewidth=1.5)
+        panel.fill_between(x, result / result.max(), color=ORANGE, alpha=0.6, linewidth=0)
+        panel.axvline(x_orig, color=BLUE, linewidth=2)
+        panel.set_title(f"noise of strength r = {strength:g}", color=GREY, fontsize=9)
+        panel.set(xlim=(-4.5, 3.5), ylim=(0, 1.1), xticks=[], yticks=[])
+    axes[0].figure.tight_layout()
+    alt = "a line at the original, a curve with two bumps, and what comes out: near the line, in one bump, in both"
+    return finish(axes[0].figure, alt)
+
+
+def draw_inpainting() -> Graphic:
+    """The blend after each step of inpainting (1.7.2): the repainted part of x_s, and the original, noised to s."""
+    axes = new_axes(width=10.0, height=2.8)
+    high, low = 2.3, 0.8
+    masked(axes, 0.6, high, ORANGE, ORANGE, "$x_t$")
+    masked(axes, 0.6, low, BLUE, BLUE, "$x_\\mathrm{orig}$")
+    for y, words, color in (
+        (high, "one step of the loop\nfrom $t$ to $s$", ORANGE),
+        (low, "forward process\nto $s$", BLUE),
+    ):
+        arrow(axes, (1.0, y), (1.4, y))
+        box(axes, 2.5, y, 2.2, 0.8, words, color)
+        arrow(axes, (3.6, y), (4.0, y))
+        masked(axes, 4.4, y, color, color)
+        arrow(axes, (4.8, y), (6.2, y))
+    text(axes, 5.45, high + 0.2, "times $m$", GREY)
+    text(axes, 5.45, low + 0.2, "times $1 - m$", GREY)
+    masked(axes, 6.6, high, None, ORANGE)
+    masked(axes, 6.6, low, BLUE, None)
+    middle = (high + low) / 2
+    plus(axes, 7.9, middle)
+    for y in (high, low):
+        arrow(axes, (7.0, y), (7.9 - RADIUS, middle + (0.05 if y == high else -0.05)))
+    arrow(axes, (7.9 + RADIUS, middle), (8.7, middle))
+    masked(axes, 9.1, middle, BLUE, ORANGE, "$x_s$")
+    return finish(axes.figure, "x_t after one step, times m, plus the original, noised to s, times 1 - m, is x_s")
+
+
+def masked(axes: Axes, x: float, y: float, kept: str | None, repainted: str | None, name: str = "") -> None:
+    """An image of 0.7 × 0.7 around (x, y): its kept frame and its repainted middle have a colour, or are empty."""
+    for size, color in ((0.7, kept), (0.36, repainted)):
+        corner = (x - size / 2, y - size / 2)
+        axes.add_patch(Rectangle(corner, size, size, facecolor=color or PAPER, edgecolor=GREY, lw=1))
+    text(axes, x, y - 0.5, name, GREY)
+
+
+def draw_anagram() -> Graphic:
+    """The data flow of an anagram (1.8): the second prompt sees x_t flipped, and its prediction is flipped back."""
+    axes = new_axes(width=11.0, height=2.4)
+    high, low, middle = 1.9, 0.5, 1.2
+    text(axes, 0.4, middle, "$x_t$", GREY)
+    arrow(axes, (0.6, middle + 0.1), (3.35, high))
+    arrow(axes, (0.6, middle - 0.1), (1.2, low))
+    box(axes, 1.8, low, 1.2, 0.55, "flip", ORANGE)
+    arrow(axes, (2.4, low), (3.35, low))
+    for y, number, color in ((high, 1, BLUE), (low, 2, ORANGE)):
+        box(axes, 4.3, y, 1.9, 0.75, f"network\nwith prompt $p_{number}$", color)
+    arrow(axes, (5.25, low), (6.2, low))
+    box(axes, 6.8, low, 1.2, 0.55, "flip back", ORANGE)
+    arrow(axes, (5.25, high), (8.6, middle + 0.3))
+    arrow(axes, (7.4, low), (8.6, middle - 0.3))
+    text(axes, 7.2, high - 0.05, "$\\epsilon_1$", BLUE)
+    text(axes, 8.0, low, "$\\epsilon_2$", ORANGE)
+    box(axes, 9.2, middle, 1.1, 0.7, "mean", GREEN)
+    arrow(axes, (9.75, middle), (10.3, middle))
+    text(axes, 10.55, middle, "$\\epsilon$", GREEN)
+    return finish(axes.figure, "x_t goes to the network twice, once flipped and flipped back; eps is the mean of both")
+
+
+def draw_hybrid(sigma: float = 2.0, pixels: int = 64) -> Graphic:
+    """A hybrid's data flow, and which prompt decides which waves of the predicted noise (1.9)."""
+    axes = new_axes(width=11.0, height=2.8)
+    high, low, middle = 2.1, 0.7, 1.4
+    text(axes, 0.3, middle, "$x_t$", GREY)
+    for y, prompt, part, color in ((high, "far", "low-pass", BLUE), (low, "near", "high-pass", ORANGE)):
+        arrow(axes, (0.5, middle + (0.1 if y == high else -0.1)), (1.05, y))
+        box(axes, 2.1, y, 2.1, 0.75, f"network\nwith prompt $p_\\mathrm{{{prompt}}}$", color)
+        arrow(axes, (3.15, y), (3.6, y))
+        box(axes, 4.2, y, 1.2, 0.55, part, color)
+        arrow(axes, (4.8, y), (5.5 - RADIUS, middle + (0.05 if y == high else -0.05)))
+    plus(axes, 5.5, middle)
+    arrow(axes, (5.5 + RADIUS, middle), (6.1, middle))
+    text(axes, 6.3, middle, "$\\epsilon$", GREEN)
+
+    periods = torch.linspace(0, pixels / 2, 200)  # of a wave, across the image
+    far = torch.exp(-2 * (math.pi * sigma * periods / pixels) ** 2)
+    split = axes.figure.add_axes((0.68, 0.22, 0.3, 0.72))
+    split.fill_between(periods, far, color=BLUE, linewidth=0)
+    split.fill_between(periods, far, 1, color=ORANGE, linewidth=0)
+    split.set(xlim=(0, pixels / 2), ylim=(0, 1), yticks=[0, 0.5, 1])
+    split.set_xlabel("periods across the image", fontsize=9)
+    split.set_ylabel("share", fontsize=9)
+    split.tick_params(labelsize=8)
+    grey_axes(split)
+    split.annotate("far", xy=(0.6, 0.2), color=PAPER, fontsize=9)
+    split.annotate("near", xy=(pixels / 4, 0.5), color=PAPER, fontsize=9)
+    return finish(axes.figure, "low-pass of the far prediction plus high-pass of the near one; far has the long waves")
+
+
+def plus(axes: Axes, x: float, y: float) -> None:
+    axes.add_patch(Circle((x, y), RADIUS, facecolor="none", edgecolor=GREEN, linewidth=1.5))
+    text(axes, x, y, "+", GREEN)
 
 
 def new_axes(width: float, height: float) -> Axes:

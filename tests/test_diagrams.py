@@ -13,6 +13,13 @@ from helpers.schedule import NoiseSchedule
 SCHEDULE = NoiseSchedule.cosine()
 X0 = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
 ABAR = SCHEDULE.alphas_cumprod
+IDEAS = [  # of Part A, and what has a colour of its own
+    (diagrams.draw_guidance, [diagrams.BLUE, diagrams.ORANGE, diagrams.GREEN]),  # eps_u, eps_c, and the guided one
+    (diagrams.draw_sdedit, [diagrams.BLUE]),  # the original
+    (diagrams.draw_inpainting, [diagrams.BLUE, diagrams.ORANGE]),  # kept, repainted
+    (diagrams.draw_anagram, [diagrams.BLUE, diagrams.ORANGE, diagrams.GREEN]),  # two prompts, and their mean
+    (diagrams.draw_hybrid, [diagrams.BLUE, diagrams.ORANGE]),  # far, near
+]
 DRAWINGS = {
     "chain": diagrams.draw_chain,
     "posterior": lambda: diagrams.draw_posterior(SCHEDULE, t=690, s=390, x0=0.8, x_t=-0.6),
@@ -20,6 +27,7 @@ DRAWINGS = {
     "spectra": lambda: diagrams.draw_spectra(X0, ABAR, [250, 750], blur=lambda x: x / 2),
     "fcblock": diagrams.draw_fcblock,
     "unet": lambda: diagrams.draw_unet(time=True, classes=True),
+    **{draw.__name__.removeprefix("draw_"): draw for draw, _ in IDEAS},
 }
 
 
@@ -42,6 +50,29 @@ def test_a_unet_is_drawn_with_the_signals_that_it_has(signals):
     assert shows(picture, diagrams.ORANGE) == ("time" in signals)
     assert shows(picture, diagrams.GREEN) == ("classes" in signals)
     assert ("time" in picture.alt, "class" in picture.alt) == ("time" in signals, "classes" in signals)
+
+
+@pytest.mark.parametrize("draw, colors", IDEAS)
+def test_an_idea_of_part_a_is_drawn_with_all_its_sides(draw, colors):
+    graphic = draw()
+    assert all(shows(graphic, color) for color in colors) and graphic.alt
+
+
+def test_the_far_prompt_has_more_of_a_hybrid_if_the_blur_is_narrow():
+    def far(sigma):  # the blue pixels
+        seen = pixels(diagrams.draw_hybrid(sigma))[..., :3]
+        return (np.abs(seen - ImageColor.getrgb(diagrams.BLUE)).max(axis=-1) < 3).sum()
+
+    assert far(1.0) > far(2.0) > far(4.0)
+
+
+def test_a_guided_prediction_lies_further_away_with_more_guidance():
+    def reach(gamma):  # the last column with the guided arrow's colour, up to its label
+        seen = pixels(diagrams.draw_guidance(gamma))[:150, :, :3]
+        near = np.abs(seen - ImageColor.getrgb(diagrams.GREEN)).max(axis=-1) < 3
+        return near.any(axis=0).nonzero()[0].max()
+
+    assert reach(1.5) < reach(2.0) < reach(3.0)
 
 
 @pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
