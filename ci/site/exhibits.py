@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ci.site.looks import Exhibit, Look, Strip, stacked
+from ci.site.looks import Exhibit, Look, Strip, side_by_side, stacked
 from helpers import show
 from helpers.data import course_image, rectangle_mask
 from helpers.denoisers import guided
@@ -25,9 +25,6 @@ from helpers.sampling import ddim_step, dynamic_threshold, final, forward
 from helpers.schedule import strided_timesteps
 from helpers.unet import one_hot
 from making.sampling import paint
-
-GAP = 4  # pixels between images side by side
-
 
 # ---- Part A ----------------------------------------------------------------------------------------------------------
 
@@ -49,7 +46,7 @@ def insisted(*, model, seed, steps, known_prompt, **_) -> list[Exhibit]:
         denoiser = guided(text_to_image(model).stage_1, float(gamma))
         return paint(denoiser, cond, 1, steps=steps, threshold=threshold, generator=seeded(seed))
 
-    frames = [side_by_side([painted(gamma, None), painted(gamma, dynamic_threshold)]) for gamma in gammas]
+    frames = [in_a_row([painted(gamma, None), painted(gamma, dynamic_threshold)]) for gamma in gammas]
     labels = [f"γ = {gamma}" for gamma in gammas]
     caption = f"“{known_prompt}” under growing guidance, plain and with dynamic thresholding"
     return [Strip(frames, labels, 4, f"{known_prompt}, twice, with the guidance of the slider", caption)]
@@ -64,10 +61,10 @@ def edited(tasks: Sequence[tuple[str, str]], *, model, seed, steps, gamma, i_sta
     def edit(x, cond, i_start):
         return final(sdedit(denoiser, x, cond, i_start=i_start, **usual(steps, seed)), progress=False)
 
-    frames = [side_by_side([edit(x, cond, i) for x, cond in zip(x_orig, conds)]) for i in i_starts]
+    frames = [in_a_row([edit(x, cond, i) for x, cond in zip(x_orig, conds)]) for i in i_starts]
     labels = [*(f"i_start = {i}" for i in i_starts), "original"]
     alt = f"{', '.join(name for name, _ in tasks)}, each edited from the i_start of the slider"
-    return Strip([*frames, side_by_side(x_orig)], labels, len(frames), alt, caption)
+    return Strip([*frames, in_a_row(x_orig)], labels, len(frames), alt, caption)
 
 
 def free_to_faithful(*, pictures, prompt, model, seed, steps, gamma, i_starts, **_) -> list[Exhibit]:
@@ -204,15 +201,10 @@ def pixels(x: Tensor, low: float = -1.0) -> Image.Image:
     return Image.fromarray(show.to_pixels(x, low))
 
 
-def side_by_side(tensors: Sequence[Tensor], low: float = -1.0, gap: int = GAP) -> Image.Image:
-    images = [pixels(x, low) for x in tensors]
-    width, height = images[0].size
-    whole = Image.new("RGBA", (len(images) * (width + gap) - gap, height))
-    for i, image in enumerate(images):
-        whole.paste(image, (i * (width + gap), 0))
-    return whole
+def in_a_row(tensors: Sequence[Tensor]) -> Image.Image:
+    return side_by_side([pixels(x) for x in tensors])
 
 
 def digits(x0: Tensor) -> Image.Image:
     """Digits (N, 1, 28, 28) in [0, 1], ten in a row."""
-    return stacked([side_by_side(list(row), low=0.0, gap=0) for row in x0.split(10)])
+    return stacked([side_by_side([pixels(x, low=0.0) for x in row], gap=0) for row in x0.split(10)])

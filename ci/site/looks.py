@@ -45,6 +45,15 @@ def stacked(images: Sequence[Image.Image]) -> Image.Image:
     return whole
 
 
+def side_by_side(images: Sequence[Image.Image], gap: int = 4) -> Image.Image:
+    """Images of one size in a row, with so many transparent pixels between them."""
+    width, height = images[0].size
+    whole = Image.new("RGBA", (len(images) * (width + gap) - gap, height))
+    for i, image in enumerate(images):
+        whole.paste(image, (i * (width + gap), 0))
+    return whole
+
+
 def frames_of(gif: Image.Image) -> list[Image.Image]:
     """An animation's frames."""
     return [frame.convert("RGB") for frame in ImageSequence.Iterator(gif)]
