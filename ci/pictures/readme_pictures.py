@@ -18,6 +18,7 @@ IMAGES = [
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
     ("digits.png", "b2_5", -8),  # counted from the end: a training that was done before shows no curve
+    ("told-times.png", "b2_1", 8),
     ("flow-paths.png", "c1", 2),
     ("flow-velocity.png", "c2", 1),
     ("flow-film.png", "c3", 0),
