@@ -14,7 +14,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from .schedule import NoiseSchedule
-from .show import DPI, GREY, Graphic, finish, grey_axes
+from .show import DPI, GREY, Graphic, finish_drawing, grey_axes
 
 __all__ = [
     "draw_anagram",
@@ -64,12 +64,12 @@ def draw_chain() -> Graphic:
     text(axes, 5.9, 0.55, "known", GREY)
     text(axes, 8.9, 0.55, "pure noise", GREY)
     text(axes, 4.9, 0.15, "noise is added from left to right; sampling goes from right to left", GREY)
-    return finish(axes.figure, "a chain x_0 … x_s, x_t … x_T; arrows from x_0 and from x_t meet at x_s")
+    return finish_drawing(axes.figure, "a chain x_0 … x_s, x_t … x_T; arrows from x_0 and from x_t meet at x_s")
 
 
 def draw_posterior(schedule: NoiseSchedule, *, t: int, s: int, x0: float, x_t: float) -> Graphic:
     """The two facts about one pixel of x_s as bells, and the narrower bell of both together."""
-    (axes,), x = panels(1, width=7.2, height=2.6), torch.linspace(-3, 3, 601)
+    (axes,), x = panels(1, width=7.2, height=2.6), torch.linspace(-3, 4.5, 751)
     abar_t, abar_s = schedule.abar(t), schedule.abar(s)
     alpha, beta = abar_t / abar_s, 1 - abar_t / abar_s
     mean = (abar_s.sqrt() * beta * x0 + alpha.sqrt() * (1 - abar_s) * x_t) / (1 - abar_t)
@@ -92,7 +92,9 @@ def draw_posterior(schedule: NoiseSchedule, *, t: int, s: int, x0: float, x_t: f
     axes.set(xlabel=f"one pixel of $x_s$, s = {s}, given $x_0 = {x0:g}$ and $x_t = {x_t:g}$ at t = {t}", yticks=[])
     axes.legend(frameon=False, labelcolor=GREY, fontsize=8, loc="upper right")
     axes.figure.tight_layout()
-    return finish(axes.figure, "three bells: from x_0, from x_t, and a narrower one between them for both together")
+    return finish_drawing(
+        axes.figure, "three bells: from x_0, from x_t, and a narrower one between them for both together"
+    )
 
 
 def draw_strides(schedule: NoiseSchedule, *, t: int, ends: Sequence[int], x_t: float = 0.0) -> Graphic:
@@ -114,7 +116,7 @@ def draw_strides(schedule: NoiseSchedule, *, t: int, ends: Sequence[int], x_t: f
         panel.set_title(f"{t} → {s}", color=GREY, fontsize=10)
     words = "the truth (blue) and DDPM's one bell (orange) for x_s after strides from"
     axes[0].figure.tight_layout()
-    return finish(axes[0].figure, f"{words} {t} to {', '.join(map(str, ends))}")
+    return finish_drawing(axes[0].figure, f"{words} {t} to {', '.join(map(str, ends))}")
 
 
 def draw_spectra(
@@ -148,7 +150,7 @@ def draw_spectra(
     axes[-1].legend(frameon=False, labelcolor=GREY, fontsize=8, loc="upper right")
     axes[0].figure.tight_layout()
     after = ", before and after a blur" if blur else ""
-    return finish(axes[0].figure, f"power of image and noise over frequency at t = {list(timesteps)}{after}")
+    return finish_drawing(axes[0].figure, f"power of image and noise over frequency at t = {list(timesteps)}{after}")
 
 
 def spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,7 +191,7 @@ def draw_fcblock() -> Graphic:
         box(axes, 2.5 + 1.9 * i, y, 1.4, 0.8, words, ORANGE)
     arrow(axes, (7.0, y), (7.5, y))
     text(axes, 8.7, y, "one number\nfor each channel\n(B, F_out, 1, 1)", ORANGE)
-    return finish(axes.figure, "an FCBlock: a signal (B, F_in), Linear, GELU, Linear, (B, F_out, 1, 1)")
+    return finish_drawing(axes.figure, "an FCBlock: a signal (B, F_in), Linear, GELU, Linear, (B, F_out, 1, 1)")
 
 
 def draw_unet(*, time: bool = False, classes: bool = False) -> Graphic:
@@ -234,7 +236,7 @@ def draw_unet(*, time: bool = False, classes: bool = False) -> Graphic:
     text(axes, up + 1.6, y28, "output", BLUE)
 
     kinds = [kind for kind, there in (("time", time), ("class", classes)) if there]
-    return finish(axes.figure, "the UNet" + (f" conditioned on {' and '.join(kinds)}" if kinds else ""))
+    return finish_drawing(axes.figure, "the UNet" + (f" conditioned on {' and '.join(kinds)}" if kinds else ""))
 
 
 def draw_guidance(gamma: float = 3.0) -> Graphic:
@@ -250,7 +252,9 @@ def draw_guidance(gamma: float = 3.0) -> Graphic:
     text(axes, 0.75, 1.9, "empty prompt\n$\\epsilon_u$ ($\\gamma = 0$)", BLUE)
     text(axes, 3.0, 1.55, "prompt\n$\\epsilon_c$ ($\\gamma = 1$)", ORANGE)
     text(axes, 5.4, 1.1, f"guided prediction\n$\\epsilon$ ($\\gamma = {gamma:g}$)", GREEN)
-    return finish(axes.figure, f"arrows for eps_u and eps_c, and the guided one, {gamma:g} times as far from eps_u")
+    return finish_drawing(
+        axes.figure, f"arrows for eps_u and eps_c, and the guided one, {gamma:g} times as far from eps_u"
+    )
 
 
 def draw_sdedit(r: Sequence[float] = (0.25, 1.0, 4.0)) -> Graphic:
@@ -272,7 +276,7 @@ def draw_sdedit(r: Sequence[float] = (0.25, 1.0, 4.0)) -> Graphic:
         panel.set(xlim=(-4.5, 3.5), ylim=(0, 1.1), xticks=[], yticks=[])
     axes[0].figure.tight_layout()
     alt = "a line at the original, a curve with two bumps, and what comes out: near the line, in one bump, in both"
-    return finish(axes[0].figure, alt)
+    return finish_drawing(axes[0].figure, alt)
 
 
 def draw_inpainting() -> Graphic:
@@ -300,7 +304,9 @@ def draw_inpainting() -> Graphic:
         arrow(axes, (7.0, y), (7.9 - RADIUS, middle + (0.05 if y == high else -0.05)))
     arrow(axes, (7.9 + RADIUS, middle), (8.7, middle))
     masked(axes, 9.1, middle, BLUE, ORANGE, "$x_s$")
-    return finish(axes.figure, "x_t after one step, times m, plus the original, noised to s, times 1 - m, is x_s")
+    return finish_drawing(
+        axes.figure, "x_t after one step, times m, plus the original, noised to s, times 1 - m, is x_s"
+    )
 
 
 def masked(axes: Axes, x: float, y: float, kept: str | None, repainted: str | None, name: str = "") -> None:
@@ -331,7 +337,9 @@ def draw_anagram() -> Graphic:
     box(axes, 9.2, middle, 1.1, 0.7, "mean", GREEN)
     arrow(axes, (9.75, middle), (10.3, middle))
     text(axes, 10.55, middle, "$\\epsilon$", GREEN)
-    return finish(axes.figure, "x_t goes to the network twice, once flipped and flipped back; eps is the mean of both")
+    return finish_drawing(
+        axes.figure, "x_t goes to the network twice, once flipped and flipped back; eps is the mean of both"
+    )
 
 
 def draw_hybrid(sigma: float = 2.0, pixels: int = 64) -> Graphic:
@@ -361,7 +369,9 @@ def draw_hybrid(sigma: float = 2.0, pixels: int = 64) -> Graphic:
     grey_axes(split)
     split.annotate("far", xy=(0.6, 0.2), color=PAPER, fontsize=9)
     split.annotate("near", xy=(pixels / 4, 0.5), color=PAPER, fontsize=9)
-    return finish(axes.figure, "low-pass of the far prediction plus high-pass of the near one; far has the long waves")
+    return finish_drawing(
+        axes.figure, "low-pass of the far prediction plus high-pass of the near one; far has the long waves"
+    )
 
 
 def plus(axes: Axes, x: float, y: float) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "animate",
     "curves",
     "finish",
+    "finish_drawing",
     "grey_axes",
     "grid",
     "loss_curve",
@@ -251,7 +252,7 @@ def curves(
         axes.legend(frameon=False, labelcolor=GREY, loc="center left", bbox_to_anchor=(1.0, 0.5))
     grey_axes(axes)
     figure.tight_layout()
-    return finish(figure, f"curves of {', '.join(ys)} over {xlabel}")
+    return finish_drawing(figure, f"curves of {', '.join(ys)} over {xlabel}")
 
 
 def loss_curve(losses: Sequence[float], steps: int) -> Graphic:
@@ -315,6 +316,22 @@ def finish(figure: Figure, alt: str) -> Graphic:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", transparent=True)
     return Graphic(buffer.getvalue(), alt.replace("$", "").replace("\\", "").replace("\n", " "))
+
+
+def finish_drawing(figure: Figure, alt: str) -> Graphic:
+    """As finish, for figures of lines and text: their 256 most frequent colours are enough, in a third of the bytes."""
+    graphic = finish(figure, alt)
+    pixels = np.asarray(Image.open(io.BytesIO(graphic.png)).convert("RGBA"))
+    colors, which, counts = np.unique(pixels.view(np.uint32), return_inverse=True, return_counts=True)
+    few = np.argsort(-counts, kind="stable")[:256]
+    rgba = colors[:, None].view(np.uint8).astype(np.float64)  # (N, 4)
+    seen = np.concatenate([rgba[:, :3] * rgba[:, 3:] / 255, rgba[:, 3:]], axis=1)  # transparent colours look alike
+    nearest = ((seen[:, None] - seen[few]) ** 2).sum(axis=2).argmin(axis=1).astype(np.uint8)  # (N,)
+    image = Image.fromarray(nearest[which.reshape(pixels.shape[:2])], mode="P")
+    image.putpalette(rgba[few].astype(np.uint8).tobytes(), rawmode="RGBA")
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return Graphic(buffer.getvalue(), graphic.alt)
 
 
 def animate(

@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers import show
@@ -254,10 +255,20 @@ def test_nothing_cannot_be_stacked():
 
 def test_a_mark_puts_a_point_on_each_curve(monkeypatch):
     figures = []
-    monkeypatch.setattr(show, "finish", lambda figure, alt: figures.append(figure))
+    monkeypatch.setattr(show, "finish_drawing", lambda figure, alt: figures.append(figure))
     show.curves([0, 1, 2], {"a": [0, 10, 20], "b": [5, 5, 5]}, xlabel="x", marks=[0.5, 1])
     points = [line for line in figures[0].axes[0].lines if line.get_marker() == "o"]
     assert [(list(line.get_xdata()), list(line.get_ydata())) for line in points] == [
         ([0.5, 1], [5, 10]),
         ([0.5, 1], [5, 5]),
     ]
+
+
+def test_a_drawing_looks_the_same_in_fewer_bytes():
+    figure = Figure(figsize=(5, 3))
+    figure.add_subplot().plot([0, 2, 1], color="#4c8ed9", label="a line")
+    whole, small = show.finish(figure, "a line"), show.finish_drawing(figure, "a line")
+    seen = [np.asarray(Image.open(io.BytesIO(graphic.png)).convert("RGBA")).astype(int) for graphic in (whole, small)]
+    premultiplied = [x[..., :3] * x[..., 3:] / 255 for x in seen]
+    assert np.abs(premultiplied[0] - premultiplied[1]).max() < 40 and (seen[1][..., 3] == 0).mean() > 0.8
+    assert len(small.png) < 0.6 * len(whole.png) and small.alt == whole.alt

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # file under docs/, notebook, which of its images
 IMAGES = [
     ("samples.png", "a0", 1),
+    ("iterative.png", "a1_4", 0),
     ("denoising.png", "a1_5", 2),
     ("guidance.png", "a1_6", 1),
     ("sdedit.png", "a1_7_1", 1),
