@@ -18,8 +18,10 @@ IMAGES = [
     ("sdedit.png", "a1_7_1", 1),
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
-    ("digits.png", "b2_5", -8),  # counted from the end: a training that was done before shows no curve
+    ("digits.png", "b2_5", -7),  # counted from the end: a training that was done before shows no curve
     ("told-times.png", "b2_1", 8),
+    ("digit-classes.png", "b2_4", 0),
+    ("digit-guidance.png", "b2_5", 0),
     ("flow-paths.png", "c1", 2),
     ("flow-velocity.png", "c2", 1),
     ("flow-film.png", "c3", 0),
