@@ -9,12 +9,14 @@ import nbformat
 from PIL import Image, ImageSequence
 
 ROOT = Path(__file__).resolve().parents[2]
+MAX_BYTES = 150_000  # of a file with all its colours
 # file under docs/, notebook, which of its images
 IMAGES = [
     ("samples.png", "a0", 1),
     ("iterative.png", "a1_4", 0),
     ("denoising.png", "a1_5", 2),
-    ("guidance.png", "a1_6", 1),
+    ("guidance.png", "a1_6", 3),
+    ("sdedit-photos.png", "a1_7", 1),
     ("sdedit.png", "a1_7_1", 1),
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
@@ -39,9 +41,19 @@ def outputs_of(name: str, kind: str) -> list[str]:
     return [output.data[kind] for output in outputs if kind in output.get("data", {})]
 
 
+def smaller(png: bytes) -> bytes:
+    """The same image, with fewer colours if it is large."""
+    if len(png) <= MAX_BYTES:
+        return png
+    buffer = io.BytesIO()
+    few = Image.open(io.BytesIO(png)).convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
+    few.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
 (ROOT / "docs").mkdir(exist_ok=True)
 for file, name, i in IMAGES:
-    (ROOT / "docs" / file).write_bytes(base64.b64decode(outputs_of(name, "image/png")[i]))
+    (ROOT / "docs" / file).write_bytes(smaller(base64.b64decode(outputs_of(name, "image/png")[i])))
     print(f"docs/{file}: image {i} of {name}")
 for file, name, i, scale in ANIMATIONS:
     gif = re.findall(r'src="data:image/gif;base64,([^"]*)"', "".join(outputs_of(name, "text/html")))[i]

@@ -67,15 +67,15 @@ def edited(tasks: Sequence[tuple[str, str]], *, model, seed, steps, gamma, i_sta
     return Strip([*frames, in_a_row(x_orig)], labels, len(frames), alt, caption)
 
 
-def free_to_faithful(*, pictures, prompt, model, seed, steps, gamma, i_starts, **_) -> list[Exhibit]:
+def free_to_faithful(*, images, prompt, model, seed, steps, gamma, i_starts, **_) -> list[Exhibit]:
     caption = "Noised and denoised: from free to faithful"
     options = {"model": model, "seed": seed, "steps": steps, "gamma": gamma, "i_starts": i_starts}
-    return [edited([(name, prompt) for name in pictures], **options, caption=caption)]
+    return [edited([(name, prompt) for name in images], **options, caption=caption)]
 
 
 def drawings_edited(*, web_picture, drawings, prompt, **parameters) -> list[Exhibit]:
-    first = free_to_faithful(pictures=[web_picture, *drawings[:1]], prompt=prompt, **parameters)
-    return [*first, *free_to_faithful(pictures=drawings[1:], prompt=prompt, **parameters)]
+    first = free_to_faithful(images=[web_picture, *drawings[:1]], prompt=prompt, **parameters)
+    return [*first, *free_to_faithful(images=drawings[1:], prompt=prompt, **parameters)]
 
 
 def towards_prompts(*, course_tasks, known_tasks, model, seed, steps, gamma, i_starts, **_) -> list[Exhibit]:
