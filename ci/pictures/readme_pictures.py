@@ -13,6 +13,7 @@ MAX_BYTES = 150_000  # of a file with all its colours
 # file under docs/, notebook, which of its images
 IMAGES = [
     ("samples.png", "a0", 1),
+    ("forward.png", "a1_1", 1),
     ("iterative.png", "a1_4", 0),
     ("denoising.png", "a1_5", 2),
     ("guidance.png", "a1_6", 3),
