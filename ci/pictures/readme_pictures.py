@@ -23,7 +23,10 @@ IMAGES = [
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
     ("digits.png", "b2_5", -7),  # counted from the end: a training that was done before shows no curve
+    ("unet-inside.png", "b1_1", 0),
+    ("denoised-digits.png", "b1_2", 0),
     ("told-times.png", "b2_1", 8),
+    ("noise-predicted.png", "b2_2", 0),
     ("digit-classes.png", "b2_4", 0),
     ("digit-guidance.png", "b2_5", 0),
     ("flow-paths.png", "c1", 2),
