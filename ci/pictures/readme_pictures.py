@@ -27,6 +27,7 @@ IMAGES = [
     ("denoised-digits.png", "b1_2", 0),
     ("told-times.png", "b2_1", 8),
     ("noise-predicted.png", "b2_2", 0),
+    ("digit-film.png", "b2_3", 0),
     ("digit-classes.png", "b2_4", 0),
     ("digit-guidance.png", "b2_5", 0),
     ("flow-paths.png", "c1", 2),
