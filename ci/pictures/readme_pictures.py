@@ -13,6 +13,8 @@ MAX_BYTES = 150_000  # of a file with all its colours
 # file under docs/, notebook, which of its images
 IMAGES = [
     ("samples.png", "a0", 1),
+    ("forward.png", "a1_1", 1),
+    ("one-step.png", "a1_3", 0),
     ("iterative.png", "a1_4", 0),
     ("denoising.png", "a1_5", 2),
     ("guidance.png", "a1_6", 3),
@@ -21,7 +23,11 @@ IMAGES = [
     ("anagrams.png", "a1_8", 1),
     ("hybrids.png", "a1_9", 1),
     ("digits.png", "b2_5", -7),  # counted from the end: a training that was done before shows no curve
+    ("unet-inside.png", "b1_1", 0),
+    ("denoised-digits.png", "b1_2", 0),
     ("told-times.png", "b2_1", 8),
+    ("noise-predicted.png", "b2_2", 0),
+    ("digit-film.png", "b2_3", 0),
     ("digit-classes.png", "b2_4", 0),
     ("digit-guidance.png", "b2_5", 0),
     ("flow-paths.png", "c1", 2),

@@ -29,13 +29,13 @@ from making.sampling import paint
 # ---- Part A ----------------------------------------------------------------------------------------------------------
 
 
-def noised(*, model, seed, picture, **_) -> list[Exhibit]:
-    schedule, x0 = text_to_image(model).stage_1.schedule, course_image(picture)
+def noised(*, model, seed, image, **_) -> list[Exhibit]:
+    schedule, x0 = text_to_image(model).stage_1.schedule, course_image(image)
     timesteps = [*range(0, schedule.T, 50), schedule.T - 1]
     x_t = [forward(x0, t, schedule.alphas_cumprod, generator=seeded(seed))[0] for t in timesteps]
     labels = [f"t = {t}" for t in timesteps]
     caption = "The forward process: the same noise, more and more of it"
-    return [Strip([pixels(x) for x in x_t], labels, 0, f"{picture}, noised to the timestep of the slider", caption)]
+    return [Strip([pixels(x) for x in x_t], labels, 0, f"{image}, noised to the timestep of the slider", caption)]
 
 
 def insisted(*, model, seed, steps, known_prompt, **_) -> list[Exhibit]:

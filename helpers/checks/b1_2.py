@@ -41,7 +41,7 @@ NOISING = Exercise(
     name="add_noise",
     notebook="b1_2",
     kit="helpers.tasks.add_noise",
-    task="Add noise of strength sigma to the images x0: the first formula under The maths.",
+    task="Add noise of strength sigma to the images x0, by the formula in the docstring.",
     look="With sigma = 0 the image comes back as it was. With black images only the noise is left: how strong is it?",
     probe=probe_add_noise,
     right=add_noise,
