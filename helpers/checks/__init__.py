@@ -13,6 +13,7 @@ From the ground floor up; a module imports only from those above it in this list
     samplers      shared by the exercises on sampling digits
     examples      shared by the exercises on training examples
     flow_digits   shared by the exercises on flows of digits
+    samples       the network or the sampler: why samples are poor
 
 and one module for each notebook that has an exercise:
 
