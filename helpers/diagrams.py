@@ -23,6 +23,7 @@ __all__ = [
     "draw_guidance",
     "draw_hybrid",
     "draw_inpainting",
+    "draw_paths",
     "draw_posterior",
     "draw_sdedit",
     "draw_spectra",
@@ -119,6 +120,29 @@ def draw_strides(schedule: NoiseSchedule, *, t: int, ends: Sequence[int], x_t: f
     return finish_drawing(axes[0].figure, f"{words} {t} to {', '.join(map(str, ends))}")
 
 
+def draw_paths(
+    path: Sequence[Tensor], timesteps: Sequence[int], schedule: NoiseSchedule, *, shown: int = 30
+) -> Graphic:
+    """Samples in a world of two images, -1 and 1: paths over the distribution of x_t, and where all of them end.
+
+    path holds x_t (N, 1, 1, 1) at each of the timesteps, and last the results.
+    """
+    axes, ends = panels(2, width=7.8, height=3.0, widths=(4, 1), sharey=True)
+    ts, x = torch.arange(max(timesteps) + 1), torch.linspace(-3, 3, 241)
+    abar = schedule.alphas_cumprod[ts]  # (T,)
+    density = sum(bell(x[:, None], sign * abar.sqrt(), (1 - abar).clamp(min=0.01)) / 2 for sign in (-1, 1))  # (241, T)
+    for level in (0.03, 0.1, 0.2, 0.3, 0.6):
+        axes.contourf(ts, x, density, levels=[level, 99], colors=BLUE, alpha=0.13)
+    values = torch.stack([x.flatten() for x in path])  # (steps + 1, N)
+    axes.plot([*timesteps, -25], values[:, :shown], color=GREY, linewidth=0.7)  # the last step ends beyond t = 0
+    axes.set(xlabel="timestep t", ylabel="$x_t$, one pixel", xlim=(max(timesteps), -25), ylim=(-3, 3))
+    ends.hist(values[-1].numpy(), bins=60, range=(-3, 3), orientation="horizontal", color=BLUE)
+    ends.set(xlabel="results")
+    axes.figure.tight_layout()
+    share = (values[-1] > 0).double().mean().item()
+    return finish_drawing(axes.figure, f"{shown} paths from noise to -1 or 1; {share:.0%} of all results are near 1")
+
+
 def draw_spectra(
     x0: Tensor,
     alphas_cumprod: Tensor,
@@ -169,10 +193,12 @@ def bell(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     return torch.exp(-((x - mean) ** 2) / (2 * variance)) / (2 * torch.pi * variance).sqrt()
 
 
-def panels(count: int, *, width: float, height: float, sharey: bool = False) -> list[Axes]:
-    """Axes side by side, in grey."""
+def panels(
+    count: int, *, width: float, height: float, sharey: bool = False, widths: Sequence[float] | None = None
+) -> list[Axes]:
+    """Axes side by side, in grey; `widths` are relative."""
     figure = Figure(figsize=(width, height), dpi=DPI)
-    axes = list(figure.subplots(1, count, sharey=sharey, squeeze=False)[0])
+    axes = list(figure.subplots(1, count, sharey=sharey, squeeze=False, width_ratios=widths)[0])
     for panel in axes:
         grey_axes(panel)
     return axes

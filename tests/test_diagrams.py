@@ -24,6 +24,7 @@ DRAWINGS = {
     "chain": diagrams.draw_chain,
     "posterior": lambda: diagrams.draw_posterior(SCHEDULE, t=690, s=390, x0=0.8, x_t=-0.6),
     "strides": lambda: diagrams.draw_strides(SCHEDULE, t=690, ends=[90, 660]),
+    "paths": lambda: diagrams.draw_paths([torch.ones(9, 1, 1, 1) * x for x in (2, 0.5, 1)], [990, 0], SCHEDULE),
     "spectra": lambda: diagrams.draw_spectra(X0, ABAR, [250, 750], blur=lambda x: x / 2),
     "fcblock": diagrams.draw_fcblock,
     "unet": lambda: diagrams.draw_unet(time=True, classes=True),
@@ -103,3 +104,9 @@ def test_a_bell_has_its_area_mean_and_variance():
     p = diagrams.bell(x, torch.tensor(0.5), torch.tensor(2.0)) * (x[1] - x[0])
     assert (p.sum().item(), (p * x).sum().item()) == pytest.approx((1, 0.5))
     assert (p * (x - 0.5) ** 2).sum().item() == pytest.approx(2)
+
+
+def test_paths_say_how_many_results_are_near_1():
+    ends = torch.tensor([-1.0, 1.0, 1.0, 1.0]).view(4, 1, 1, 1)
+    picture = diagrams.draw_paths([torch.zeros(4, 1, 1, 1), ends, ends], [990, 0], SCHEDULE, shown=2)
+    assert "2 paths" in picture.alt and "75%" in picture.alt

@@ -16,7 +16,7 @@ IMAGES = [
     ("forward.png", "a1_1", 1),
     ("one-step.png", "a1_3", 0),
     ("iterative.png", "a1_4", 0),
-    ("denoising.png", "a1_5", 2),
+    ("denoising.png", "a1_5", 1),
     ("guidance.png", "a1_6", 3),
     ("sdedit-photos.png", "a1_7", 1),
     ("sdedit.png", "a1_7_1", 1),
