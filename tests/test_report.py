@@ -43,7 +43,7 @@ SEED = [
     ("Part B", "part-b", ()),
     ("1.1 - Implementing the UNet", "b1_1", ("b1-1-10", "functions")),
     ("1.2 - Using the UNet to Train a Denoiser: noises, loss, epochs, out of distribution", "b1_2",
-     ("b1-2-5", "b1-2-10", "b1-2-12", "b1-2-17", "functions")),
+     ("b1-2-5", "b1-2-train-1", "b1-2-10", "b1-2-17", "functions")),
     ("2.1 - Adding Time Conditioning to UNet", "b2_1", ("b2-1-tell-3", "functions")),
     ("2.2 - Training: the loss", "b2_2", ("b2-2-10", "functions")),
     ("2.3 - Sampling from the UNet, by epochs", "b2_3", ("b2-3-8", "functions")),
