@@ -112,9 +112,7 @@ class ClassConditional(TimeConditional):
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
         """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (x_t, t01, c), and its target, eps."""
         (x_t, t01), eps = super().examples(x0, labels, generator)
-        check_labels(labels, x0)
-        keep = torch.rand(len(x0), 1, generator=generator) >= self.p_uncond  # (B, 1)
-        c = one_hot(labels) * keep.to(x0.device)  # (B, 10)
+        c = dropped_classes(labels, x0, self.p_uncond, generator)
         return (x_t, t01, c), eps
 
 
@@ -157,15 +155,15 @@ class FlowClass(FlowTime):
     def examples(self, x0: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
         """Images (B, 1, 28, 28) and labels (B,) -> the network's arguments (z, u01, c), and its target, x0 - eps."""
         (z, u01), v = super().examples(x0, labels, generator)
-        check_labels(labels, x0)
-        keep = torch.rand(len(x0), 1, generator=generator) >= self.p_uncond  # (B, 1)
-        c = one_hot(labels) * keep.to(x0.device)  # (B, 10)
+        c = dropped_classes(labels, x0, self.p_uncond, generator)
         return (z, u01, c), v
 
 
-def check_labels(labels, x0: Tensor) -> None:
-    """Labels, one for each of the images x0 (B, C, H, W)."""
+def dropped_classes(labels: Tensor, x0: Tensor, p_uncond: float, generator: torch.Generator) -> Tensor:
+    """One-hot classes (B, 10) for the images x0 (B, C, H, W); each row is all zeros with probability p_uncond."""
     if not isinstance(labels, Tensor):
         raise TypeError(f"labels is {in_words(labels)}; wanted a torch.Tensor (B,).")
     if labels.shape[:1] != x0.shape[:1]:
         raise ValueError(f"labels have shape {tuple(labels.shape)}; wanted one for each of {len(x0)} images.")
+    keep = torch.rand(len(x0), 1, generator=generator) >= p_uncond  # (B, 1)
+    return one_hot(labels) * keep.to(x0.device)

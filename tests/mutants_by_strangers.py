@@ -618,8 +618,8 @@ MUTANTS: list[tuple[str, str, str, str]] = [
     ),
     (
         "class_conditional",
-        ">= self.p_uncond",
-        "< self.p_uncond",
+        ">= p_uncond",
+        "< p_uncond",
         "Turned round: the class is kept with probability 0.1, and dropped in nine cases of ten.",
     ),
     (

@@ -41,14 +41,16 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def planted(name, right, wrong):
-    """The kit's own function or class of an exercise, with one piece of its source replaced."""
+    """The kit's own function or class of an exercise, with one piece of its source, or of what it uses, replaced."""
     kits_own = EXERCISES[name].kits_own()
     module = inspect.getmodule(kits_own)
     source = textwrap.dedent(inspect.getsource(kits_own))
-    if source.count(right) != 1 and inspect.isclass(kits_own):  # in a method that it inherits
-        source = textwrap.dedent(inspect.getsource(kits_own.__mro__[1])).replace(
-            kits_own.__mro__[1].__name__, kits_own.__name__
-        )
+    if source.count(right) != 1 and inspect.isclass(kits_own):  # in a method that it inherits, or in what that calls
+        base = kits_own.__mro__[1]
+        inherited = textwrap.dedent(inspect.getsource(base)).replace(base.__name__, kits_own.__name__)
+        functions = [f for _, f in inspect.getmembers(module, inspect.isfunction) if f.__module__ == module.__name__]
+        called = [inspect.getsource(f) for f in functions if f"{f.__name__}(" in source]
+        source = inherited if inherited.count(right) == 1 else "\n\n".join([*called, source])
     assert source.count(right) == 1, f"{name} has {source.count(right)} places {right!r}"
     namespace = {"nn": torch.nn, "draw_noise": draw_noise, **vars(module)}
     exec(compile(source.replace(right, wrong), f"<mutant of {name}>", "exec"), namespace)

@@ -5,7 +5,7 @@
 import torch
 import torch.nn.functional as F
 
-from .examples import NOISE_MISTAKES, TimeConditional, probe_noise
+from .examples import CLASS_MISTAKES, NOISE_MISTAKES, TimeConditional, probe_noise
 from .exercise import Exercise, Mistake, alike
 from .layers import FCBlock
 from .unets import SCALE_MISTAKES, TIME_MISTAKES, WIRING, TimeUNet, UNet, join, probe_unet
@@ -90,36 +90,9 @@ EXAMPLES = Exercise(
     right=ClassConditional,
     blank=("examples",),
     mistakes=(
-        Mistake("the whole batch dropped at once", "torch.rand(len(x0), 1,", "torch.rand(1, 1,",
-                "The classes of a whole batch are dropped, or none. Draw it for every image."),
-        Mistake("never dropped", "c = one_hot * keep", "c = one_hot",
-                "No class is ever dropped, so the network never learns to predict without one."),
-        Mistake("kept with probability p", ">= self.p_uncond", "< self.p_uncond",
-                "The class is kept with probability p_uncond; it is dropped with it."),
-        Mistake("randn for rand", "torch.rand(len(x0), 1,", "torch.randn(len(x0), 1,",
-                "Too many classes are dropped, as if the draw were normal: half of torch.randn's numbers are below 0, and so below any p_uncond. torch.rand's are below p_uncond with that very probability."),
-        Mistake("no class as class 0", "c = one_hot * keep", "c = F.one_hot(labels * keep[:, 0], 10).float()",
-                "Where the class is dropped, c is class 0, the digit zero. No class is all zeros."),
-        *alike("scaled by the dropout", "What is kept is divided by 1 - p, as nn.Dropout does: then c has a size that sampling never shows.",
-               ("c = one_hot * keep", "c = one_hot * keep / max(1 - self.p_uncond, 1e-6)"),
-               ("c = one_hot * keep", "c = F.dropout(one_hot, self.p_uncond)")),
-        Mistake("p fixed", ">= self.p_uncond", ">= 0.1", "A tenth is always dropped: p_uncond is ignored."),
-        Mistake("p fixed", ">= self.p_uncond", ">= 0.5", "Half is always dropped: p_uncond is ignored."),
-        Mistake("classes exchanged", "F.one_hot(labels, 10)", "F.one_hot(labels.roll(1), 10)",
-                "c is another image's class: rows and labels have to stay together."),
-        Mistake("class as a number", "c = one_hot * keep", "c = labels.float()[:, None]",
-                "c is the label as a number. The network takes one-hot rows, (B, 10)."),
-        Mistake("wrong dtype", "c = one_hot * keep", "c = (one_hot * keep).long()",
-                "c has integers. The network takes torch.float32."),
         Mistake("inputs in another order", "return (x_t, t01, c)", "return (x_t, c, t01)",
                 "The inputs are not in the network's order: x_t, t01, c."),
-        Mistake("the class negative", "c = one_hot * keep", "c = one_hot * (-1 * keep.float())",
-                "c is one-hot with -1 in the place of 1: the mask that drops the classes has turned the sign. It is 1 for a class that is kept, and 0 for one that is dropped."),
-        Mistake("-1 for no class", "c = one_hot * keep", "c = one_hot * keep - 1.0 * (~keep)",
-                "Where the class is dropped, c is -1 everywhere. It is all zeros there."),
-        *alike("shape of c", "c has axes like an image's. The network takes rows, (B, 10): its FCBlock adds the two axes.",
-               ("c = one_hot * keep", "c = (one_hot * keep)[:, None, None]"),
-               ("c = one_hot * keep", "c = (one_hot * keep)[:, :, None, None]")),
+        *CLASS_MISTAKES,
         *NOISE_MISTAKES,
     ),
 )  # fmt: skip

@@ -5,6 +5,7 @@
 import torch
 import torch.nn.functional as F
 
+from .examples import CLASS_MISTAKES
 from .exercise import Exercise, Mistake, alike
 from .flow_digits import EXAMPLE_MISTAKES, SAMPLER_MISTAKES, FlowTime, probe_flow_examples, probe_flow_sampler
 
@@ -39,24 +40,9 @@ EXAMPLES = Exercise(
     right=FlowClass,
     blank=("examples",),
     mistakes=(
-        Mistake("the whole batch dropped at once", "torch.rand(len(x0), 1,", "torch.rand(1, 1,",
-                "The classes of a whole batch are dropped, or none. Draw it for every image."),
-        Mistake("never dropped", "c = one_hot * keep", "c = one_hot",
-                "No class is ever dropped, so the network never learns the velocity without one."),
-        Mistake("always dropped", "c = one_hot * keep", "c = 0 * one_hot",
-                "Every class is dropped, so the network never learns what the classes are."),
-        Mistake("kept with probability p", ">= self.p_uncond", "< self.p_uncond",
-                "The class is kept with probability p_uncond; it is dropped with it."),
-        Mistake("randn for rand", "torch.rand(len(x0), 1,", "torch.randn(len(x0), 1,",
-                "Too many classes are dropped: torch.randn is below 0 half the time, and so below any p_uncond. torch.rand is below p_uncond with that very probability."),
-        Mistake("no class as class 0", "c = one_hot * keep", "c = F.one_hot(labels * keep[:, 0], 10).float()",
-                "Where the class is dropped, c says class 0, which is a zero. No class is all zeros."),
-        *alike("scaled by the dropout", "What is kept is divided by 1 - p, as nn.Dropout does: then c has a size that sampling never shows.",
-               ("c = one_hot * keep", "c = one_hot * keep / max(1 - self.p_uncond, 1e-6)"),
-               ("c = one_hot * keep", "c = F.dropout(one_hot, self.p_uncond)")),
-        Mistake("p fixed", ">= self.p_uncond", ">= 0.1", "A tenth is dropped whatever p_uncond is."),
         Mistake("inputs in another order", "return (z, u01, c)", "return (z, c, u01)",
                 "The inputs stand in another order than that in which the network takes them: z, u01, c."),
+        *CLASS_MISTAKES,
         *EXAMPLE_MISTAKES,
     ),
 )  # fmt: skip

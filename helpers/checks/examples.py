@@ -86,20 +86,26 @@ def probe_noise(student, classes=False):
     yield from toys.of_chance(eps, again, other)
     yield from toys.of_chance(t01, t_again, t_other, "choice of timesteps")
     if classes:
-        yield from probe_classes(c[0], labels)
-        yield Measured(
-            "another batch drops others",
-            not torch.equal(c[0], c_later[0]),
-            name="always the same dropped",
-            say="Every batch drops the classes of the same images. Draw anew for each batch.",
-        )
-        yield from toys.of_chance(c[0], c_again[0], c_other[0], "choice of the classes to drop")
-        for all_or_nothing, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
-            sure = student(words, p_uncond=all_or_nothing)
-            (_, _, c), _ = examples_of(student, sure, words, torch.zeros(shape), labels, toys.seeded(153), 3)
-            yield Measured("the share of images without a class", (c == 0).all(dim=1).double().mean())
+        yield from probe_dropping(student, labels, *c, *c_later, *c_again, *c_other)
     many = [batch(0.0, generator)[0][1:] for _ in range(4500 // N)]
     yield from probe_many([t01 for t01, *_ in many], [c for _, *[c] in many] if classes else [], T, p)
+
+
+def probe_dropping(student, labels, c, later, again, other):
+    """Measures which classes are dropped: in one batch, in a later one, with the same seed again, with another seed."""
+    yield from probe_classes(c, labels)
+    yield Measured(
+        "another batch drops others",
+        not torch.equal(c, later),
+        name="always the same dropped",
+        say="Every batch drops the classes of the same images. Draw anew for each batch.",
+    )
+    yield from toys.of_chance(c, again, other, "choice of the classes to drop")
+    black = torch.zeros(len(labels), 1, 28, 28)
+    for all_or_nothing, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
+        task = student(words, p_uncond=all_or_nothing)
+        (_, _, c), _ = examples_of(student, task, words, black, labels, toys.seeded(153), 3)
+        yield Measured("the share of images without a class", (c == 0).all(dim=1).double().mean())
 
 
 def probe_classes(c, labels):
@@ -222,4 +228,38 @@ NOISE_MISTAKES = (
     Mistake("timesteps drawn once", "(len(x0),), generator=generator)", "(len(x0),), generator=torch.Generator().manual_seed(0))",
             "Every batch has the same timesteps. Draw them anew in each call."),
     *toys.other_noises("x0.shape"),
+)  # fmt: skip
+
+# Of a reference that drops classes by `c = one_hot * keep`.
+CLASS_MISTAKES = (
+    Mistake("the whole batch dropped at once", "torch.rand(len(x0), 1,", "torch.rand(1, 1,",
+            "The classes of a whole batch are dropped, or none. Draw it for every image."),
+    Mistake("never dropped", "c = one_hot * keep", "c = one_hot",
+            "No class is ever dropped, so the network never learns to predict without one."),
+    Mistake("always dropped", "c = one_hot * keep", "c = 0 * one_hot",
+            "Every class is dropped, so the network never learns what the classes are."),
+    Mistake("kept with probability p", ">= self.p_uncond", "< self.p_uncond",
+            "The class is kept with probability p_uncond; it is dropped with it."),
+    Mistake("randn for rand", "torch.rand(len(x0), 1,", "torch.randn(len(x0), 1,",
+            "Too many classes are dropped, as if the draw were normal: half of torch.randn's numbers are below 0, and so below any p_uncond. torch.rand's are below p_uncond with that very probability."),
+    Mistake("no class as class 0", "c = one_hot * keep", "c = F.one_hot(labels * keep[:, 0], 10).float()",
+            "Where the class is dropped, c is class 0, the digit zero. No class is all zeros."),
+    *alike("scaled by the dropout", "What is kept is divided by 1 - p, as nn.Dropout does: then c has a size that sampling never shows.",
+           ("c = one_hot * keep", "c = one_hot * keep / max(1 - self.p_uncond, 1e-6)"),
+           ("c = one_hot * keep", "c = F.dropout(one_hot, self.p_uncond)")),
+    Mistake("p fixed", ">= self.p_uncond", ">= 0.1", "A tenth is always dropped: p_uncond is ignored."),
+    Mistake("p fixed", ">= self.p_uncond", ">= 0.5", "Half is always dropped: p_uncond is ignored."),
+    Mistake("classes exchanged", "F.one_hot(labels, 10)", "F.one_hot(labels.roll(1), 10)",
+            "c is another image's class: rows and labels have to stay together."),
+    Mistake("class as a number", "c = one_hot * keep", "c = labels.float()[:, None]",
+            "c is the label as a number. The network takes one-hot rows, (B, 10)."),
+    Mistake("wrong dtype", "c = one_hot * keep", "c = (one_hot * keep).long()",
+            "c has integers. The network takes torch.float32."),
+    Mistake("the class negative", "c = one_hot * keep", "c = one_hot * (-1 * keep.float())",
+            "c is one-hot with -1 in the place of 1: the mask that drops the classes has turned the sign. It is 1 for a class that is kept, and 0 for one that is dropped."),
+    Mistake("-1 for no class", "c = one_hot * keep", "c = one_hot * keep - 1.0 * (~keep)",
+            "Where the class is dropped, c is -1 everywhere. It is all zeros there."),
+    *alike("shape of c", "c has axes like an image's. The network takes rows, (B, 10): its FCBlock adds the two axes.",
+           ("c = one_hot * keep", "c = (one_hot * keep)[:, None, None]"),
+           ("c = one_hot * keep", "c = (one_hot * keep)[:, :, None, None]")),
 )  # fmt: skip

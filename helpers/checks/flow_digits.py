@@ -6,18 +6,16 @@ import itertools
 
 import torch
 
-from .examples import examples_of, probe_classes
+from .examples import examples_of, probe_dropping
 from .exercise import Mistake, alike
 from .measured import Measured
 from .running import tensor
-from .samplers import Drawer, in_the_results_order, rows_by_time
+from .samplers import Drawer, in_the_results_order, probe_asked, probe_mode, rows_by_time
 from .toys import (
     NOISY,
     OTHER_NOISES,
     likeness,
     mean,
-    mean_and_std,
-    no_gradient,
     of_chance,
     other_noises,
     reach,
@@ -72,18 +70,7 @@ def probe_flow_examples(student, classes=False):
     yield from of_chance(v, again, other)
     yield from of_chance(u01, u_again, u_other, "choice of times")
     if classes:
-        yield from probe_classes(c[0], labels)
-        yield Measured(
-            "another batch drops others",
-            not torch.equal(c[0], c_later[0]),
-            name="always the same dropped",
-            say="Every batch drops the classes of the same images. Draw anew for each batch.",
-        )
-        yield from of_chance(c[0], c_again[0], c_other[0], "choice of the classes to drop")
-        for all_or_nothing, words in ((0.0, "p_uncond = 0: nothing is dropped"), (1.0, "p_uncond = 1: everything is")):
-            sure = student(words, p_uncond=all_or_nothing)
-            (_, _, c), _ = examples_of(student, sure, words, torch.zeros(shape), labels, seeded(163), 3)
-            yield Measured("the share of images without a class", (c == 0).all(dim=1).double().mean())
+        yield from probe_dropping(student, labels, *c, *c_later, *c_again, *c_other)
     u = torch.cat([batch(0.0, generator)[0][1] for _ in range(20)]).double()
     yield Measured("the largest u01 of many", u.max().item(), 0.02)
     yield Measured("the smallest u01 of many", u.min(), 0.02)
@@ -183,35 +170,13 @@ def probe_flow_sampler(student, classes=False):
     case = f"{n} steps, 6 digits" + (f", gamma = {gamma:g}" if classes else "")
     x0 = draw(case)
     calls = list(network.calls)
-    yield no_gradient(x0)
-    yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
-    yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
+    yield from probe_mode(network, calls, x0)
     steps = in_the_results_order(rows_by_time(network), x0, classes)
     yield Measured("the flow times that the network is told", [value for value, *_ in steps], 1e-5)
     yield Measured("the shape of the result", list(x0.shape))
     states = [with_class if classes else without for _, with_class, without, _ in steps]
-    yield Measured("how many images the network sees at each time", [len(z) for z in states])
-    if classes:
-        told = torch.cat([steps[0][3], torch.zeros(len(steps[0][2]), 10)])
-        yield Measured("the conditions that the network is told, each once, in order", told.unique(dim=0))
-        yield Measured("how many of them without their class", [len(without) for _, _, without, _ in steps])
-        if len(steps[0][1]) != count:
-            return
-        yield Measured("the classes that it is told", steps[0][3])
-        same = all(a.shape == b.shape and torch.equal(a, b) for _, a, b, _ in steps)
-        yield Measured(
-            "the network sees the same images with and without their class",
-            same,
-            name="other images without the class",
-            say="What the network is asked without the class is not the z that it is asked about with it: the "
-            "difference of the two velocities then says nothing about the class.",
-        )
-    if any(z.shape != x0.shape for z in states):
+    if not (yield from probe_asked(steps, states, x0, c if classes else None, "z")):
         return
-    start = states[0]
-    yield Measured("the mean and the deviation of the start", mean_and_std(start), 2.5 * NOISY)
-    yield reach(start, "the start")
-    yield Measured("the likeness of two digits' start", likeness(start[0], start[1]), 6 * NOISY)
     for i, (z, z_next) in enumerate(itertools.pairwise([*states, x0])):
         v = velocity_of(network, z, i / n, c if classes else None, gamma)
         moved = (z_next - z) * n  # v, if the step is h v with h = 1/n

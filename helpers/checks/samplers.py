@@ -79,6 +79,45 @@ def in_the_results_order(steps, x0, classes):
     return [[value, *(part[rows] if len(part) == len(rows) else part for part in parts)] for value, *parts in steps]
 
 
+def probe_mode(network, calls, x0):
+    """Measures whether the network predicted in evaluation mode, was left as it was, and the result has no graph."""
+    yield toys.no_gradient(x0)
+    yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
+    yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
+
+
+def probe_asked(steps, states, x0, c, image):
+    """Measures what the network was asked about (its states, one for each step), and from which noise it began.
+
+    c: the classes asked for, or None without classes. image: the name of a state.
+    Returns whether each step is about images like the result, x0, so that more can be measured.
+    """
+    yield Measured("how many images the network sees at each time", [len(x) for x in states])
+    if c is not None:
+        _, with_class, without, rows = steps[0]
+        told = torch.cat([rows, torch.zeros(len(without), 10)])
+        yield Measured("the conditions that the network is told, each once, in order", told.unique(dim=0))
+        yield Measured("how many of them without their class", [len(without) for _, _, without, _ in steps])
+        if len(with_class) != len(c):
+            return False
+        yield Measured("the classes that it receives", rows)
+        same = all(a.shape == b.shape and torch.equal(a, b) for _, a, b, _ in steps)
+        yield Measured(
+            "the network sees the same images with and without their class",
+            same,
+            name="other images without the class",
+            say=f"The calls without the class and with it have different {image}: the difference of the two "
+            "predictions is then not the effect of the class.",
+        )
+    if any(x.shape != x0.shape for x in states):
+        return False
+    start = states[0]
+    yield Measured("the mean and the deviation of the start", toys.mean_and_std(start), 2.5 * toys.NOISY)
+    yield toys.reach(start, "the start")
+    yield Measured("the likeness of two digits' start", toys.likeness(start[0], start[1]), 6 * toys.NOISY)
+    return True
+
+
 def probe_digits(student, classes=False):
     steep = toys.schedule(T := 6)
     abar, betas = steep.alphas_cumprod, steep.betas
@@ -96,9 +135,7 @@ def probe_digits(student, classes=False):
     case = "a schedule of 6 timesteps, 6 digits" + (f", gamma = {gamma:g}" if classes else "")
     x0 = draw(case)
     calls = list(network.calls)
-    yield toys.no_gradient(x0)
-    yield Measured("the network predicts in evaluation mode", not any(training for *_, training in calls))
-    yield Measured("the network's running averages are as they were", bool((network.norm.running_mean == 0).all()))
+    yield from probe_mode(network, calls, x0)
     steps = in_the_results_order(rows_by_time(network), x0, classes)
     times = [round(value * T) for value, *_ in steps]
     yield Measured(
@@ -110,26 +147,8 @@ def probe_digits(student, classes=False):
     yield Measured("the times t/T that the network is told", [value for value, *_ in steps], 1e-5)
     yield Measured("the shape of the result", list(x0.shape))
     conditional = [with_class if classes else without for _, with_class, without, _ in steps]
-    yield Measured("how many images the network sees at each time", [len(x) for x in conditional])
-    if classes:
-        told = torch.cat([steps[0][3], torch.zeros(len(steps[0][2]), 10)])
-        yield Measured("the conditions that the network is told, each once, in order", told.unique(dim=0))
-        yield Measured("how many of them without their class", [len(without) for _, _, without, _ in steps])
-        if len(steps[0][1]) != count:
-            return
-        yield Measured("the classes that it receives", steps[0][3])
-        same = all(a.shape == b.shape and torch.equal(a, b) for _, a, b, _ in steps)
-        yield Measured(
-            "the network sees the same images with and without their class",
-            same,
-            name="other images without the class",
-            say="The calls without the class and with it have different x_t: the difference of the two predictions "
-            "is then not the effect of the class.",
-        )
-    start = conditional[0]
-    yield Measured("the mean and the deviation of the start", toys.mean_and_std(start), 2.5 * toys.NOISY)
-    yield toys.reach(start, "the start")
-    yield Measured("the likeness of two digits' start", toys.likeness(start[0], start[1]), 6 * toys.NOISY)
+    if not (yield from probe_asked(steps, conditional, x0, c if classes else None, "x_t")):
+        return
 
     def guess(x, t):
         t01 = torch.full((len(x), 1), t / T)
