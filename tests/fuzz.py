@@ -42,6 +42,8 @@ from helpers.flow import (
     from_flow,
     heun,
     interpolate,
+    one_step_denoise,
+    reflow_pairs,
     to_flow,
     velocity,
 )
@@ -98,6 +100,8 @@ CALLS: list[tuple[Callable, dict]] = [
     (heun, {"denoiser": TOY, "cond": COND, "threshold": dynamic_threshold}),
     (heun(TOY, COND), {"x_t": Z, "x0_hat": X, "t": 9, "s": 5, "schedule": TOY.schedule}),
     (euler_sample, {"velocity": lambda z, u: -z, "z": Z, "u_start": 0.5, "h": 0.25}),
+    (one_step_denoise, {"z": Z, "v": X, "u": 0.3}),
+    (reflow_pairs, {"velocity": lambda z, u: -z, "shape": (2, 3, 8, 8), "h": 0.5, "generator": seeded()}),
     (strided_timesteps, {"steps": 34, "T": 1000}),
     (flow_timesteps, {"schedule": TOY.schedule, "steps": 10, "start": 900}),
     (NoiseSchedule.flow, {"T": 10}),

@@ -12,7 +12,7 @@ from torchvision.transforms import GaussianBlur
 from torchvision.transforms.functional import gaussian_blur
 
 from helpers.denoisers import Combinator, Denoiser, Prediction
-from helpers.flow import euler_step, from_flow, to_flow, velocity
+from helpers.flow import euler_sample, euler_step, from_flow, to_flow, velocity
 from helpers.sampling import Step, ddim_step, ddpm_step, denoise, estimate_x0, forward
 from helpers.tasks import ClassConditional, FlowClass, FlowTime, OneStep, TimeConditional, add_noise
 from helpers.unet import ConvBlock, FCBlock, TimeConditionalUNet, UnconditionalUNet, one_hot
@@ -991,6 +991,42 @@ def with_a_list():
         return ddim_step(x_t, target, t, s, schedule)
 
     return step
+
+
+# ---- flow matching: C 6 --------------------------------------------------------------------------------------------
+
+
+@solves("one_step_denoise")
+def on_the_line_of_both_ends(z, v, u):
+    u = u.reshape(len(z), 1, 1, 1) if isinstance(u, torch.Tensor) else u
+    eps_hat = z - u * v
+    return eps_hat + v
+
+
+@solves("one_step_denoise")
+def by_addcmul(z, v, u):
+    left = 1 - torch.as_tensor(u, dtype=torch.float32)
+    return torch.addcmul(z, v, left[:, None, None, None] if left.ndim else left)
+
+
+@solves("reflow_pairs")
+def by_the_last_of_the_path(velocity, shape, h=0.02, *, generator=None):
+    eps = torch.randn(shape, generator=generator)
+    path = euler_sample(velocity, eps, 0.0, h)
+    return path[-1][1], path[0][1]
+
+
+@solves("reflow_pairs")
+@torch.inference_mode()
+def in_small_batches(velocity, shape, h=0.02, generator=None):
+    starts, ends = [], []
+    for size in [8] * (shape[0] // 8) + [shape[0] % 8] * (shape[0] % 8 > 0):
+        z = torch.empty(size, *shape[1:]).normal_(generator=generator)
+        starts.append(z)
+        for u in torch.arange(0, 1 - 1e-9, h).tolist():
+            z = z + min(h, 1 - u) * velocity(z, u)
+        ends.append(z)
+    return torch.cat(ends), torch.cat(starts)
 
 
 # ---- flows of digits -----------------------------------------------------------------------------------------------

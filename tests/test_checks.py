@@ -73,7 +73,7 @@ def test_a_right_solution_passes_however_it_is_written(name, solution):
 
 
 WITH_CHANCE = ["forward", "add_noise", "ddpm_step", "sample", "sdedit", "keep_known", "inpaint"]
-WITH_CHANCE += ["sample_digits", "sample_classes", "sample_flow", "sample_flow_classes"]
+WITH_CHANCE += ["sample_digits", "sample_classes", "sample_flow", "sample_flow_classes", "reflow_pairs"]
 
 
 @pytest.mark.parametrize("name", WITH_CHANCE)

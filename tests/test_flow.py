@@ -17,6 +17,8 @@ from helpers.flow import (
     from_flow,
     heun,
     interpolate,
+    one_step_denoise,
+    reflow_pairs,
     to_flow,
     velocity,
 )
@@ -519,6 +521,41 @@ def test_an_interval_of_everything_is_guidance_and_stacks(toy, conds):
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
+# ---- one step, and reflow
+
+
+def test_one_step_is_a_step_of_euler_to_the_end(z):
+    def v(z, u):
+        return torch.tanh(z) - u
+
+    for u in (0.0, 0.4, 0.9):
+        close(one_step_denoise(z, v(z, u), u), euler_sample(v, z, u, h=1.0)[-1][1], 1e-6)
+    each = one_step_denoise(z, v(z, 0.4), torch.tensor([0.4, 1.0]))
+    close(each[:1], one_step_denoise(z, v(z, 0.4), 0.4)[:1], 1e-6)
+    assert torch.equal(each[1], z[1])
+
+
+def test_one_step_from_pure_noise_is_the_mean_of_the_images(z):
+    flow = GaussianFlow(0.7, 0.5, NoiseSchedule.flow(10))
+    close(one_step_denoise(z, flow.v(z, 0.0), 0.0), torch.full_like(z, 0.7), 1e-6)
+
+
+def two_clusters(z, u):
+    """The exact velocity to two narrow clusters of pixels, around -1 and 1."""
+    D = (0.1 * u) ** 2 + (1 - u) ** 2
+    x0_hat = torch.tanh(u * z / D) * (1 - 0.01 * u**2 / D) + 0.01 * u / D * z
+    return (x0_hat - z) / (1 - u)
+
+
+def test_reflow_pairs_are_the_ends_of_the_flows_paths_which_never_cross():
+    x0, eps = reflow_pairs(two_clusters, (400, 1, 1, 1), 0.01, generator=seeded())
+    assert torch.equal(x0, euler_sample(two_clusters, eps, h=0.01)[-1][1])
+    assert torch.equal(x0.flatten().argsort(), eps.flatten().argsort())  # on a line, paths that do not cross keep order
+    assert abs(eps.std() - 1) < 0.1 and (x0.abs() - 1).abs().mean() < 0.15
+    again = reflow_pairs(two_clusters, torch.Size([400, 1, 1, 1]), 0.01, generator=seeded())
+    assert torch.equal(again[0], x0) and torch.equal(again[1], eps)
+
+
 # ---- bad input
 
 Z = torch.zeros(2, *SHAPE)
@@ -532,6 +569,11 @@ BAD = {
     "u_start": (lambda: euler_sample(lambda z, u: z, Z, 1.5), r"u_start is 1\.5; wanted 0 to 1"),
     "no step": (lambda: euler_sample(lambda z, u: z, Z, h=0.0), "h is 0; wanted"),
     "no function": (lambda: euler_sample(Z, Z), "velocity is a tensor .* wanted a function"),
+    "u of one step": (lambda: one_step_denoise(Z, Z, 1.5), r"u is 1\.5; wanted 0 to 1"),
+    "v of one step": (lambda: one_step_denoise(Z, Z[:1], 0.5), "v has shape"),
+    "a number of pairs": (lambda: reflow_pairs(lambda z, u: z, 100), "shape is 100; wanted four numbers"),
+    "no pairs": (lambda: reflow_pairs(lambda z, u: z, (0, 1, 8, 8)), "a number of shape is 0; wanted"),
+    "no flow": (lambda: reflow_pairs(Z, (2, 1, 8, 8)), "velocity is a tensor .* wanted a function"),
     "a velocity of another shape": (lambda: euler_sample(lambda z, u: z[:1], Z), "v, from velocity, has shape"),
     "t": (lambda: to_flow(Z, 20, FLOW), "t is 20; wanted 0 to 19"),
     "a table for a schedule": (lambda: to_flow(Z, 3, FLOW.alphas_cumprod), "wanted a NoiseSchedule"),

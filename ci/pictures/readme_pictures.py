@@ -35,6 +35,7 @@ IMAGES = [
     ("flow-film.png", "c3", 0),
     ("flow-guidance.png", "c4", 0),
     ("flow-calls.png", "c5", 1),
+    ("flow-reflow.png", "c6", 3),
 ]
 # the same of animations, which are enlarged so many times
 ANIMATIONS = [("digits.gif", "b2_5", 0, 3)]

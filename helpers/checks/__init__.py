@@ -42,6 +42,7 @@ and one module for each notebook that has an exercise:
     c3            digits by flow matching: the examples and the sampler
     c4            the same with classes and guidance
     c5            solvers of second order
+    c6            one step, and the pairs of reflow
 """
 
 import importlib
@@ -55,7 +56,7 @@ from .exercise import Exercise, Verdict, judge
 __all__ = ["EXERCISES", "check"]
 
 NOTEBOOKS = "a0 a1_1 a1_2 a1_3 a1_4 a1_5 a1_6 a1_7 a1_7_1 a1_7_2 a1_7_3 a1_8 a1_9 b1_1 b1_2 b2_1 b2_2 b2_3 b2_4 b2_5"
-NOTEBOOKS += " c1 c2 c3 c4 c5"
+NOTEBOOKS += " c1 c2 c3 c4 c5 c6"
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
     for notebook in NOTEBOOKS.split()
