@@ -1,7 +1,8 @@
 """Write badges and the repository's address into the notebooks: `make badges REPO=owner/name [REF=main]`.
 
 The badges under the title open the repository's notebook in Colab or Kaggle. The first code cell has the repository and
-the revision that it fetches there. A second run replaces both. No cell is executed, and outputs stay.
+the revision that it fetches there, and images of docs/ in the text are linked in the repository. A second run replaces
+all of them. No cell is executed, and outputs stay.
 
     python -m ci.badges owner/name --ref v1.0       a branch or a tag
     python -m ci.badges --clear                     no repository and no badges: for a copy without a public repository
@@ -43,16 +44,30 @@ BADGES = (
 )
 
 
+BESIDE = "../docs/"  # where a notebook's images are in a clone
+RAW = "https://raw.githubusercontent.com/{repo}/{ref}/docs/"  # Colab and Kaggle show no image by a relative link
+
+
 def hosted_source(repo: str = "", ref: str = "") -> str:
     """The first code cell of every notebook of the repository owner/name."""
     return CELL.format(repository=f"https://github.com/{repo}" if repo else "", revision=ref)
 
 
 def title_source(source: str, name: str, repo: str = "", ref: str = "") -> str:
-    """A notebook's title cell with the repository's badges under its first line, or without badges."""
+    """A notebook's title cell with the repository's badges under its first line, or without badges.
+
+    Its images from docs/ are those of the repository, too, or by relative links without one.
+    """
     bare = re.sub(r"\n\n\[!\[Open in Colab\].*", "", source)
+    bare = images_from(RAW.format(repo=repo, ref=ref) if repo else BESIDE, bare)
     title, line_end, text = bare.partition("\n")
     return title + ("\n\n" + BADGES.format(repo=repo, ref=ref, name=name) if repo else "") + line_end + text
+
+
+def images_from(folder: str, source: str) -> str:
+    """A notebook's text with its images of docs/ linked in that folder, which may be an address."""
+    links = rf"(!\[[^\]]*\])\((?:{re.escape(BESIDE)}|{RAW.format(repo='[^)]*', ref='[^)]*')})"
+    return re.sub(links, lambda link: f"{link[1]}({folder}", source)
 
 
 def write(notebook, name: str, repo: str = "", ref: str = "") -> None:

@@ -1,5 +1,6 @@
 """The first cell of every notebook, which fetches the course on Colab and Kaggle, and the badges that lead there."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -162,6 +163,20 @@ def test_badges_open_the_fork_and_are_replaced_by_the_next(folder):
     assert f"(https://kaggle.com/kernels/welcome?src=https://github.com/{page}" in title.source
     assert 'repository, revision = "https://github.com/somebody/a-fork", "v1"' in hosted_cell.source
     assert code.source == "x = 1" and code.execution_count == 1  # nothing was executed
+
+
+def test_images_in_the_text_come_from_the_repository_and_a_clone_has_them_beside(folder):
+    text = "# 1 · One\n\n![Digits](../docs/digits.png) and [a glossary](../docs/glossary.md)"
+    write = functools.partial(badges.title_source, name="a1")
+    of_first = write(text, repo="a/first", ref="main")
+    assert (
+        "![Digits](https://raw.githubusercontent.com/a/first/main/docs/digits.png) and [a glossary](../docs/"
+        in of_first
+    )
+    of_second = write(of_first, repo="b/second", ref="v1/x")
+    assert "(https://raw.githubusercontent.com/b/second/v1/x/docs/digits.png)" in of_second
+    assert badges.images_from(badges.BESIDE, of_second).endswith(text.partition("\n\n")[2])
+    assert write(of_second) == text
 
 
 def test_clearing_takes_everything_back_and_is_idempotent(folder):

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import nbformat
 from PIL import Image
 
+from ci.badges import BESIDE, images_from
 from ci.site.exhibits import MAKERS
 from ci.site.gallery import alt_text, captioned, image_html
 from ci.site.looks import Strip, frames_of, markup
@@ -97,7 +98,7 @@ def page(lesson: Lesson, source: Path) -> nbformat.NotebookNode:
     notebook = copy.deepcopy(lesson.notebook)
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            cell.source = without_dead_links(cell.source, NOTEBOOKS)
+            cell.source = images_from(BESIDE, without_dead_links(cell.source, NOTEBOOKS))
         if "hosted" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
             cell.metadata["mystnb"] = {"code_prompt_show": "For Colab and Kaggle only"}
