@@ -206,12 +206,17 @@ class ClassConditionalUNet(TimeConditionalUNet):
 
 
 @torch.no_grad()
-def copy_input(unet: UnconditionalUNet) -> None:
-    """Set some weights so that the untrained network outputs its input, up to a scale and a shift.
+def copy_input(unet: UnconditionalUNet, sign: int = 1) -> None:
+    """Set some weights so that the untrained network outputs its input times `sign`, up to a scale and a shift.
 
     A network that predicts noise has to copy most of its input, because x_t is mostly noise, and x can only pass its
     GELUs as a pair: GELU(x) - GELU(-x) = x. Here two channels carry the pair from the first layer to the last.
+
+    Args:
+        sign: 1, or -1 for a network that predicts a velocity: x0 - eps is mostly -eps.
     """
+    if sign not in (1, -1):
+        raise ValueError(f"sign is {in_words(sign)}; wanted 1 or -1.")
     D = unet.hidden
     check_integer(D, "hidden", 2)  # channels for the pair
     (first, second), (third, fourth) = unet.conv_in, unet.conv_out[0]
@@ -225,7 +230,7 @@ def copy_input(unet: UnconditionalUNet) -> None:
     for layer in (first, second, third, fourth):
         layer[0].bias[:2] = 0
     last.weight[:] = 0
-    last.weight[0, :2, 1, 1] = pair[0]
+    last.weight[0, :2, 1, 1] = sign * pair[0]
 
 
 def check_arguments(x: Tensor, **signals: tuple[Tensor, int]) -> None:

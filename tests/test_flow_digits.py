@@ -13,7 +13,7 @@ from helpers.denoisers import guided
 from helpers.digits import FlowDigitDenoiser, sample_flow, sample_flow_classes
 from helpers.editing import inpaint
 from helpers.flow import euler_step, to_flow
-from helpers.recipes import RECIPES, flow_class, flow_time
+from helpers.recipes import RECIPES, flow_class, flow_time, quick_flow_class, quick_flow_time
 from helpers.results import load_unet, save_unet
 from helpers.sampling import final, sample
 from helpers.schedule import NoiseSchedule
@@ -71,6 +71,14 @@ def test_its_weights_come_back_from_a_file(by_time, tmp_path):
 
 
 # ---- what it learns
+
+
+@pytest.mark.parametrize("recipe", [quick_flow_time, quick_flow_class], ids=["time", "class"])
+def test_by_the_quick_recipes_a_network_starts_as_minus_its_input(recipe):
+    network = replace(recipe, hidden=4).new_network()  # in training mode: BatchNorm scales by this batch
+    z, u01 = torch.randn(8, 1, 28, 28, generator=seeded()), torch.rand(8, 1, generator=seeded())
+    v = network(z, u01, one_hot(range(8))) if recipe is quick_flow_class else network(z, u01)
+    assert torch.corrcoef(torch.stack([v.flatten(), z.flatten()]))[0, 1].item() == pytest.approx(-1, abs=1e-3)
 
 
 def test_the_target_is_the_velocity_at_a_time_of_its_own_for_each_image():

@@ -186,11 +186,15 @@ def test_a_network_can_start_by_copying_its_input(hidden):
     assert abs(correlation()) < 0.9
     copy_input(unet)
     assert correlation() == pytest.approx(1, abs=1e-4)
+    copy_input(unet, -1)
+    assert correlation() == pytest.approx(-1, abs=1e-4)
 
 
 def test_a_network_too_narrow_to_copy_is_refused():
     with pytest.raises(ValueError, match="hidden is 1; wanted at least 2"):
         copy_input(UnconditionalUNet(1))
+    with pytest.raises(ValueError, match="sign is 0; wanted 1 or -1"):
+        copy_input(UnconditionalUNet(4), 0)
 
 
 def test_the_number_of_weights():
