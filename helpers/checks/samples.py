@@ -1,6 +1,6 @@
 """Are poor samples the network's fault or the sampler's? `check_samples(x0, losses)` looks at both, and says.
 
-It measures simple statistics of the samples and compares them with those of 164 simulated samplings, right and wrong
+It measures simple statistics of the samples and compares them with those of 149 simulated samplings, right and wrong
 ones, of networks that had learned much or little (ci/bench/sample_causes.py). An undertrained network draws fragments,
 but on black, with about the ink of a digit. Samples that are out of range, all alike, empty, grey or full of grain come
 from a faulty sampler, unless the loss says that the network has learned nothing. Statistics cannot see mistakes that
