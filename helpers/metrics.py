@@ -119,8 +119,9 @@ def frechet_distance(features: Tensor, others: Tensor) -> float:
     Source: Heusel et al. 2017, equation 6 (arXiv:1706.08500), where the features are those of another network.
     Raises a ValueError for samples that are too small for a covariance.
     """
+    for name, crowd in (("features", features), ("others", others)):
+        check_tensor(crowd, name)  # in some builds of LAPACK, NaN ends Python
     for crowd in (features, others):
-        check_tensor(crowd, "features")  # in some builds of LAPACK, NaN ends Python
         if crowd.ndim != 2 or len(crowd) <= crowd.shape[1] or crowd.shape[1] != features.shape[1]:
             raise ValueError(
                 f"features have shapes {tuple(features.shape)} and {tuple(others.shape)}; "

@@ -120,6 +120,7 @@ def grid(
     """
     check_some(images, "images")
     check_integer(cell, "cell", 1, MAX_CELL)
+    cell = int(cell)
     check_range(low, high)
     if columns is not None:
         check_integer(columns, "columns", 1)
@@ -196,7 +197,7 @@ def fit_to_cell(pixels: np.ndarray, cell: int) -> np.ndarray:
 def check_some(things: Sequence, name: str) -> None:
     """Raise an error unless `things` is a list with at least one item."""
     try:
-        count = None if isinstance(things, str) else len(things)
+        count = None if isinstance(things, (str, set, dict)) else len(things)
     except TypeError:  # a number, a generator, a tensor without axes
         count = None
     if count is None:
@@ -207,7 +208,7 @@ def check_some(things: Sequence, name: str) -> None:
 
 def check_words(words: Sequence[str] | None, name: str) -> None:
     """Raise a TypeError unless `words` is a list of titles or None."""
-    if isinstance(words, str) or not (words is None or hasattr(words, "__len__")):
+    if words is not None and (isinstance(words, (str, set, dict, Tensor)) or not hasattr(words, "__len__")):
         raise TypeError(f"{name} is {in_words(words)}; wanted a list of texts.")
     for word in words if words is not None else ():
         if not isinstance(word, str):

@@ -190,7 +190,7 @@ def check_integer(n, name: str, low: float = -math.inf, high: float = math.inf) 
 def check_number(x, name: str, low: float = -math.inf, high: float = math.inf) -> None:
     """A finite number with low <= x <= high. Text such as "0.5" is not accepted."""
     try:
-        if isinstance(x, (bool, str, bytes, bytearray)):
+        if isinstance(x, (bool, str, bytes, bytearray)) or getattr(x, "ndim", 0):
             raise TypeError
         value = float(x)
     except (TypeError, ValueError, RuntimeError, OverflowError):
@@ -202,7 +202,9 @@ def check_number(x, name: str, low: float = -math.inf, high: float = math.inf) -
 
 
 def check_seed(seed) -> None:
-    """An integer that torch accepts as a seed."""
+    """An integer that torch accepts as a seed. It takes no tensor."""
+    if isinstance(seed, Tensor):
+        raise TypeError(f"seed is {in_words(seed)}; wanted an integer, such as seed.item().")
     check_integer(seed, "seed", -(2**63), 2**64 - 1)
 
 
