@@ -20,6 +20,7 @@ IMAGES = [
     ("guidance.png", "a1_6", 3),
     ("sdedit-photos.png", "a1_7", 1),
     ("sdedit.png", "a1_7_1", 1),
+    ("sdedit-prompts.png", "a1_7_3", 0),
     ("inpainting.png", "a1_7_2", 2),
     ("anagrams.png", "a1_8", 2),
     ("hybrids.png", "a1_9", 3),

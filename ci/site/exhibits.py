@@ -73,8 +73,8 @@ def free_to_faithful(*, images, prompt, model, seed, steps, gamma, i_starts, **_
     return [edited([(name, prompt) for name in images], **options, caption=caption)]
 
 
-def drawings_edited(*, web_picture, drawings, prompt, **parameters) -> list[Exhibit]:
-    first = free_to_faithful(images=[web_picture, *drawings[:1]], prompt=prompt, **parameters)
+def drawings_edited(*, web_image, drawings, prompt, **parameters) -> list[Exhibit]:
+    first = free_to_faithful(images=[web_image, *drawings[:1]], prompt=prompt, **parameters)
     return [*first, *free_to_faithful(images=drawings[1:], prompt=prompt, **parameters)]
 
 
