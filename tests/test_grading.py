@@ -35,6 +35,7 @@ from ci.exercises import exercises, solved
 from ci.grading import __main__ as command_line
 from ci.grading import marks, pool, reports, sandbox
 from ci.grading.autograder import RUN, SETUP, write_zip
+from ci.grading.autograder import run as autograder_run
 from ci.grading.cells import Written, find_written, students_name
 from ci.grading.inside import walls
 from ci.grading.inside.codec import BadMessage, Channel, Closed, pack, unpack
@@ -335,6 +336,16 @@ def test_without_a_sandbox_grading_refuses_unless_asked(monkeypatch):
     assert sandbox.choose(unsafe=False) == "container"
 
 
+def test_in_a_container_the_other_user_can_read_what_it_runs(tmp_path):
+    closed = tmp_path / "closed"
+    (closed / "deeper").mkdir(parents=True, mode=0o700)
+    (closed / "deeper" / "a.py").write_text("x")
+    (closed / "deeper" / "a.py").chmod(0o600)
+    sandbox.readable_copy(closed, tmp_path / "open")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "open").rglob("*")}
+    assert modes == {"deeper": 0o755, "a.py": 0o644}
+
+
 def test_the_filter_of_system_calls_is_well_formed():
     for machine in walls.ARCHITECTURES:
         code = walls.program(machine)
@@ -602,6 +613,16 @@ def test_the_autograder_runs_as_gradescope_runs_it(tmp_path):
     assert 0 < results["score"] == forward["score"] < 1 and "root is missing" in forward["output"]
     assert conv["score"] == 0 and conv["max_score"] == 1 and results["visibility"] == "visible"
     assert "Ada: " in (tmp_path / "results" / "feedback.html").read_text("utf-8")
+
+
+def test_an_autograder_that_fails_says_so_in_the_results(tmp_path, monkeypatch):
+    def broken(*arguments):
+        raise PermissionError("/opt/python")
+
+    monkeypatch.setattr("ci.grading.autograder.grade_file", broken)
+    autograder_run(tmp_path, unsafe=True)
+    results = json.loads((tmp_path / "results" / "results.json").read_text("utf-8"))
+    assert results == {"score": 0, "output": "It was not graded; tell your instructor. PermissionError: /opt/python"}
 
 
 def points_for(folder: Path, **points: int) -> Path:

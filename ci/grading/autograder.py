@@ -81,8 +81,9 @@ def run(autograder: Path, unsafe: bool = False) -> None:
             graded.name = str(about["users"][0]["name"])
         found = gradescope(graded)
         write_student(graded, results)
-    except (NoSandbox, BadPoints) as error:
-        found = {"score": 0, "output": f"It was not graded; tell your instructor. {error}"}
+    except Exception as error:  # Gradescope shows students nothing else
+        kind = "" if isinstance(error, (NoSandbox, BadPoints)) else f"{type(error).__name__}: "
+        found = {"score": 0, "output": f"It was not graded; tell your instructor. {kind}{error}"}
     results.mkdir(exist_ok=True)
     (results / "results.json").write_text(json.dumps(found, indent=1, ensure_ascii=False), "utf-8")
 

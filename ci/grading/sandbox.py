@@ -124,6 +124,13 @@ def command(kind: str, own: str, orders: int, limits: Limits) -> list[str]:
     return [*bubblewrap(own, limits), *program] if kind == "bubblewrap" else program
 
 
+def readable_copy(folder: Path, copy: Path) -> None:
+    """A copy of a folder that every user can read, even if that one is closed to them."""
+    shutil.copytree(folder, copy)
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
 START = "import sys; sys.path.insert(0, {!r}); from inside.zygote import main; main()"
 
 
@@ -145,8 +152,8 @@ class Sandbox:
         self.orders.settimeout(120)
         options = {}
         if self.kind == "container":  # another user, who cannot read the grader's sources
-            shutil.copytree(HERE / "inside", os.path.join(self.folder.name, "inside"))
             os.chmod(self.folder.name, 0o755)
+            readable_copy(HERE / "inside", Path(self.folder.name) / "inside")
             os.chown(own, UNPRIVILEGED, UNPRIVILEGED)
             options = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
         self.process = subprocess.Popen(
@@ -196,11 +203,13 @@ class Sandbox:
     def stop(self) -> None:
         if self.process is None:
             return
+        self.orders.close()  # after which it ends
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(2)
         with contextlib.suppress(OSError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process.stderr.close()
-        self.orders.close()
         self.folder.cleanup()
         self.process = None
 
