@@ -128,15 +128,15 @@ def draw_paths(
     path holds x_t (N, 1, 1, 1) at each of the timesteps, and last the results.
     """
     axes, ends = panels(2, width=7.8, height=3.0, widths=(4, 1), sharey=True)
-    ts, x = torch.arange(max(timesteps) + 1), torch.linspace(-3, 3, 241)
+    ts, x = torch.arange(max(timesteps) + 1), torch.linspace(-3.4, 3.4, 273)
     abar = schedule.alphas_cumprod[ts]  # (T,)
-    density = sum(bell(x[:, None], sign * abar.sqrt(), (1 - abar).clamp(min=0.01)) / 2 for sign in (-1, 1))  # (241, T)
-    for level in (0.03, 0.1, 0.2, 0.3, 0.6):
+    density = sum(bell(x[:, None], sign * abar.sqrt(), (1 - abar).clamp(min=0.01)) / 2 for sign in (-1, 1))  # (273, T)
+    for level in (0.1, 0.2, 0.3, 0.6):
         axes.contourf(ts, x, density, levels=[level, 99], colors=BLUE, alpha=0.13)
     values = torch.stack([x.flatten() for x in path])  # (steps + 1, N)
     axes.plot([*timesteps, -25], values[:, :shown], color=GREY, linewidth=0.7)  # the last step ends beyond t = 0
-    axes.set(xlabel="timestep t", ylabel="$x_t$, one pixel", xlim=(max(timesteps), -25), ylim=(-3, 3))
-    ends.hist(values[-1].numpy(), bins=60, range=(-3, 3), orientation="horizontal", color=BLUE)
+    axes.set(xlabel="timestep t", ylabel="$x_t$, one pixel", xlim=(max(timesteps), -25), ylim=(-3.4, 3.4))
+    ends.hist(values[-1].numpy(), bins=60, range=(-3.4, 3.4), orientation="horizontal", color=BLUE)
     ends.set(xlabel="results")
     axes.figure.tight_layout()
     share = (values[-1] > 0).double().mean().item()
@@ -178,11 +178,18 @@ def draw_spectra(
 
 
 def spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Frequencies 1 … H/2 in waves per image, and the mean power of x (B, C, H, H) at each; that of noise is 1."""
+    """Frequencies 1 … H/2 in waves per image, and the mean power of x (B, C, H, H) at each; that of noise is 1.
+
+    The images are continued as in a mirror. Continued periodically, as a Fourier transform assumes, they would have
+    edges where their opposite borders meet, which show as fine detail.
+    """
     size = x.shape[-1]
     x = x - x.mean(dim=(2, 3), keepdim=True)
-    power = torch.fft.fft2(x, norm="ortho").abs().square().mean(dim=(0, 1))  # (H, H)
-    waves = torch.fft.fftfreq(size, 1 / size)
+    x = torch.cat([x, x.flip(2)], dim=2)
+    x = torch.cat([x, x.flip(3)], dim=3)  # (B, C, 2H, 2H)
+    power = torch.fft.fft2(x, norm="ortho").abs().square().mean(dim=(0, 1))[:size, :size]  # all four quarters are alike
+    power[0], power[:, 0] = power[0] / 2, power[:, 0] / 2  # a wave along one side only is its own mirror image
+    waves = torch.arange(size) / 2
     ring = torch.hypot(waves[:, None], waves[None, :]).round().long()  # (H, H), the frequency in any direction
     kept = torch.arange(1, size // 2 + 1)
     return kept, torch.stack([power[ring == k].mean() for k in kept])

@@ -94,9 +94,11 @@ def test_the_spectrum_of_noise_is_flat_and_that_of_a_wave_has_its_frequency():
     waves, power = diagrams.spectrum(torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     assert waves.tolist() == list(range(1, 17))
     assert power.sub(1).abs().max() < 0.1
-    wave = torch.cos(2 * torch.pi * 5 * torch.arange(32) / 32).expand(1, 1, 32, 32)
+    wave = torch.cos(2 * torch.pi * 5 * (torch.arange(32) + 0.5) / 32).expand(1, 1, 32, 32)
     _, power = diagrams.spectrum(wave + 3)  # a constant has no frequency
     assert waves[power.argmax()] == 5 and power.sort().values[-2] < 1e-6 * power.max()
+    _, power = diagrams.spectrum(torch.linspace(-1, 1, 32).expand(1, 1, 32, 32))  # its borders differ, but have no edge
+    assert power[-1] < 1e-4 * power[1]
 
 
 def test_a_bell_has_its_area_mean_and_variance():
