@@ -14,6 +14,7 @@ MAX_BYTES = 150_000  # of a file with all its colours
 IMAGES = [
     ("samples.png", "a0", 1),
     ("forward.png", "a1_1", 1),
+    ("blur.png", "a1_2", 1),
     ("one-step.png", "a1_3", 0),
     ("iterative.png", "a1_4", 0),
     ("denoising.png", "a1_5", 1),
