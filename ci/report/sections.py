@@ -15,7 +15,7 @@ import nbformat
 from ci.report.figures import text_of
 
 NOTEBOOKS = "a0 a1_1 a1_2 a1_3 a1_4 a1_5 a1_6 a1_7 a1_7_1 a1_7_2 a1_7_3 a1_8 a1_9 b1_1 b1_2 b2_1 b2_2 b2_3 b2_4 b2_5"
-NOTEBOOKS += " c1 c2 c3 c4 c5"
+NOTEBOOKS += " c1 c2 c3 c4 c5 c6"
 MOST_BYTES = 100_000_000  # of a notebook
 MOST_LINES = 40  # of a printed output
 TAG = "exercise"
