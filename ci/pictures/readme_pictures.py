@@ -13,6 +13,7 @@ MAX_BYTES = 150_000  # of a file with all its colours
 # file under docs/, notebook, which of its images
 IMAGES = [
     ("samples.png", "a0", 1),
+    ("prompts.png", "a0", 0),
     ("forward.png", "a1_1", 1),
     ("blur.png", "a1_2", 1),
     ("one-step.png", "a1_3", 0),
