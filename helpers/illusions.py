@@ -66,7 +66,7 @@ def permute_patches(patches: int = 4, seed: int = 0) -> View:
     """A jigsaw: patches × patches squares that change places, determined by the seed."""
     check_integer(patches, "patches", 1)
     check_seed(seed)
-    order = torch.randperm(patches**2, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(patches**2, generator=torch.Generator().manual_seed(int(seed)))
 
     def rearrange(x: Tensor, order: Tensor) -> Tensor:
         check_axes(x, "x")

@@ -26,7 +26,6 @@ IMAGES = [
     ("inpainting.png", "a1_7_2", 2),
     ("anagrams.png", "a1_8", 2),
     ("hybrids.png", "a1_9", 3),
-    ("digits.png", "b2_5", -7),  # counted from the end: a training that was done before shows no curve
     ("unet-inside.png", "b1_1", 0),
     ("denoised-digits.png", "b1_2", 0),
     ("told-times.png", "b2_1", 8),
