@@ -435,7 +435,8 @@ def test_a_forbidden_act_takes_all_points_and_a_limit_only_those_of_the_exercise
     points = Points({"forward": 2.0, "conv": 1.0})
     forbidden = grade(submitted(ATTACKS["connects"], conv), points, box)
     assert forbidden.score == 0 and "network connection (in forward)" in forbidden.forbidden
-    assert grade(submitted(ATTACKS["prints"], conv), points, box).score == 1.0
+    printed = grade(submitted(ATTACKS["prints"], conv), points, box)
+    assert printed.score == 1.0 and "In forward: " in printed.notes[0] and "prints more than 1 MB" in printed.notes[0]
 
 
 @pytest.mark.skipif(KIND != "bubblewrap", reason="there is no bubblewrap here")

@@ -27,6 +27,7 @@ SAID = {
     "missing": "Nothing was handed in for this exercise.",
     "not written": "It is not written yet.",
 }
+LIMITS_EXCEEDED = ("endless loop", "too much memory", "prints too much", "killed", "process ended")
 
 
 class BadPoints(Exception):
@@ -66,8 +67,8 @@ class Mark:
     """The mark of one exercise.
 
     status: "right", "wrong", "not written", "missing", "kit's own" or "forbidden". share: of the measurements that
-    agree with the right ones. say: the sentences for the student. image: a data URI, or "". text and size: the
-    fingerprint of the code, and how long it is.
+    agree with the right ones. say: the sentences for the student. image: a data URI, or "". fault: the name of the
+    mistake, if it has one. text and size: the fingerprint of the code, and its length.
     """
 
     exercise: str
@@ -79,6 +80,7 @@ class Mark:
     share: float = 0.0
     seconds: float = 0.0
     image: str = ""
+    fault: str = ""
     text: str = ""
     size: int = 0
 
@@ -122,6 +124,8 @@ def grade(submission: Submission, points: Points, sandbox: Sandbox, find=find_wr
             mark.status, mark.points, mark.say = "forbidden", 0.0, str(act)
             graded.forbidden = graded.forbidden or f"{str(act).rstrip('.')} (in {name})."
         mark.seconds = round(time.monotonic() - before, 2)
+        if mark.fault in LIMITS_EXCEEDED:
+            graded.notes.append(f"In {name}: {mark.say}")
         graded.marks.append(mark)
     if graded.forbidden:
         for mark in graded.marks:
@@ -144,7 +148,7 @@ def fill_in(mark: Mark, exercise: Exercise, written: Written, sandbox: Sandbox, 
         mark.say = f"It is the kit's own {exercise.kit.rpartition('.')[2]}, word for word but for the names."
         return
     verdict, mark.share = judge(exercise, written, sandbox)
-    mark.status, mark.say = verdict.status, verdict.say
+    mark.status, mark.say, mark.fault = verdict.status, verdict.say, verdict.mistake or ""
     if verdict.status == "not written" and verdict.say.startswith(KITS_OWN):
         mark.status = "kit's own"
         mark.say = f"It calls {verdict.say}, which is what you are asked to write."

@@ -31,9 +31,9 @@ def work(orders, points: Points, kind: str, limits: Limits, course: str) -> None
     import torch
 
     torch.set_num_threads(1)
-    with open("/proc/self/statm") as file:
-        space = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (space, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    if Path("/proc/self/statm").exists():
+        space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (space, resource.getrlimit(resource.RLIMIT_AS)[1]))
     while (path := orders.recv()) is not None:
         orders.send(grade_file(path, points, kind, limits, course).as_dict())
 

@@ -52,6 +52,8 @@ class Limits:
 
 def choose(unsafe: bool) -> str:
     """ "bubblewrap", "container" or "unsafe". Raises a NoSandbox."""
+    if sys.platform == "win32":
+        raise NoSandbox("Grading needs Linux or macOS; on Windows, use WSL.")
     if bubblewrap_works():
         return "bubblewrap"
     if in_container() and os.geteuid() == 0:

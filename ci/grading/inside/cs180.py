@@ -130,7 +130,7 @@ def one_step(namespace: dict, name: str, x_t, t: int, s: int, schedule, predict,
 
 
 def weights(t: int, s: int, schedule) -> tuple:
-    """Of x0_hat and of x_t in the mean of one step, and beta; as SPEC's formula has them."""
+    """Of x0_hat and of x_t in the mean of one step, and beta, as in the course's formula."""
     abar_t, abar_s = schedule.alphas_cumprod[[t, s]].double()
     alpha = abar_t / abar_s
     return abar_s.sqrt() * (1 - alpha) / (1 - abar_t), alpha.sqrt() * (1 - abar_s) / (1 - abar_t), 1 - alpha
