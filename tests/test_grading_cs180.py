@@ -6,8 +6,8 @@ import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
-if sys.platform == "win32":
-    pytest.skip("grading needs Unix: its limits, sockets and processes", allow_module_level=True)
+if sys.platform != "linux":
+    pytest.skip("it is Linux that limits memory and system calls", allow_module_level=True)
 
 from ci.grading import sandbox
 from ci.grading.cs180 import NAMES, find_adapted
