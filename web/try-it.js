@@ -339,7 +339,10 @@ function receive(message) {
     const bytes = message.loading ?? message.encoding;
     bar.value = bytes / of;
     tell(`Loading ${what}: ${megabytes(bytes)} of ${megabytes(of)} MB …`);
-    if (message.encoding === of) hasEncoder = true;
+    if (message.encoding === of) {
+      hasEncoder = true;
+      showValues();
+    }
   } else if (message.ready) {
     ready = true;
     bar.value = 0;

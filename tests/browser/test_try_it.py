@@ -24,7 +24,11 @@ from helpers.models import load_model
 PATIENCE = 300_000  # milliseconds
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 MODES = {run.mode: run for run in RUNS}
-PIXELS = """canvas => [...canvas.getContext("2d").getImageData(0, 0, 64, 64).data]"""
+PIXELS = """canvas => {  // of a copy, since the browser warns of canvases that are read often
+    const copy = new OffscreenCanvas(64, 64).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    return [...copy.getImageData(0, 0, 64, 64).data];
+}"""
 SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } })"
 
 
