@@ -148,6 +148,16 @@ def test_links_are_the_same_from_another_folder():
     assert without_dead_links("[1.4](a1_4.ipynb)", NOTEBOOKS, "notebooks/") == "[1.4](notebooks/a1_4.ipynb)"
 
 
+def test_every_image_that_a_text_shows_is_copied_to_the_site():
+    texts = [ROOT / name for name in TEXTS if (ROOT / name).is_file()]
+    shown = {
+        (file.parent / image).resolve()
+        for file in texts
+        for image in re.findall(r"!\[[^\]]*\]\(([^():]+)\)", file.read_text(encoding="utf-8"))
+    }
+    assert len(shown) > 3 and shown <= set(course_site.SHOWN)
+
+
 # the gallery
 
 

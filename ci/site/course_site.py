@@ -37,6 +37,7 @@ EXTRA = "extra"  # a folder of the source that Sphinx copies unchanged
 TEXTS = ["README.md", try_it.PAGE, "docs/install.md", "docs/deepfloyd.md", "docs/glossary.md", "docs/instructors.md"]
 TEXTS += ["docs/grading.md", "CONTRIBUTING.md"]
 TEXTS += ["data/SOURCES.md", "data/models/mini-if/README.md", "data/models/digits/README.md"]
+SHOWN = [file for file in sorted((ROOT / "docs").iterdir()) if file.suffix in (".gif", ".png")]  # images in them
 PARTS = {
     "a": "Part A: a text-to-image model",
     "b": "Part B: from scratch, on digits",
@@ -285,7 +286,7 @@ def write_source(source: Path, *, live: bool = True, **instead) -> None:
             text = without_dead_links((ROOT / name).read_text(encoding="utf-8"), (ROOT / name).parent)
             text = try_it.fill(text, source / EXTRA, live=live) if name == try_it.PAGE else text
             (source / name).write_text(text, encoding="utf-8")
-    for file in (ROOT / "docs").glob("*.png"):
+    for file in SHOWN:
         shutil.copy(file, source / "docs")
 
 
