@@ -133,7 +133,7 @@ def signs(seen: Samples, labels: Sequence[int] | None) -> list[Sign]:
 def judged(x0: Tensor, loss: float | None, labels: Sequence[int] | None, flow: bool) -> Cause:
     """The cause of the samples' quality, from the mean loss of the last steps."""
     learned, nothing = LOSSES[flow]
-    said = [] if loss is None else [f"The loss ended at {loss:.3g}; one below {learned} gives digits."]
+    said = [] if loss is None else [f"The loss ended at {loss:.3g}; a trained network's is below {learned}."]
     untrained = loss is not None and not loss < nothing  # NaN, too
     if not x0.isfinite().all():
         cause = "training" if untrained else "unclear" if loss is None else "sampler"
@@ -204,10 +204,10 @@ UNTRAINED = (
     "smaller learning rate if the loss rose, and look again."
 )
 FEW_CAN_BE_READ = {
-    "training": "The sampler leaves strokes on black, as it should, but few can be read, and the loss is still high: "
-    "the network needs more training.",
-    "unclear": "The samples are strokes on black, but few can be read. Two causes look alike: the network needs more "
-    "training or more channels, or it predicts in training mode while it samples. Call network.eval() before sampling; "
+    "training": "The sampler leaves strokes on black, as it should, but too few can be read, and the loss is still "
+    "high: the network needs more training.",
+    "unclear": "The samples are strokes on black, but too few can be read. Two causes look alike: the network needs "
+    "more training or more channels, or it predicts in training mode while it samples. Call network.eval() before sampling; "
     "if that changes nothing, train longer.",
 }
 CLASS = "The class does not reach the network, or guidance has a wrong sign or leaves it out."
