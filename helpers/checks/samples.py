@@ -207,8 +207,8 @@ FEW_CAN_BE_READ = {
     "training": "The sampler leaves strokes on black, as it should, but too few can be read, and the loss is still "
     "high: the network needs more training.",
     "unclear": "The samples are strokes on black, but too few can be read. Two causes look alike: the network needs "
-    "more training or more channels, or it predicts in training mode while it samples. Call network.eval() before sampling; "
-    "if that changes nothing, train longer.",
+    "more training or more channels, or it predicts in training mode while it samples. Call network.eval() before "
+    "sampling; if that changes nothing, train longer.",
 }
 CLASS = "The class does not reach the network, or guidance has a wrong sign or leaves it out."
 GOOD = (
