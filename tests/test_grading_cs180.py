@@ -1,6 +1,8 @@
 """Solutions with the signatures of CS180's project 5 answer the kit's checks; wrong ones are told apart."""
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +16,6 @@ from ci.grading.cs180 import NAMES, find_adapted
 from ci.grading.marks import Points, grade
 from ci.grading.sandbox import Limits, Sandbox
 from ci.grading.submissions import Submission
-from helpers.checks import EXERCISES
 
 KIND = "bubblewrap" if sandbox.bubblewrap_works() else "unsafe"
 
@@ -251,9 +252,6 @@ def test_what_the_course_has_no_function_for_is_said(box):
 
 
 def test_the_instructors_table_says_what_is_covered():
-    from pathlib import Path
-
     text = (Path(__file__).resolve().parents[1] / "docs" / "grading.md").read_text("utf-8")
-    for exercise in EXERCISES:
-        covered = f"| `{NAMES[exercise]}`" in text if exercise in NAMES else True
-        assert covered and f"`{exercise}`" in text
+    table = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", text, flags=re.MULTILINE)
+    assert sorted(table) == sorted((name, exercise) for exercise, name in NAMES.items())
