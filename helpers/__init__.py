@@ -33,7 +33,8 @@ From the ground floor up; a module imports only from those above it in this list
     training       Part B's training loop
     metrics        the quality of sampled digits
     show           grids, curves, animations
-    diagrams       the chain from image to noise, spectra, Part B's networks
+    plots          a pixel's posterior, strides and paths, spectra
+    diagrams       Part A's ideas as drawings, Part B's networks
     drawing        a sketch pad, and a mask painter
     widgets        explorers with controls, and a live loss curve
     checks         checks of what students write

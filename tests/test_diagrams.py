@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageColor
 
-from helpers import diagrams
+from helpers import diagrams, plots
 from helpers.schedule import NoiseSchedule
 
 SCHEDULE = NoiseSchedule.cosine()
@@ -15,17 +15,17 @@ X0 = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
 ABAR = SCHEDULE.alphas_cumprod
 IDEAS = [  # of Part A, and what has a colour of its own
     (diagrams.draw_guidance, [diagrams.BLUE, diagrams.ORANGE, diagrams.GREEN]),  # eps_u, eps_c, and the guided one
-    (diagrams.draw_sdedit, [diagrams.BLUE]),  # the original
+    (plots.draw_sdedit, [diagrams.BLUE]),  # the original
     (diagrams.draw_inpainting, [diagrams.BLUE, diagrams.ORANGE]),  # kept, repainted
     (diagrams.draw_anagram, [diagrams.BLUE, diagrams.ORANGE, diagrams.GREEN]),  # two prompts, and their mean
     (diagrams.draw_hybrid, [diagrams.BLUE, diagrams.ORANGE]),  # far, near
 ]
 DRAWINGS = {
     "chain": diagrams.draw_chain,
-    "posterior": lambda: diagrams.draw_posterior(SCHEDULE, t=690, s=390, x0=0.8, x_t=-0.6),
-    "strides": lambda: diagrams.draw_strides(SCHEDULE, t=690, ends=[90, 660]),
-    "paths": lambda: diagrams.draw_paths([torch.ones(9, 1, 1, 1) * x for x in (2, 0.5, 1)], [990, 0], SCHEDULE),
-    "spectra": lambda: diagrams.draw_spectra(X0, ABAR, [250, 750], blur=lambda x: x / 2),
+    "posterior": lambda: plots.draw_posterior(SCHEDULE, t=690, s=390, x0=0.8, x_t=-0.6),
+    "strides": lambda: plots.draw_strides(SCHEDULE, t=690, ends=[90, 660]),
+    "paths": lambda: plots.draw_paths([torch.ones(9, 1, 1, 1) * x for x in (2, 0.5, 1)], [990, 0], SCHEDULE),
+    "spectra": lambda: plots.draw_spectra(X0, ABAR, [250, 750], blur=lambda x: x / 2),
     "fcblock": diagrams.draw_fcblock,
     "unet": lambda: diagrams.draw_unet(time=True, classes=True),
     **{draw.__name__.removeprefix("draw_"): draw for draw, _ in IDEAS},
@@ -91,24 +91,24 @@ def test_both_sources_are_drawn_in_their_colours(name):
 
 
 def test_the_spectrum_of_noise_is_flat_and_that_of_a_wave_has_its_frequency():
-    waves, power = diagrams.spectrum(torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    waves, power = plots.spectrum(torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     assert waves.tolist() == list(range(1, 17))
     assert power.sub(1).abs().max() < 0.1
     wave = torch.cos(2 * torch.pi * 5 * (torch.arange(32) + 0.5) / 32).expand(1, 1, 32, 32)
-    _, power = diagrams.spectrum(wave + 3)  # a constant has no frequency
+    _, power = plots.spectrum(wave + 3)  # a constant has no frequency
     assert waves[power.argmax()] == 5 and power.sort().values[-2] < 1e-6 * power.max()
-    _, power = diagrams.spectrum(torch.linspace(-1, 1, 32).expand(1, 1, 32, 32))  # its borders differ, but have no edge
+    _, power = plots.spectrum(torch.linspace(-1, 1, 32).expand(1, 1, 32, 32))  # its borders differ, but have no edge
     assert power[-1] < 1e-4 * power[1]
 
 
 def test_a_bell_has_its_area_mean_and_variance():
     x = torch.linspace(-10, 10, 4001, dtype=torch.float64)
-    p = diagrams.bell(x, torch.tensor(0.5), torch.tensor(2.0)) * (x[1] - x[0])
+    p = plots.bell(x, torch.tensor(0.5), torch.tensor(2.0)) * (x[1] - x[0])
     assert (p.sum().item(), (p * x).sum().item()) == pytest.approx((1, 0.5))
     assert (p * (x - 0.5) ** 2).sum().item() == pytest.approx(2)
 
 
 def test_paths_say_how_many_results_are_near_1():
     ends = torch.tensor([-1.0, 1.0, 1.0, 1.0]).view(4, 1, 1, 1)
-    picture = diagrams.draw_paths([torch.zeros(4, 1, 1, 1), ends, ends], [990, 0], SCHEDULE, shown=2)
+    picture = plots.draw_paths([torch.zeros(4, 1, 1, 1), ends, ends], [990, 0], SCHEDULE, shown=2)
     assert "2 paths" in picture.alt and "75%" in picture.alt
