@@ -52,8 +52,9 @@ from collections.abc import Callable
 from IPython.display import display
 
 from .exercise import Exercise, Verdict, judge
+from .samples import check_samples
 
-__all__ = ["EXERCISES", "check"]
+__all__ = ["EXERCISES", "check", "check_samples"]
 
 NOTEBOOKS = "a0 a1_1 a1_2 a1_3 a1_4 a1_5 a1_6 a1_7 a1_7_1 a1_7_2 a1_7_3 a1_8 a1_9 b1_1 b1_2 b2_1 b2_2 b2_3 b2_4 b2_5"
 NOTEBOOKS += " c1 c2 c3 c4 c5 c6"

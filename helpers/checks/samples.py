@@ -17,7 +17,7 @@ from torch import Tensor
 from ..metrics import read_digits, share_confident
 from ..validate import check_axes
 
-__all__ = ["check_samples"]
+__all__: list[str] = []  # the package offers check_samples
 
 FEWEST = 8  # samples: a share of fewer says little
 CLEAR = 0.6  # the share that the reader is sure of, from which samples are good
