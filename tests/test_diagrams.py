@@ -32,25 +32,25 @@ DRAWINGS = {
 }
 
 
-def pixels(picture) -> np.ndarray:
+def pixels(drawing) -> np.ndarray:
     """(H, W, 4)"""
-    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGBA")).astype(int)
+    return np.asarray(Image.open(io.BytesIO(drawing.png)).convert("RGBA")).astype(int)
 
 
-def shows(picture, color: str) -> bool:
+def shows(drawing, color: str) -> bool:
     """Whether a line of this colour is in it."""
-    seen = pixels(picture)
+    seen = pixels(drawing)
     near = np.abs(seen[..., :3] - ImageColor.getrgb(color)).max(axis=-1) < 3
     return (near & (seen[..., 3] > 250)).sum() > 100
 
 
 @pytest.mark.parametrize("signals", [{}, {"time": True}, {"time": True, "classes": True}])
 def test_a_unet_is_drawn_with_the_signals_that_it_has(signals):
-    picture = diagrams.draw_unet(**signals)
-    assert shows(picture, diagrams.BLUE)
-    assert shows(picture, diagrams.ORANGE) == ("time" in signals)
-    assert shows(picture, diagrams.GREEN) == ("classes" in signals)
-    assert ("time" in picture.alt, "class" in picture.alt) == ("time" in signals, "classes" in signals)
+    drawing = diagrams.draw_unet(**signals)
+    assert shows(drawing, diagrams.BLUE)
+    assert shows(drawing, diagrams.ORANGE) == ("time" in signals)
+    assert shows(drawing, diagrams.GREEN) == ("classes" in signals)
+    assert ("time" in drawing.alt, "class" in drawing.alt) == ("time" in signals, "classes" in signals)
 
 
 @pytest.mark.parametrize("draw, colors", IDEAS)
@@ -85,9 +85,9 @@ def test_the_background_is_transparent_and_nothing_reaches_the_edge(draw):
 
 @pytest.mark.parametrize("name", ["chain", "posterior", "strides", "spectra"])
 def test_both_sources_are_drawn_in_their_colours(name):
-    picture = DRAWINGS[name]()
-    assert shows(picture, diagrams.BLUE) and shows(picture, diagrams.ORANGE) and picture.alt
-    assert shows(picture, diagrams.GREEN) == (name in ("chain", "posterior"))
+    drawing = DRAWINGS[name]()
+    assert shows(drawing, diagrams.BLUE) and shows(drawing, diagrams.ORANGE) and drawing.alt
+    assert shows(drawing, diagrams.GREEN) == (name in ("chain", "posterior"))
 
 
 def test_the_spectrum_of_noise_is_flat_and_that_of_a_wave_has_its_frequency():
@@ -110,5 +110,5 @@ def test_a_bell_has_its_area_mean_and_variance():
 
 def test_paths_say_how_many_results_are_near_1():
     ends = torch.tensor([-1.0, 1.0, 1.0, 1.0]).view(4, 1, 1, 1)
-    picture = plots.draw_paths([torch.zeros(4, 1, 1, 1), ends, ends], [990, 0], SCHEDULE, shown=2)
-    assert "2 paths" in picture.alt and "75%" in picture.alt
+    drawing = plots.draw_paths([torch.zeros(4, 1, 1, 1), ends, ends], [990, 0], SCHEDULE, shown=2)
+    assert "2 paths" in drawing.alt and "75%" in drawing.alt

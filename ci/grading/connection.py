@@ -7,11 +7,9 @@ in the notebook, but share no memory with the code that they judge.
 """
 
 import inspect
-import itertools
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -20,7 +18,7 @@ from helpers.checks.faults import Fault, NotWritten
 from helpers.denoisers import Denoiser
 from helpers.schedule import NoiseSchedule
 
-from .inside.codec import BadMessage, Channel, Closed, pack, unpack
+from .inside.codec import BadMessage, Channel, Closed, Handles, leaves, pack, unpack
 from .inside.describe import parameters_of
 from .inside.generators import STATES, Generators, States
 from .networks import is_network, mirror
@@ -74,7 +72,7 @@ class Connection:
         messages, output = sandbox.spawn()
         self.channel = Channel(messages, output, sandbox.limits.printed)
         self.channel.deadline = time.monotonic() + sandbox.limits.wall
-        self.objects: list = []  # those of ours that the student's process has a handle for
+        self.objects = Handles()  # those of ours that the student's process has a handle for
         self.remotes: dict[int, object] = {}
         self.graphs: dict[int, tuple] = {}
         self.generators = Generators(first=2)
@@ -223,23 +221,16 @@ class Connection:
         if isinstance(value, tuple) and type(value).__name__ in NAMED:
             return ["named", NAMED[type(value).__name__], type(value).__name__, *value]
         if isinstance(value, Denoiser):
-            return ["denoiser", self.handle(value), value.schedule, tuple(value.image_shape)]
+            return ["denoiser", self.objects.handle(value), value.schedule, tuple(value.image_shape)]
         if isinstance(value, nn.Module):
             weights = {name: p.detach() for name, p in value.named_parameters()}
-            return ["network", self.handle(value), weights, value.training, parameters_of(value.forward)]
+            return ["network", self.objects.handle(value), weights, value.training, parameters_of(value.forward)]
         if isinstance(value, torch.optim.Optimizer):
-            handle = self.handle(value)
+            handle = self.objects.handle(value)
             return ["optimizer", handle, self.network_of(value)]
         if callable(value):
-            return ["function", self.handle(value), parameters_of(value)]
+            return ["function", self.objects.handle(value), parameters_of(value)]
         return None
-
-    def handle(self, value) -> int:
-        for handle, known in enumerate(self.objects):
-            if known is value:
-                return handle
-        self.objects.append(value)
-        return len(self.objects) - 1
 
     def restore(self, kind: str, rest: list):
         if kind == "states":
@@ -277,11 +268,3 @@ def fault_of(not_written: bool, name: str, say: str, text: str, own: bool, kind:
 
 def endless(after: str) -> Fault:
     return Fault("endless loop", f"It did not end within {after}. Does every loop in it end?")
-
-
-def leaves(value) -> Iterator[torch.Tensor]:
-    """The tensors in nested tuples and lists."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        yield from itertools.chain.from_iterable(leaves(inner) for inner in value)

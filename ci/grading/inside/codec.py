@@ -9,14 +9,14 @@ import os
 import select
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load, save
 
-__all__ = ["BadMessage", "Channel", "Closed", "pack", "unpack"]
+__all__ = ["BadMessage", "Channel", "Closed", "Handles", "leaves", "pack", "unpack"]
 
 MOST_BYTES = 64 * 2**20  # of a message
 MOST_ELEMENTS = 4 * 2**20  # of a tensor; the checks' largest has 160,000
@@ -200,3 +200,23 @@ class Channel:
         self.text = (self.text + part)[:2000]
         if self.printed > self.most_printed:
             raise OverflowError
+
+
+class Handles(list):
+    """The objects of one side that the other side has a handle for: an object's handle is its place."""
+
+    def handle(self, value) -> int:
+        for handle, known in enumerate(self):
+            if known is value:
+                return handle
+        self.append(value)
+        return len(self) - 1
+
+
+def leaves(value) -> Iterator[torch.Tensor]:
+    """The tensors in nested tuples and lists."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for inner in value:
+            yield from leaves(inner)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from . import cs180, standins
-from .codec import Channel, pack, unpack
+from .codec import Channel, Handles, leaves, pack, unpack
 from .describe import describe_network, describe_object, load_weights
 from .generators import STATES, Generators, States
 
@@ -26,7 +26,7 @@ NO_MEMORY = ("can't allocate memory", "Cannot allocate memory", "not enough memo
 class Server:
     def __init__(self, channel: Channel, gigabytes: float):
         self.channel, self.gigabytes = channel, gigabytes
-        self.objects: list = []  # those that the grader has a handle for
+        self.objects = Handles()  # those that the grader has a handle for
         self.theirs: dict[int, object] = {}  # the stand-ins
         self.graphs: dict[int, torch.Tensor] = {}
         self.generators = Generators(first=1)
@@ -67,19 +67,12 @@ class Server:
         if type(value).__name__ == "NoiseSchedule" and isinstance(getattr(value, "betas", None), torch.Tensor):
             return ["schedule", value.betas]
         if isinstance(value, nn.Module):
-            return ["network", self.handle(value), describe_network(value)]
+            return ["network", self.objects.handle(value), describe_network(value)]
         if isinstance(value, (tuple, list, dict)):
             return None
         if isinstance(value, (range, Iterator)):
             return ["list", *itertools.islice(value, MOST_YIELDED)]
-        return ["object", self.handle(value), describe_object(value)]
-
-    def handle(self, value) -> int:
-        for handle, known in enumerate(self.objects):
-            if known is value:
-                return handle
-        self.objects.append(value)
-        return len(self.objects) - 1
+        return ["object", self.objects.handle(value), describe_object(value)]
 
     def restore(self, kind: str, rest: list):
         if kind == "states":
@@ -173,15 +166,6 @@ def arguments_of_wire(error: BaseException) -> dict | None:
             return {n: list(values[n].shape) for n in names if isinstance(values.get(n), torch.Tensor)}
         trace = trace.tb_next
     return None
-
-
-def leaves(value) -> Iterator[torch.Tensor]:
-    """The tensors in nested tuples and lists."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for inner in value:
-            yield from leaves(inner)
 
 
 def kept(value):
