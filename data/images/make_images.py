@@ -1,6 +1,6 @@
-"""Make the test pictures of the course: five drawings of our own and three free photographs.
+"""Make the test images of the course: five drawings of our own and three free photographs.
 
-Run ``python data/images/make_images.py``; the pictures are written beside this file.
+Run ``python data/images/make_images.py``; the images are written beside this file.
 The drawings use coordinates from 0 to 256, x to the right and y downwards.
 """
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
 OUT = Path(__file__).resolve().parent
-SIZE = 256  # side of every finished picture, in pixels
+SIZE = 256  # side of every finished image, in pixels
 SCALE = 4  # drawings are made this much larger, then shrunk, which smooths their edges
 JPEG_QUALITY = 88
 
@@ -30,12 +30,12 @@ PHOTOGRAPHS = {
 
 
 def scaled(points):
-    """Points of the 256-pixel picture as a list of points on the large canvas."""
+    """Points of the 256-pixel image as a list of points on the large canvas."""
     return [(float(x) * SCALE, float(y) * SCALE) for x, y in points]
 
 
 def new_canvas(colour):
-    """A large empty picture of one colour, and the pen to draw on it."""
+    """A large empty image of one colour, and the pen to draw on it."""
     image = Image.new("RGB", (SIZE * SCALE, SIZE * SCALE), colour)
     return image, ImageDraw.Draw(image)
 
@@ -102,7 +102,7 @@ def shape(draw, points, fill, outline, width, rng, wobble=1.5):
 
 
 def crayon(draw, colours, rng, step=5, width=9):
-    """Cover the picture with slanted crayon lines, running through the colours from top to bottom."""
+    """Cover the image with slanted crayon lines, running through the colours from top to bottom."""
     for y in np.arange(-40, SIZE + 40, step):
         place = np.clip(y / SIZE, 0, 1) * (len(colours) - 1)
         i = min(int(place), len(colours) - 2)
@@ -300,7 +300,7 @@ def house_sketch():
 
 
 def finish(image, name):
-    """Shrink the picture, save it beside this file and say so."""
+    """Shrink the image, save it beside this file and say so."""
     image = image.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
     path = OUT / name
     if path.suffix == ".png":
@@ -311,9 +311,9 @@ def finish(image, name):
 
 
 def main():
-    """Make all the pictures."""
-    for draw_picture in (campanile, moon, palms, apple_sketch, house_sketch):
-        finish(draw_picture(), f"{draw_picture.__name__}.png")
+    """Make all the images."""
+    for draw in (campanile, moon, palms, apple_sketch, house_sketch):
+        finish(draw(), f"{draw.__name__}.png")
     for name, (load, square) in PHOTOGRAPHS.items():
         finish(Image.fromarray(load()).crop(square), name)
 

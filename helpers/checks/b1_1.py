@@ -178,7 +178,7 @@ UNFLATTEN = Exercise(
                 "It copies the one pixel 49 times, and learns nothing of what 7×7 pixels look like. The transposed convolution has weights of their own for each."),
         Mistake("enlarged by copying", "nn.ConvTranspose2d(channels, channels, 7, stride=7, padding=0)", "nn.Conv2d(channels, channels, 1), nn.Upsample(scale_factor=7)",
                 "All 49 pixels are the same. The transposed convolution has weights of their own for each."),
-        Mistake("each channel by itself", "padding=0", "padding=0, groups=channels",
+        Mistake("each channel separately", "padding=0", "padding=0, groups=channels",
                 "Each channel is enlarged separately; here every output channel depends on all input channels."),
         *after_the_convolution("channels"),
     ),

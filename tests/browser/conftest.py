@@ -7,7 +7,7 @@ import papermill
 import pytest
 from playwright.sync_api import sync_playwright
 
-from ci.pictures.lab import FLAGS, FRONT_ENDS, ROOT, SCREENSHOTS, WAITED, Notebook, find_browser, lab
+from ci.figures.lab import FLAGS, FRONT_ENDS, ROOT, SCREENSHOTS, WAITED, Notebook, find_browser, lab
 from ci.run_notebooks import read_parameters
 
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))

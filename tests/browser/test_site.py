@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ci.pictures.lab import SCREENSHOTS
+from ci.figures.lab import SCREENSHOTS
 from ci.site import course_site
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ci.pictures.lab import SCREENSHOTS
+from ci.figures.lab import SCREENSHOTS
 from ci.site.try_it import RUNS, Run, steps_of
 from helpers.data import from_pixels
 from helpers.models import load_model

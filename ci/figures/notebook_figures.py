@@ -1,4 +1,4 @@
-"""Copy the images of the README and of the notebooks' titles out of the committed notebooks: `make pictures`."""
+"""Copy the images of the README and of the notebooks' titles out of the committed notebooks: `make figures`."""
 
 import base64
 import io

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from ci.pictures.lab import FLAGS, ROOT, Explorer, Notebook, find_browser, lab
+from ci.figures.lab import FLAGS, ROOT, Explorer, Notebook, find_browser, lab
 
 DOCS = ROOT / "docs"
 
