@@ -36,6 +36,7 @@ From the ground floor up; a module imports only from those above it in this list
     plots          a pixel's posterior, strides and paths, spectra
     diagrams       Part A's ideas as drawings, Part B's networks
     drawing        a sketch pad, and a mask painter
+    controls       an explorer's controls as a drawing
     widgets        explorers with controls, and a live loss curve
     checks         checks of what students write
 """

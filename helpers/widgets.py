@@ -17,10 +17,11 @@ import traitlets
 from IPython.display import display
 from tqdm.auto import tqdm
 
+from .controls import drawn
 from .models import TextToImage
 from .prompts import course_prompts
 from .sampling import Step
-from .show import Graphic, loss_curve
+from .show import Graphic, loss_curve, stack
 from .training import Progress
 from .validate import check_function, in_words, kind
 
@@ -48,7 +49,7 @@ def play(draw: Callable[..., Graphic | Iterator], **controls: ipywidgets.Widget)
                 yield show.grid([step.x_s])
 
     At each yield, it is stopped if a control has changed. An error's message is shown above the image, and the last
-    image stays. In a headless run, it draws once, at the controls' first values, and displays the last Graphic.
+    image stays. In a headless run, it draws once, and displays the last Graphic below a drawing of the controls.
     """
     check_function(draw, "draw", "def draw(seed): return show.grid(…)")
     for name, control in controls.items():
@@ -58,7 +59,7 @@ def play(draw: Callable[..., Graphic | Iterator], **controls: ipywidgets.Widget)
         images = [stage for stage in stages(draw, values_of(controls)) if isinstance(stage, Graphic)]
         if not images:
             raise ValueError("draw gave steps, but no image; wanted at least one, such as show.grid(…).")
-        display(images[-1])
+        display(stack(drawn(controls), images[-1]))
         return
     explorer = Explorer(draw, controls)
     display(explorer.box)

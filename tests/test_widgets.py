@@ -7,7 +7,7 @@ import ipywidgets
 import pytest
 import torch
 
-from helpers import show, widgets
+from helpers import controls, show, widgets
 from helpers.sampling import Step
 from helpers.training import Progress
 
@@ -97,11 +97,11 @@ def nobody(monkeypatch):
     monkeypatch.setenv("COURSE_HEADLESS", "1")
 
 
-def test_headless_it_shows_one_plain_image_at_the_first_values(draw, displayed, nobody):
+def test_headless_it_shows_one_image_and_the_controls_at_their_first_values(draw, displayed, nobody):
     widgets.play(draw, t=ipywidgets.IntSlider(250, 0, 999), gamma=ipywidgets.FloatSlider(7.0))
     assert draw.calls == [{"t": 250, "gamma": 7.0}]
     (shown,) = displayed
-    assert isinstance(shown, show.Graphic)
+    assert shown.alt == "controls: t 250, gamma 7; 1 image"
 
 
 def test_headless_only_the_last_image_is_left(displayed, nobody):
@@ -110,8 +110,9 @@ def test_headless_only_the_last_image_is_left(displayed, nobody):
         yield step(10, None)
         yield image(t)
 
-    widgets.play(draw, t=ipywidgets.IntSlider(250, 0, 999))
-    assert [shown.png for shown in displayed] == [image(250).png]
+    slider = ipywidgets.IntSlider(250, 0, 999)
+    widgets.play(draw, t=slider)
+    assert [shown.png for shown in displayed] == [show.stack(controls.drawn({"t": slider}), image(250)).png]
 
 
 def test_headless_it_makes_no_widgets_of_its_own_and_no_thread(draw, displayed, nobody, monkeypatch):
