@@ -30,7 +30,7 @@ def commands_of(job):
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", [name for name in WORKFLOWS if name != "links"])  # it runs no command
 def test_every_command_is_a_target_of_the_makefile(name):
     workflow = WORKFLOWS[name]
     jobs = [job for job in workflow["jobs"].values() if "windows-latest" not in str(job)]
