@@ -32,6 +32,9 @@ PIXELS = """canvas => {  // of a copy, since the browser warns of canvases that 
 SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } })"
 
 
+MISSING = set()  # files that the server does not find
+
+
 @pytest.fixture(scope="module")
 def address(site) -> str:
     """The page's address on a server that serves the site as a folder."""
@@ -40,10 +43,22 @@ def address(site) -> str:
         def log_message(self, *_):
             pass
 
+        def send_head(self):
+            if self.path.rpartition("/")[2] in MISSING:
+                return self.send_error(404)
+            return super().send_head()
+
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/docs/try-it.html"
     server.shutdown()
+
+
+@pytest.fixture
+def no_network():
+    MISSING.add("stage-1.onnx")
+    yield
+    MISSING.clear()
 
 
 @pytest.fixture(scope="module")
@@ -321,9 +336,8 @@ def test_every_control_has_a_name_for_a_screen_reader(browser, address):
     page.page.close()
 
 
-def test_a_model_that_does_not_come_is_reported_in_a_sentence(browser, address):
+def test_a_model_that_does_not_come_is_reported_in_a_sentence(browser, address, no_network):
     page = TryIt(browser, address, saves_data=True)
-    page.page.route("**/stage-1.onnx", lambda route: route.fulfill(status=404))
     page.find(".try-run").click()
     page.find(".try-status.try-error").wait_for()
     assert page.status == "stage-1.onnx could not be loaded (the server says 404). Reload the page."
