@@ -1,4 +1,4 @@
-"""Links lead somewhere: to files that exist and headings that they have. (The web's pages: .github/workflows/links.yml.)"""
+"""Links lead to files that exist and to headings that they have. (.github/workflows/links.yml tries other sites.)"""
 
 import json
 import re
@@ -46,7 +46,7 @@ def dead(page: Path) -> list[str]:
             continue
         path, _, part = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not target.exists() or part and target.suffix in (".md", ".ipynb") and part not in anchors(target):
+        if not target.exists() or (part and target.suffix in (".md", ".ipynb") and part not in anchors(target)):
             found.append(link)
     return found
 
