@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image, ImageChops
 from solved_course import COURSE, solved, write_course
 
+from ci.grading.submissions import read
 from ci.report import figures, sections, words
 from ci.report.__main__ import main
 from ci.report.page import FRAME, HERO, make_page
@@ -177,7 +178,8 @@ def test_the_page_needs_nothing_but_its_folder_and_is_small_enough_to_hand_in(co
     assert not [tag for tag, _ in page.elements if tag in ("link", "iframe", "object", "embed", "form")]
     with zipfile.ZipFile(course / "page.zip") as archive:
         assert {"page/index.html", f"page/{sources[0]}"} <= set(archive.namelist())
-    assert (course / "page.zip").stat().st_size < 15e6
+    assert (course / "page.zip").stat().st_size < 25e6
+    assert set(read(course / "page.zip").notebooks) == set(NAMES)  # as the grader reads it
     ids = {element["id"] for _, element in page.elements if "id" in element}
     links = [element["href"] for tag, element in page.elements if tag == "a"]
     assert {link[1:] for link in links if link.startswith("#")} <= ids and len(links) > len(NAMES)

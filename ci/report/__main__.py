@@ -1,4 +1,4 @@
-"""The student's page: `make report` writes build/report/index.html, and build/report.zip to hand in.
+"""The student's page: `make report` writes build/report/index.html; build/report.zip holds it and the notebooks.
 
 It shows the notebooks as they were executed and saved, section by section: their images, the functions that the student
 wrote, the cells that the student added, and the student's words from report/, a Markdown file for each section. Nothing
@@ -12,10 +12,12 @@ is executed. What is missing is said at the top of the page and here.
 import argparse
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from ci.report.page import PAGE, Made, make_page
+from ci.report.sections import MOST_BYTES, NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "made by make report"  # in the page; a folder without it is not overwritten
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--out {args.out} has other files in it; wanted a new folder, or an earlier page's")
     shutil.rmtree(args.out, ignore_errors=True)
     made = make_page(args.folder, args.words, args.out)
-    tell(made, args.out, print)
+    tell(made, args.out, pack(args.out, args.folder), print)
     return 0
 
 
@@ -47,9 +49,22 @@ def replaceable(folder: Path) -> bool:
     return not names or (names <= {PAGE, "images"} and PAGE in names)
 
 
-def tell(made: Made, out: Path, say: Callable[[str], None]) -> None:
+def pack(out: Path, notebooks: Path) -> Path:
+    """A zip of the page's folder and, for the grader, of the course's notebooks."""
+    archive = out.with_name(f"{out.name}.zip")
+    files = [file for file in sorted(out.rglob("*")) if file.is_file()]
+    originals = [notebooks / f"{name}.ipynb" for name in NOTEBOOKS.split()]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in files:
+            packed.write(file, file.relative_to(out.parent))
+        for file in originals:
+            if file.is_file() and not file.is_symlink() and file.stat().st_size <= MOST_BYTES:
+                packed.write(file, f"{out.name}/notebooks/{file.name}")
+    return archive
+
+
+def tell(made: Made, out: Path, archive: Path, say: Callable[[str], None]) -> None:
     """The outcome, on the terminal."""
-    archive = Path(shutil.make_archive(str(out), "zip", out.parent, out.name))
     for heading, sentences in made.missing.items():
         say(f"{heading}:")
         for sentence in sentences:
