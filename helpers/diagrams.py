@@ -80,23 +80,25 @@ def draw_unet(*, time: bool = False, classes: bool = False) -> Graphic:
     """The UNet of B 1.1; with `time` that of B 2.1, with `time` and `classes` that of B 2.4."""
     signals = [("c", "×", GREEN)] * classes + [("t", "+", ORANGE)] * time  # in this order, from below
     row = 1.2 + 0.5 * len(signals)  # the distance from row to row
-    y1, y7, y14, y28 = rows = [0.4 + row * i for i in range(4)]  # by the resolution of what comes in on the way up
-    down, up, side = 1.6, 5.4, 7.5
-    axes = new_axes(width=9.6 if signals else 7.6, height=y28 + 0.4)
+    y1, y7, y14, y28 = rows = [0.4 + row * i for i in range(4)]  # by the resolution of the decoder's inputs
+    down, up, side = 2.1, 5.9, 8.0
+    axes = new_axes(width=10.1 if signals else 8.5, height=y28 + 0.4)
 
-    for y, words in zip(rows, ("Flatten", "DownBlock", "DownBlock", "ConvBlock")):
-        box(axes, down, y, 1.5, 0.55, words, BLUE)
+    encoder = ("flatten\nFlatten", "down2\nDownBlock", "down1\nDownBlock", "conv_in\nConvBlock")
+    for y, words in zip(rows, encoder):
+        box(axes, down, y, 1.5, 0.6, words, BLUE)
     for above, below, shape in ((y28, y14, "D, 28×28"), (y14, y7, "D, 14×14"), (y7, y1, "2D, 7×7")):
-        arrow(axes, (down, above - 0.28), (down, below + 0.28))
+        arrow(axes, (down, above - 0.3), (down, below + 0.3))
         text(axes, down - 0.75, (above + below) / 2, shape, GREY)
-    text(axes, 0.2, y28, "x", BLUE)
-    arrow(axes, (0.35, y28), (down - 0.75, y28))
+    text(axes, 0.5, y28, "x\n1, 28×28", BLUE)
+    arrow(axes, (0.95, y28), (down - 0.75, y28))
 
-    for y, words in zip(rows, ("Unflatten", "UpBlock", "UpBlock", "ConvBlock, Conv")):
-        box(axes, up, y, 1.5, 0.55, words, BLUE)
+    decoder = ("unflatten\nUnflatten", "up1\nUpBlock", "up2\nUpBlock", "conv_out\nConvBlock, Conv")
+    for y, words in zip(rows, decoder):
+        box(axes, up, y, 1.5, 0.6, words, BLUE)
     for place, (y, shape) in enumerate(((y1, "2D, 7×7"), (y7, "D, 14×14"), (y14, "D, 28×28")), 1):
         text(axes, up - 0.75, y + row / 2, shape, GREY)
-        bottom, top = y + 0.28, y + row - 0.28
+        bottom, top = y + 0.3, y + row - 0.3
         for i, (name, sign, color) in enumerate(signals if place < 3 else []):
             centre = y + (i + 1) * row / (len(signals) + 1)
             arrow(axes, (up, bottom), (up, centre - RADIUS))
@@ -114,11 +116,18 @@ def draw_unet(*, time: bool = False, classes: bool = False) -> Graphic:
     for y in (y7, y14, y28):
         arrow(axes, (down + 0.75, y), (up - 0.75, y), dashed=True)
         text(axes, (down + up) / 2, y + 0.17, "skip connection", GREY)
-    arrow(axes, (up + 0.75, y28), (up + 1.25, y28))
-    text(axes, up + 1.6, y28, "output", BLUE)
+    arrow(axes, (up + 0.75, y28), (up + 1.15, y28))
+    text(axes, up + 1.6, y28, "output\n1, 28×28", BLUE)
 
-    kinds = [kind for kind, there in (("time", time), ("class", classes)) if there]
-    return finish_drawing(axes.figure, "the UNet" + (f" conditioned on {' and '.join(kinds)}" if kinds else ""))
+    alt = (
+        "diagram of the UNet: three blocks down, a bottleneck of one pixel, three blocks up; "
+        "three skip connections join equal resolutions"
+    )
+    if time:
+        alt += "; FCBlocks of the time t/T give t1, added after unflatten, and t2, added after up1"
+    if classes:
+        alt += "; FCBlocks of the class give c1 and c2, which multiply in the same places"
+    return finish_drawing(axes.figure, alt)
 
 
 def draw_guidance(gamma: float = 3.0) -> Graphic:
