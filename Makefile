@@ -143,7 +143,7 @@ deepfloyd-double: $(READY)
 memory: $(READY)
 	$(BIN)/python -m ci.bench.memory_table
 
-# for docs/instructors.md: what the course takes here, and what DeepFloyd IF would take of a T4
+# for docs/measurements.md: time and memory of each notebook here, and an estimate for DeepFloyd IF on a T4
 costs: $(READY)
 	$(BIN)/python -m ci.bench.costs --notebooks "$(NOTEBOOKS)"
 

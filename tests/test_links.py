@@ -13,6 +13,9 @@ FOLDERS = (".", "docs", "docs/answers", "notebooks", "data", "data/*", "data/mod
 PAGES = sorted(page for folder in FOLDERS for kind in ("md", "ipynb") for page in ROOT.glob(f"{folder}/*.{kind}"))
 LINK = re.compile(r"""\]\(([^)\s]+)\)|(?:href|src)=["']([^"']+)["']""")
 ARXIV = re.compile(r"arxiv\.org/\w+/([^\s)\"'>\]]+)")
+REFERENCES = ROOT / "docs" / "references.md"
+PAPER = re.compile(r"(?:arXiv:\s?|arxiv\.org/abs/)(\d{4}\.\d{4,5})")  # in pages and docstrings
+SOURCES = sorted(file for folder in ("helpers", "making", "ci", "web") for file in (ROOT / folder).rglob("*.*"))
 
 
 @cache
@@ -59,6 +62,15 @@ def test_links_lead_to_files_and_headings(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_to_arxiv_name_a_paper(page):
     assert all(re.fullmatch(r"\d{4}\.\d{4,5}", paper) for paper in ARXIV.findall(text_of(page)))
+
+
+def test_every_cited_paper_is_listed_once_among_the_references():
+    listed = re.findall(r"\(https://arxiv\.org/abs/([\d.]+)\)", REFERENCES.read_text(encoding="utf-8"))
+    assert len(listed) == len(set(listed)) > 30
+    code = [file for file in SOURCES if file.suffix in (".py", ".js")]
+    cited = {file.relative_to(ROOT).as_posix(): PAPER.findall(file.read_text("utf-8")) for file in (*PAGES, *code)}
+    missing = {name: set(papers) - set(listed) for name, papers in cited.items() if set(papers) - set(listed)}
+    assert not missing, f"add them to {REFERENCES.name}"
 
 
 def test_pages_are_found_and_dead_links_are_seen(tmp_path):

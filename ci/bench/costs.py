@@ -1,6 +1,6 @@
 """The course's time and memory on a student's computer, and an estimate for DeepFloyd IF on a GPU: `make costs`.
 
-    python -m ci.bench.costs                             both tables of docs/instructors.md
+    python -m ci.bench.costs                             both tables of docs/measurements.md
     python -m ci.bench.costs --notebooks "a1_4 a1_8"     of some notebooks
 
 The first table is measured: each notebook in its own process, one after the other. The second is an estimate; nothing
@@ -77,7 +77,7 @@ def main() -> None:
             print_row(name, calls)
             total += calls
         print_row("all", total)
-        print(f"| a T4 of GitHub's | | {' | '.join(f'${DOLLARS * t4_seconds(total, m) / 60:.2f}' for m in MODELS)} |")
+        print(f"| price on a T4 | | {' | '.join(f'${DOLLARS * t4_seconds(total, m) / 60:.2f}' for m in MODELS)} |")
 
 
 def print_sizes() -> None:
