@@ -34,8 +34,8 @@ __all__ = ["PAGE", "PLACE", "RUNS", "Run", "fill", "steps_of", "write_live"]
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
-PAGE = "docs/try-it.md"  # the text around it, in which MARK is replaced
-MARK = "<!-- the demo -->"
+PAGE = "docs/try-it.md"  # the text around it, in which the demo replaces what is between the two marks
+MARKS = "<!-- not on the site -->", "<!-- the demo -->"
 PLACE = "docs/try-it"  # its files, beside the page
 CACHE = ROOT / "build" / "web"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
@@ -145,7 +145,9 @@ def fill(text: str, extra: Path, *, live: bool = True) -> str:
         beside(course_image(name)).save(folder / f"{name}.png")
     demo = render("try-it.html", stored=stored, sizes=sizes, prompts=suggested(), images=IMAGES)
     # no column of headings beside it, so that there is room
-    return "---\nhide-toc: true\n---\n\n" + text.replace(MARK, f"```{{raw}} html\n{demo}```")
+    before, _, rest = text.partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    return f"---\nhide-toc: true\n---\n\n{before}```{{raw}} html\n{demo}```{after}"
 
 
 def beside(*images: Tensor) -> Image.Image:
