@@ -17,8 +17,8 @@ const states = new Map(); // text states by prompt
 let encoder; // a promise of it, once a prompt has needed it
 
 /** A file's bytes; `progress(bytes)` is told how many more have come. */
-async function fetched(name, progress = () => {}) {
-  const response = await fetch(new URL(name, import.meta.url));
+async function fetched(name, progress = () => {}, signal = undefined) {
+  const response = await fetch(new URL(name, import.meta.url), { signal });
   if (!response.ok) throw new Error(`${name} could not be loaded (the server says ${response.status}). Reload the page.`);
   const reader = response.body.getReader();
   const parts = [];
@@ -33,8 +33,14 @@ async function fetched(name, progress = () => {}) {
 async function fetchedAll(kind, names) {
   const of = names.reduce((sum, name) => sum + facts.bytes[name], 0);
   let sofar = 0;
-  const progress = (bytes) => postMessage({ [kind]: (sofar += bytes), of });
-  return Promise.all(names.map((name) => fetched(name, progress)));
+  const failed = new AbortController();
+  const progress = (bytes) => failed.signal.aborted || postMessage({ [kind]: (sofar += bytes), of });
+  try {
+    return await Promise.all(names.map((name) => fetched(name, progress, failed.signal)));
+  } catch (error) {
+    failed.abort(); // otherwise the progress of the other files would overwrite the error's sentence
+    throw error;
+  }
 }
 
 const opened = (bytes) => ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
