@@ -28,7 +28,7 @@ def probe_timesteps(student):
             "the last timestep",
             ts[-1],
             name="does not end at 0",
-            say="The last timestep has to be 0: the noise that remains is never removed.",
+            say="The last timestep has to be 0: otherwise the last estimate is made from a noisy image, and lacks detail.",
         )
         yield Measured("how many there are", len(ts))
         yield Measured(
@@ -60,7 +60,7 @@ def probe_timesteps(student):
                 "the timesteps",
                 ts,
                 name="another stride",
-                say="They are evenly spread, but not by the course's stride. Where one whole number can be the stride "
+                say="They are evenly spread, but not with the wanted stride. Where one whole number can be the stride "
                 "between all of them, and the first is still in the noisiest 2 %, it is: here 990, 960, …, 0.",
             )
 
@@ -85,7 +85,7 @@ EXERCISES = [
         mistakes=(
             Mistake("upside down", "reversed(range(steps))", "range(steps)",
                     "They increase. A sampler begins with pure noise and ends at 0, so they have to decrease."),
-            *alike("0 left out", "0 is missing: the last timestep has to be 0, or some noise remains.",
+            *alike("0 left out", "0 is missing: the last timestep has to be 0, or detail is missing in the image.",
                    ("first * i // (steps - 1)", "T // steps * (i + 1)"),
                    ("def strided_timesteps(steps=34, T=1000):", "def strided_timesteps(steps=34, T=1000):\n    return right(steps + 1, T)[:-1]\n\n\ndef right(steps, T):")),
             Mistake("begins at T", "first * i // (steps - 1)", "round(T * i / (steps - 1))",
