@@ -100,17 +100,19 @@ def draw_sdedit(r: Sequence[float] = (0.25, 1.0, 4.0)) -> Graphic:
     """
     x, x_orig, square = torch.linspace(-6, 6, 601), torch.tensor(0.4), torch.tensor(r).square()
     known = 0.7 * bell(x, x.new_tensor(-2.4), x.new_tensor(0.36)) + 0.3 * bell(x, x.new_tensor(1.6), x.new_tensor(0.25))
-    axes = panels(len(r), width=8.4, height=2.3)
+    axes = panels(len(r), width=8.4, height=2.6)
     for panel, strength, variance in zip(axes, r, square):
         posterior = known * bell(x[:, None], x, variance)  # [y, x] ∝ p(x0 = x | x_t / √abar = y)
         posterior /= posterior.sum(dim=1, keepdim=True)
         result = bell(x, x_orig, variance) @ posterior  # y is the original plus noise of strength r
-        panel.plot(x, known / known.max(), color=GREY, linewidth=1.5)
-        panel.fill_between(x, result / result.max(), color=ORANGE, alpha=0.6, linewidth=0)
-        panel.axvline(x_orig, color=BLUE, linewidth=2)
+        panel.plot(x, known / known.max(), color=GREY, linewidth=1.5, label="likely images, $p(x_0)$")
+        panel.fill_between(x, result / result.max(), color=ORANGE, alpha=0.6, linewidth=0, label="results")
+        panel.axvline(x_orig, color=BLUE, linewidth=2, label="original")
         panel.set_title(f"noise of strength r = {strength:g}", color=GREY, fontsize=9)
-        panel.set(xlim=(-4.5, 3.5), ylim=(0, 1.1), xticks=[], yticks=[])
-    axes[0].figure.tight_layout()
+        panel.set(xlim=(-4.5, 3.5), ylim=(0, 1.1), xticks=[], yticks=[], xlabel="image (one number)")
+    axes[0].figure.tight_layout(rect=(0, 0.1, 1, 1))  # room for the legend
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(handles, labels, loc="lower center", ncol=3, frameon=False, labelcolor=GREY, fontsize=9)
     alt = "a line at the original, a curve with two bumps, and what comes out: near the line, in one bump, in both"
     return finish_drawing(axes[0].figure, alt)
 
