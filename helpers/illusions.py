@@ -47,7 +47,7 @@ def identity(x: Tensor) -> Tensor:
 
 
 def flip(x: Tensor) -> Tensor:
-    """Upside down."""
+    """Mirrored top to bottom."""
     return x.flip(-2)
 
 
