@@ -128,7 +128,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def from_pixels(pixels: Tensor) -> Tensor:
-    """An image as files have it, bytes (H, W, 3) from 0 to 255, as a model wants it: (1, 3, H, W) in [-1, 1], fp32."""
+    """Convert an image from a file's bytes, (H, W, 3) from 0 to 255, to a model's (1, 3, H, W) in [-1, 1], fp32."""
     if not isinstance(pixels, Tensor) or pixels.dtype != torch.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         given = f"{pixels.dtype} {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else type(pixels).__name__
         raise TypeError(f"pixels is {given}; wanted a torch.uint8 tensor (H, W, 3).")

@@ -200,7 +200,7 @@ def dynamic_threshold(x0_hat: Tensor, *, ratio: float = 0.95, maximum: float = 1
     """Bring estimates that guidance has pushed far outside [-1, 1] back, each image separately.
 
     The `ratio` quantile of |x0_hat|, limited to between 1 and `maximum`, becomes the new 1: larger values are clamped,
-    and all are divided by it. Colours keep their differences where clamping alone would saturate them.
+    and all are divided by it. This keeps colours distinct that clamping alone would saturate.
 
     Source: Saharia et al. 2022, "Imagen", section 2.3 (arXiv:2205.11487); ratio and maximum as in DeepFloyd IF.
     """
