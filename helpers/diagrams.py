@@ -232,7 +232,9 @@ def draw_hybrid(sigma: float = 2.0, pixels: int = 64) -> Graphic:
     split.fill_between(periods, far, color=BLUE, linewidth=0)
     split.fill_between(periods, far, 1, color=ORANGE, linewidth=0)
     split.set(xlim=(0, pixels / 2), ylim=(0, 1), yticks=[0, 0.5, 1])
-    split.set_xlabel("periods across the image", fontsize=9)
+    equal = math.sqrt(math.log(2) / 2) * pixels / (math.pi * sigma)  # where the shares are equal
+    split.plot([equal, equal], [0, 1], ":", color=PAPER, linewidth=1.5)
+    split.set_xlabel("waves across the image", fontsize=9)
     split.set_ylabel("share", fontsize=9)
     split.tick_params(labelsize=8)
     grey_axes(split)
