@@ -32,32 +32,32 @@ RADIUS = 0.16  # of the circle around a + or ×
 
 
 def draw_chain() -> Graphic:
-    """The chain from x_0 to x_T, and the two things that are known about an x_s in the middle."""
+    """The chain from x_0 to x_{T-1}, and the two things that are known about an x_s in the middle."""
     axes = new_axes(width=9.6, height=2.5)
-    y, places = 1.25, {"$x_0$": 0.9, "…": 2.4, "$x_s$": 3.9, "$x_t$": 5.9, " …": 7.4, "$x_T$": 8.9}
+    y, places = 1.25, {"$x_0$": 0.9, "…": 2.4, "$x_s$": 3.9, "$x_t$": 5.9, " …": 7.4, "$x_{T-1}$": 8.9}
     for name, x in places.items():
         if "…" in name:
             text(axes, x, y, "…", GREY)
         else:
             color = GREEN if name == "$x_s$" else GREY
             axes.add_patch(Circle((x, y), 0.36, facecolor="none", edgecolor=color, linewidth=1.5))
-            axes.text(x, y, name, color=color, ha="center", va="center", fontsize=13)
+            axes.text(x, y, name, color=color, ha="center", va="center", fontsize=13 if len(name) < 8 else 11)
     xs = list(places.values())
     for start, end in itertools.pairwise(xs):
         arrow(axes, (start + 0.4, y), (end - 0.4, y))
     for start, color, bend, words, x in (
-        (places["$x_0$"], BLUE, -0.32, r"all steps to s in one: $\sqrt{\bar\alpha_s}$, noise $1 - \bar\alpha_s$", 2.4),
-        (places["$x_t$"], ORANGE, 0.6, r"the stride from s to t: $\sqrt{\alpha}$, noise $\beta$", 6.7),
+        (places["$x_0$"], BLUE, -0.32, r"steps to s: $\times \sqrt{\bar\alpha_s}$, variance $1 - \bar\alpha_s$", 2.4),
+        (places["$x_t$"], ORANGE, 0.6, r"stride to t: $\times \sqrt{\alpha}$, variance $\beta$", 6.9),
     ):
         look = {"arrowstyle": "->", "color": color, "linewidth": 1.6, "connectionstyle": f"arc3,rad={bend}"}
         axes.annotate("", xy=(places["$x_s$"], y + 0.38), xytext=(start, y + 0.38), arrowprops=look)
         text(axes, x, 2.3, words, color)
-    text(axes, 0.9, 0.55, "clean image", GREY)
+    text(axes, 0.9, 0.55, "clean image,\nsupposed known", GREY)
     text(axes, 3.9, 0.55, "wanted", GREEN)
     text(axes, 5.9, 0.55, "known", GREY)
-    text(axes, 8.9, 0.55, "pure noise", GREY)
+    text(axes, 8.9, 0.55, "almost\npure noise", GREY)
     text(axes, 4.9, 0.15, "noise is added from left to right; sampling goes from right to left", GREY)
-    return finish_drawing(axes.figure, "a chain x_0 … x_s, x_t … x_T; arrows from x_0 and from x_t meet at x_s")
+    return finish_drawing(axes.figure, "a chain x_0 … x_s, x_t … x_{T-1}; arrows from x_0 and from x_t meet at x_s")
 
 
 # ---- Part B: networks ----------------------------------------------------------------------------------------------

@@ -49,8 +49,11 @@ def draw_posterior(schedule: NoiseSchedule, *, t: int, s: int, x0: float, x_t: f
 
 
 def draw_strides(schedule: NoiseSchedule, *, t: int, ends: Sequence[int], x_t: float = 0.0) -> Graphic:
-    """One pixel in a world of two images, -1 and 1: the true distribution of x_s after strides from t, and DDPM's."""
-    axes, x = panels(len(ends), width=2.2 * len(ends), height=2.3), torch.linspace(-2.4, 2.4, 481)
+    """One pixel in a world of two images, -1 and 1: the true distribution of x_s after strides from t, and Gaussians.
+
+    The Gaussians are that of the DDPM step, and that with the mean and variance of the true distribution.
+    """
+    axes, x = panels(len(ends), width=2.2 * len(ends), height=2.7), torch.linspace(-2.4, 2.4, 481)
     for panel, s in zip(axes, ends):
         abar_t, abar_s = schedule.abar(t), schedule.abar(s)
         alpha, beta = abar_t / abar_s, 1 - abar_t / abar_s
@@ -61,13 +64,20 @@ def draw_strides(schedule: NoiseSchedule, *, t: int, ends: Sequence[int], x_t: f
         ]
         truth = (1 - p) * bell(x, means[0], variance) + p * bell(x, means[1], variance)
         panel.fill_between(x, truth, color=BLUE, alpha=0.35, linewidth=0)
-        panel.plot(x, truth, color=BLUE, linewidth=1.5)
-        panel.plot(x, bell(x, means[2], variance), color=ORANGE, linewidth=1.8, linestyle="--")
+        spread = p * (1 - p) * (means[1] - means[0]).square()
+        panel.plot(x, truth, color=BLUE, linewidth=1.5, label="true distribution")
+        panel.plot(x, bell(x, means[2], variance), color=ORANGE, linewidth=1.8, linestyle="--", label="DDPM step")
+        best = bell(x, means[2], variance + spread)
+        panel.plot(x, best, color=GREY, linewidth=1.8, linestyle=":", label="best Gaussian")
         panel.set(xlabel="$x_s$", xticks=[-1, 0, 1], yticks=[])
         panel.set_title(f"{t} → {s}", color=GREY, fontsize=10)
-    words = "the truth (blue) and DDPM's one bell (orange) for x_s after strides from"
-    axes[0].figure.tight_layout()
-    return finish_drawing(axes[0].figure, f"{words} {t} to {', '.join(map(str, ends))}")
+    figure = axes[0].figure
+    handles, labels = axes[0].get_legend_handles_labels()
+    look = {"frameon": False, "labelcolor": GREY, "fontsize": 9, "handlelength": 1.8, "columnspacing": 1.4}
+    figure.legend(handles, labels, loc="lower center", ncols=3, **look)
+    figure.tight_layout(rect=(0, 0.1, 1, 1))
+    words = "the truth (blue), the DDPM step (orange) and the best Gaussian (dotted) for x_s after strides from"
+    return finish_drawing(figure, f"{words} {t} to {', '.join(map(str, ends))}")
 
 
 def draw_paths(
@@ -85,9 +95,9 @@ def draw_paths(
         axes.contourf(ts, x, density, levels=[level, 99], colors=BLUE, alpha=0.13)
     values = torch.stack([x.flatten() for x in path])  # (steps + 1, N)
     axes.plot([*timesteps, -25], values[:, :shown], color=GREY, linewidth=0.7)  # the last step ends beyond t = 0
-    axes.set(xlabel="timestep t", ylabel="$x_t$, one pixel", xlim=(max(timesteps), -25), ylim=(-3.4, 3.4))
+    axes.set(xlabel="timestep t (sampling →)", ylabel="$x_t$, one pixel", xlim=(max(timesteps), -25), ylim=(-3.4, 3.4))
     ends.hist(values[-1].numpy(), bins=60, range=(-3.4, 3.4), orientation="horizontal", color=BLUE)
-    ends.set(xlabel="results")
+    ends.set(xlabel="number of results")
     axes.figure.tight_layout()
     share = (values[-1] > 0).double().mean().item()
     return finish_drawing(axes.figure, f"{shown} paths from noise to -1 or 1; {share:.0%} of all results are near 1")
