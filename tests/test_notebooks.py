@@ -126,6 +126,20 @@ def test_the_last_cell_asks_three_or_four_questions(file):
     assert 3 <= len(numbered) <= 4 and all("?" in question for _, question in numbered)
 
 
+def one_line(text):
+    return re.sub(r"\s+", " ", text).strip()
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_the_answers_quote_the_questions(file):
+    questions = read(file)[-1].source.partition("<details>")[0]
+    asked = [one_line(question) for question in re.split(r"^\d\. ", questions, flags=re.MULTILINE)[1:]]
+    answers = file.parent.with_name("docs") / "answers" / f"{file.stem}.md"
+    text = answers.read_text(encoding="utf-8").replace("(../../notebooks/", "(")
+    quotes = re.findall(r"^> \*\*\d\.\*\* (.*(?:\n>.*)*)", text, flags=re.MULTILINE)
+    assert [one_line(quote.replace("\n>", "\n")) for quote in quotes] == asked
+
+
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_formulas_are_closed(file):
     for source in markdown(file):
