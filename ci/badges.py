@@ -27,9 +27,9 @@ import sys
 repository, revision = "{repository}", "{revision}"  # written by `make badges`
 
 if os.environ.keys() & {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}}:
-    assert repository, "This copy does not know its repository: open the notebook of a fork that ran `make badges`."
     course = os.path.expanduser("~/course")
     if not os.path.exists(course):
+        assert repository, f"This copy does not know its repository: clone it to {{course}}, or run `make badges`."
         subprocess.run(["git", "clone", "-q", "--depth=1", "-b", revision, repository, course], check=True)
     assert os.path.isfile(f"{{course}}/ci/hosted.py"), f"{{course}} is not the course: rename it, then run this again."
     sys.path.insert(0, course)
@@ -73,8 +73,10 @@ def images_from(folder: str, source: str) -> str:
 def write(notebook, name: str, repo: str = "", ref: str = "") -> None:
     """Put badges and the first code cell into a notebook, replacing those of an earlier call."""
     title, *cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
+    counts = [cell.execution_count for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
     title.source = title_source(title.source, name, repo, ref)
-    hosted = new_code_cell(hosted_source(repo, ref), id=TAG, metadata={"tags": [TAG]})
+    count = counts[0] if counts else None  # it stays: the cell does the same here
+    hosted = new_code_cell(hosted_source(repo, ref), id=TAG, metadata={"tags": [TAG]}, execution_count=count)
     notebook.cells = [title, hosted, *cells]
 
 

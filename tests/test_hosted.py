@@ -78,6 +78,13 @@ def test_on_a_host_a_copy_without_a_repository_says_so(computer, monkeypatch):
     assert not (computer / "course").exists()
 
 
+def test_on_a_host_a_clone_that_is_there_serves_a_copy_without_a_repository(computer, monkeypatch):
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    run_cell("somebody/a-fork", "main")
+    run_cell()
+    assert (computer / "log").read_text() == "prepared prepared "
+
+
 def test_a_revision_that_is_not_there_stops_the_cell(computer, monkeypatch, capfd):
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     for _ in range(2):
@@ -163,6 +170,15 @@ def test_badges_open_the_fork_and_are_replaced_by_the_next(folder):
     assert f"(https://kaggle.com/kernels/welcome?src=https://github.com/{page}" in title.source
     assert 'repository, revision = "https://github.com/somebody/a-fork", "v1"' in hosted_cell.source
     assert code.source == "x = 1" and code.execution_count == 1  # nothing was executed
+
+
+def test_an_executed_first_cell_keeps_its_number_or_the_forks_tests_would_fail(folder):
+    badges.main(["a/first"])
+    notebook = nbformat.read(folder / "a1.ipynb", as_version=4)
+    notebook.cells[1].execution_count, notebook.cells[2].execution_count = 1, 2
+    nbformat.write(notebook, folder / "a1.ipynb")
+    badges.main(["somebody/a-fork"])
+    assert [cell.execution_count for cell in cells(folder)[1:]] == [1, 2]
 
 
 def test_images_in_the_text_come_from_the_repository_and_a_clone_has_them_beside(folder):
