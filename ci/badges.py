@@ -73,9 +73,9 @@ def images_from(folder: str, source: str) -> str:
 def write(notebook, name: str, repo: str = "", ref: str = "") -> None:
     """Put badges and the first code cell into a notebook, replacing those of an earlier call."""
     title, *cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
-    counts = [cell.execution_count for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
     title.source = title_source(title.source, name, repo, ref)
-    count = counts[0] if counts else None  # it stays: the cell does the same here
+    counts = (cell.execution_count for cell in notebook.cells if TAG in cell.metadata.get("tags", []))
+    count = next(counts, None)  # it stays: the cell does the same here
     hosted = new_code_cell(hosted_source(repo, ref), id=TAG, metadata={"tags": [TAG]}, execution_count=count)
     notebook.cells = [title, hosted, *cells]
 

@@ -71,13 +71,9 @@ def draw_strides(schedule: NoiseSchedule, *, t: int, ends: Sequence[int], x_t: f
         panel.plot(x, best, color=GREY, linewidth=1.8, linestyle=":", label="best Gaussian")
         panel.set(xlabel="$x_s$", xticks=[-1, 0, 1], yticks=[])
         panel.set_title(f"{t} → {s}", color=GREY, fontsize=10)
-    figure = axes[0].figure
-    handles, labels = axes[0].get_legend_handles_labels()
-    look = {"frameon": False, "labelcolor": GREY, "fontsize": 9, "handlelength": 1.8, "columnspacing": 1.4}
-    figure.legend(handles, labels, loc="lower center", ncols=3, **look)
-    figure.tight_layout(rect=(0, 0.1, 1, 1))
+    legend_below(axes[0], handlelength=1.8, columnspacing=1.4)
     words = "the truth (blue), the DDPM step (orange) and the best Gaussian (dotted) for x_s after strides from"
-    return finish_drawing(figure, f"{words} {t} to {', '.join(map(str, ends))}")
+    return finish_drawing(axes[0].figure, f"{words} {t} to {', '.join(map(str, ends))}")
 
 
 def draw_paths(
@@ -120,9 +116,7 @@ def draw_sdedit(r: Sequence[float] = (0.25, 1.0, 4.0)) -> Graphic:
         panel.axvline(x_orig, color=BLUE, linewidth=2, label="original")
         panel.set_title(f"noise of strength r = {strength:g}", color=GREY, fontsize=9)
         panel.set(xlim=(-4.5, 3.5), ylim=(0, 1.1), xticks=[], yticks=[], xlabel="image (one number)")
-    axes[0].figure.tight_layout(rect=(0, 0.1, 1, 1))  # room for the legend
-    handles, labels = axes[0].get_legend_handles_labels()
-    axes[0].figure.legend(handles, labels, loc="lower center", ncol=3, frameon=False, labelcolor=GREY, fontsize=9)
+    legend_below(axes[0])
     alt = "a line at the original, a curve with two bumps, and what comes out: near the line, in one bump, in both"
     return finish_drawing(axes[0].figure, alt)
 
@@ -193,3 +187,12 @@ def panels(
     for panel in axes:
         grey_axes(panel)
     return axes
+
+
+def legend_below(panel: Axes, **look) -> None:
+    """One legend for all panels of a figure, below them: the labels of one of them."""
+    figure = panel.figure
+    figure.tight_layout(rect=(0, 0.1, 1, 1))
+    handles, labels = panel.get_legend_handles_labels()
+    style = {"frameon": False, "labelcolor": GREY, "fontsize": 9, **look}
+    figure.legend(handles, labels, loc="lower center", ncols=len(labels), **style)

@@ -178,7 +178,8 @@ def test_the_page_needs_nothing_but_its_folder_and_is_small_enough_to_hand_in(co
     assert not [tag for tag, _ in page.elements if tag in ("link", "iframe", "object", "embed", "form")]
     with zipfile.ZipFile(course / "page.zip") as archive:
         assert {"page/index.html", f"page/{sources[0]}"} <= set(archive.namelist())
-    assert (course / "page.zip").stat().st_size < 25e6
+        page_files = [file for file in archive.infolist() if not file.filename.startswith("page/notebooks/")]
+    assert sum(file.compress_size for file in page_files) < 15e6 and (course / "page.zip").stat().st_size < 25e6
     assert set(read(course / "page.zip").notebooks) == set(NAMES)  # as the grader reads it
     ids = {element["id"] for _, element in page.elements if "id" in element}
     links = [element["href"] for tag, element in page.elements if tag == "a"]

@@ -17,7 +17,7 @@ const states = new Map(); // text states by prompt
 let encoder; // a promise of it, once a prompt has needed it
 
 /** A file's bytes; `progress(bytes)` is told how many more have come. */
-async function fetched(name, progress = () => {}, signal = undefined) {
+async function fetched(name, progress = () => {}, signal) {
   const response = await fetch(new URL(name, import.meta.url), { signal });
   if (!response.ok) throw new Error(`${name} could not be loaded (the server says ${response.status}). Reload the page.`);
   const reader = response.body.getReader();
