@@ -25,7 +25,7 @@ class DigitDenoiser(Denoiser):
     """A network of Part B: UNet(x_t, t/T) or UNet(x_t, t/T, c) gives predicted noise.
 
     The condition is () for a time-conditional network, and one-hot classes (1 or B, 10) for a class-conditional one;
-    zeros are the empty class. The variance of a step is beta, not beta-tilde, as in the course.
+    zeros are the empty class. The variance of a step is beta, not beta-tilde, as in CS180.
 
     Args:
         unet: a TimeConditionalUNet or ClassConditionalUNet, or your own network with the same arguments.

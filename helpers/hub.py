@@ -1,7 +1,7 @@
 """Models from the Hugging Face hub: their names, their download, and what to do if it fails.
 
 DeepFloyd IF is gated: you have to log in and accept its licence (LICENCE), which also limits the use of its images.
-Its authors run a safety checker and add a visible watermark; the course's own loops do neither.
+Its authors run a safety checker and add a visible watermark; the kit's own loops do neither.
 """
 
 import errno

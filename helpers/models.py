@@ -54,7 +54,7 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
         place_networks([stages[-1][0]], device, best_dtype(device), plan)
     model = TextToImage(*stages[0], embeddings, *stages[1:], encode=encode, known=load_known(folders[0]))
     if str(name).startswith("DeepFloyd/") or str(name) in DEEPFLOYD:
-        print(f"DeepFloyd IF: the course runs no safety checker and adds no watermark. Its licence: {LICENCE}")
+        print(f"DeepFloyd IF: the kit runs no safety checker and adds no watermark. Its licence: {LICENCE}")
         print(f"Memory: {plan}." if device.type == "cuda" else f"It computes on the {device.type}, which is slow.")
     return model.to(device, plan)
 
@@ -62,7 +62,7 @@ def load_model(name: str | Path = "mini-if", device: str | torch.device | None =
 def text_states(name: str, folder: Path) -> tuple[dict[str, Tensor], Callable | None]:
     """The stored text states of a model, and a function that encodes other prompts (None: Mini-IF's encoder).
 
-    If not even the empty prompt is stored, the course's prompts are encoded now, before the networks are loaded.
+    If not even the empty prompt is stored, the kit's prompts are encoded now, before the networks are loaded.
     """
     states = load_embeddings(folder)
     if not has_text_encoder(folder):
@@ -137,7 +137,7 @@ class TextToImage:
     def embed(self, prompts: str | list[str]) -> Tensor:
         """The text states (N, 77, width) of N prompts, or of one. fp32, on the CPU; the denoiser moves them.
 
-        The course's prompts come from a file; others are encoded and stored.
+        The kit's prompts come from a file; others are encoded and stored.
         Raises a ValueError for a prompt that is blank (but not "") or too long, a ModelError without an encoder.
         """
         if not isinstance(prompts, (str, list, tuple)):

@@ -1,6 +1,6 @@
 """The text states of prompts, and the files that store them.
 
-    python -m helpers.prompts deepfloyd                                  encode the course's prompts with T5
+    python -m helpers.prompts deepfloyd                                  encode the kit's prompts with T5
     python -m helpers.prompts deepfloyd "a photo of a cat"               encode others
     python -m helpers.prompts deepfloyd --read prompt_embeds_dict.pth    import a dictionary of embeddings
 
@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Encode prompts with a model's T5 encoder, or read their states from a dictionary, and store them."""
     parser = argparse.ArgumentParser(prog="python -m helpers.prompts", description=main.__doc__)
     parser.add_argument("model", help="deepfloyd, another name on the hub, or a folder in IF's format")
-    parser.add_argument("prompts", nargs="*", help="the course's by default")
+    parser.add_argument("prompts", nargs="*", help="the kit's by default")
     parser.add_argument(
         "--read", metavar="FILE", help="a dictionary of prompt -> (1, 77, width), saved with torch.save"
     )

@@ -104,7 +104,7 @@ class Copying(Annealed):
         return network
 
 
-# The course's own recipes, at full length.
+# CS180's own recipes, at full length.
 one_step = Recipe(OneStep(sigma=0.5), hidden=128, epochs=5, batch_size=256, lr=1e-4)
 time_conditional = Recipe(TimeConditional(T=300), hidden=64, epochs=20, batch_size=128, lr=1e-3, decay=0.1)
 class_conditional = replace(time_conditional, task=ClassConditional(T=300, p_uncond=0.1))

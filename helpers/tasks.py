@@ -52,7 +52,7 @@ class TimeConditional:
 
     Args:
         T: the number of timesteps.
-        emphasis: noisy timesteps are drawn more often, t with the weight 1 / abar_t^emphasis. At 0, as in the course,
+        emphasis: noisy timesteps are drawn more often, t with the weight 1 / abar_t^emphasis. At 0, as in CS180,
             all are equally likely. The noisy timesteps decide which digit an image becomes, but contribute least to
             the plain loss: nearly all of x_t is noise there, which makes the noise easy to predict.
 

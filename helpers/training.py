@@ -346,7 +346,7 @@ def loss_history(folder: str | os.PathLike) -> Tensor:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train by one of the course's recipes, in a folder. The same command again resumes a training that was stopped."""
+    """Train by one of the kit's recipes, in a folder. The same command again resumes a training that was stopped."""
     parser = argparse.ArgumentParser(prog="python -m helpers.training", description=main.__doc__)
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--out", required=True, help="folder for the checkpoints")

@@ -1,4 +1,4 @@
-"""Part B's networks, as the course draws them: operations, blocks, and three UNets on 28×28 images.
+"""Part B's networks, as CS180 draws them: operations, blocks, and three UNets on 28×28 images.
 
 Shapes are (B, C, H, W); D is the number of hidden channels. Nothing here knows about noise or training.
 """
@@ -182,7 +182,7 @@ class TimeConditionalUNet(UnconditionalUNet):
 
 
 class TimeScaledUNet(TimeConditionalUNet):
-    """The flow matching UNet of the course's Fall 2025 edition: as TimeConditionalUNet, but the time scales the way up.
+    """The flow matching UNet of CS180's Fall 2025 edition: as TimeConditionalUNet, but the time scales the way up.
 
     (z, u01) -> (B, 1, 28, 28), where u01 (B, 1) is the flow time in [0, 1].
     """

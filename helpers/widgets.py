@@ -237,7 +237,7 @@ def kept(make: Callable[..., Iterator]) -> Callable[..., Iterator]:
 
 
 class Prompt(ipywidgets.Combobox):
-    """A text field for a prompt, with the course's prompts as suggestions, and a warning for unfamiliar ones."""
+    """A text field for a prompt, with the kit's prompts as suggestions, and a warning for unfamiliar ones."""
 
     def __init__(self, value: str, text_to_image: TextToImage):
         suggestions = [prompt for prompt in course_prompts() if prompt]
@@ -245,7 +245,7 @@ class Prompt(ipywidgets.Combobox):
         self.text_to_image = text_to_image
 
     def remark(self) -> str:
-        """A warning about an unfamiliar prompt, or nothing. The course's own prompts need none."""
+        """A warning about an unfamiliar prompt, or nothing. The kit's own prompts need none."""
         found = None if self.value in self.options else self.text_to_image.nearest(self.value)
         if found is None or found[1] >= FAR:
             return ""

@@ -1,5 +1,6 @@
 """The kit uses the field's words, such as image for picture, and none of those that make its English hard to read."""
 
+import json
 import re
 from pathlib import Path
 
@@ -16,13 +17,14 @@ NAMES = ("pictures-256", "pictures-128", "pictures-{", '"pictures"')
 
 
 def found(file: Path) -> list[str]:
-    text = file.read_text(encoding="utf-8")
+    text = re.sub(r"https?://\S+", "", file.read_text(encoding="utf-8"))
     for name in NAMES:
         text = text.replace(name, "")
     return [match[0] for match in WORDS.finditer(text)]
 
 
 FILES = [file for folder in CLEAN for file in sorted((ROOT / folder).rglob("*")) if file.suffix in KINDS]
+FILES += [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "data").rglob("*.md"))]
 
 
 def test_there_are_files_to_read():
@@ -38,6 +40,12 @@ def test_the_words_are_found_in_code_and_text(tmp_path):
     file = tmp_path / "some.py"
     file.write_text('def paint(pictures):  # whoever calls it shall wait\n    "By itself"; "pictures-256"\n')
     assert found(file) == ["picture", "whoever", "shall", "By itself"]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda file: file.stem)
+def test_a_notebooks_text_and_code_use_the_fields_words(file):
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    assert not [match[0] for cell in cells for match in WORDS.finditer("".join(cell["source"]))]
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda file: file.stem)

@@ -12,7 +12,6 @@ ROOT = Path(__file__).resolve().parents[2]
 MAX_BYTES = 150_000  # of a file with all its colours
 # file under docs/, notebook, which of its images
 IMAGES = [
-    ("samples.png", "a0", 2),
     ("prompts.png", "a0", 0),
     ("forward.png", "a1_1", 1),
     ("blur.png", "a1_2", 1),

@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT))  # the library of this copy
 
 project = "Diffusion models, by doing"
 html_title = project
-copyright = "the authors; code under the MIT licence, text and pictures under CC BY 4.0"
+copyright = "the authors; code under the MIT licence, text and images under CC BY 4.0"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 
 # notebooks show what is stored in them, and Markdown is what it is in Jupyter

@@ -67,7 +67,7 @@ EXERCISES = [
         right=blur,
         mistakes=(
             Mistake("weights not normalised", "weights / weights.sum()", "weights / 1",
-                    "The weights do not add up to 1, so the image becomes brighter. Divide them by their sum."),
+                    "The weights do not add up to 1, so the whole image becomes brighter or darker. Divide them by their sum."),
             Mistake("weights not normalised", "weights / weights.sum()", "weights / (sigma * (2 * torch.pi) ** 0.5)",
                     "The weights are the normal density's, which add up to 1 only over all of space. A kernel truncates the bell, and its weights add up to less than 1: divide them by their sum."),
             Mistake("σ instead of σ²", "2 * sigma**2", "2 * sigma",

@@ -64,7 +64,7 @@ EXERCISES = [
             Mistake("weights exchanged", "(1 - abar_t).sqrt() * eps) / abar_t.sqrt()", "abar_t.sqrt() * eps) / (1 - abar_t).sqrt()",
                     "√ᾱ_t and √(1 − ᾱ_t) look exchanged."),
             Mistake("clamped", "(x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()", "((x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()).clamp(-1, 1)",
-                    "It is right, and then clamped to [-1, 1]. The course does not clamp it: clamp only for display."),
+                    "It is right, and then clamped to [-1, 1]. CS180 does not clamp it: clamp only for display."),
             *alike("ᾱ off by one", "It looks as if it used ᾱ of the timestep before. alphas_cumprod[t] belongs to t.",
                    ("torch.as_tensor(t)", "(torch.as_tensor(t) - 1).clamp(min=0)"),
                    ("torch.as_tensor(t)", "torch.as_tensor(t) - 1")),

@@ -18,7 +18,7 @@ from .toys import ask, noise, schedule
 
 __all__ = ["EXERCISES"]
 
-NOT_ONE = "var is not 1. It interpolates between β̃ (-1) and β (+1), and the course's steps take β."
+NOT_ONE = "var is not 1. It interpolates between β̃ (-1) and β (+1), and CS180's steps take β."
 
 
 class Digits(nn.Module):
@@ -107,15 +107,15 @@ DENOISER = Exercise(
         Mistake("put into training mode", "self.unet.train(was_training)", "self.unet.train()",
                 "The network was in evaluation mode, and is in training mode afterwards: leave it as it was."),
         Mistake("β̃ instead of β", "torch.ones_like(eps)", "-torch.ones_like(eps)",
-                "var is -1, which means β̃. The course's steps take β: +1."),
+                "var is -1, which means β̃. CS180's steps take β: +1."),
         Mistake("β̃ instead of β", "torch.ones_like(eps)", "None",
-                "var is None, with which a step takes β̃. The course's steps take β: +1 everywhere."),
+                "var is None, with which a step takes β̃. CS180's steps take β: +1 everywhere."),
         Mistake("var = 0", "torch.ones_like(eps)", "torch.zeros_like(eps)",
-                "var is 0, which means the middle between β̃ and β. The course's steps take β: +1."),
+                "var is 0, which means the middle between β̃ and β. CS180's steps take β: +1."),
         *(
             Mistake("the variance itself as var", "torch.ones_like(eps)", f"torch.full_like(eps, {value.format(BETA)})",
-                    f"var is {which}. It is not a variance: it interpolates between β̃ (-1) and β (+1): the "
-                    "course's steps take β, at every timestep.")
+                    f"var is {which}. It is not a variance: it interpolates between β̃ (-1) and β (+1). "
+                    "CS180's steps take β, at every timestep.")
             for which, value in (("β_t itself", "{}"), ("√β_t", "{} ** 0.5"), ("log β_t", "math.log({})"))
         ),
         Mistake("a single number as var", "torch.ones_like(eps)", "torch.tensor(1.0)",

@@ -14,7 +14,7 @@ from .running import pair, tensor
 
 __all__: list[str] = []  # it is for the checks alone
 
-LINEAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 300, dtype=torch.float64), 0)  # ᾱ of the course's schedule
+LINEAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 300, dtype=torch.float64), 0)  # ᾱ of CS180's schedule
 
 
 def examples_of(student, task, case, x0, labels, generator, count):

@@ -192,7 +192,7 @@ DIGIT_MISTAKES = (
     Mistake("noise at the last step", "if t > 0 else mean", "",
             "Noise is added at the last step, t = 0. No later step removes it."),
     Mistake("β̃ instead of β", "beta.sqrt() * z", "(beta * (1 - abar / (1 - beta)) / (1 - abar)).clamp(min=0).sqrt() * z",
-            "The noise has the variance β̃_t. The course takes β_t."),
+            "The noise has the variance β̃_t. CS180 takes β_t."),
     Mistake("variance instead of standard deviation", "beta.sqrt() * z", "beta * z",
             "The noise is multiplied by β_t, its variance: multiply by the root."),
     Mistake("noise at full strength", "beta.sqrt() * z", "z",

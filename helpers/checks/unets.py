@@ -33,7 +33,7 @@ __all__: list[str] = []  # it is for the checks alone
 
 TURNED = (
     "halves exchanged",
-    "Note that the skip comes first in your concatenation. That learns as well, but the weights of the course's "
+    "Note that the skip comes first in your concatenation. That learns as well, but the weights of the kit's "
     "networks, in which the skip comes second, do not fit it, and its weights do not fit them.",
 )
 
