@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 GREY = "#7a7a7a"
+EDGE = 150  # a grey between the white page and the dark one
 RED = "#d62728"
 DPI = 100
 MAX_CELL = 4096  # pixels
@@ -156,7 +157,9 @@ def grid(
         for j, image in enumerate(row):
             x = left + j * (cell + GAP)
             if image is not None:
-                pixels = fit_to_cell(to_pixels(image, low, high), cell)  # (h, w, 3)
+                pixels = fit_to_cell(to_pixels(image, low, high), cell)
+                # a thin edge, without which a drawing on white would have no border on a white page
+                pixels = np.pad(pixels, ((1, 1), (1, 1), (0, 0)), constant_values=EDGE)  # (h, w, 3)
                 h, w, _ = pixels.shape
                 # in less than half the time that axes would take
                 figure.figimage(pixels, x + (cell - w) // 2, bottom - y - (cell + h) // 2)
