@@ -14,6 +14,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image
 from torch import Tensor
 
@@ -272,9 +273,13 @@ def loss_curve(losses: Sequence[float], steps: int) -> Graphic:
     axes.semilogy(epochs, losses, linewidth=0.5, alpha=0.5)
     axes.semilogy(epochs[few - 1 :], (sums[few:] - sums[:-few]) / few, linewidth=2, color="C0")
     axes.set(xlabel="epoch", ylabel="loss")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     grey_axes(axes)
     figure.tight_layout()
-    return finish(figure, f"the loss over {len(losses)} steps, from {losses[0]:.3g} to {losses[-few:].mean():.3g}")
+    alt = f"the loss over {len(losses)} steps, from {losses[0]:.3g} to {losses[-few:].mean():.3g}"
+    return finish_drawing(figure, alt)
 
 
 def numbers(values: Sequence[float], name: str) -> np.ndarray:
