@@ -20,6 +20,7 @@ __all__ = [
     "draw_guidance",
     "draw_hybrid",
     "draw_inpainting",
+    "draw_loop",
     "draw_unet",
 ]
 
@@ -29,6 +30,51 @@ RADIUS = 0.16  # of the circle around a + or ×
 
 
 # ---- Part A: the way from image to noise, and back -----------------------------------------------------------------
+
+
+def draw_loop() -> Graphic:
+    """The loop of text to image (0): one network, called in each step, from pure noise to an image; then stage II."""
+    axes = new_axes(width=11.2, height=3.4)
+    y, top, below = 1.75, 3.0, 0.4
+    text(axes, 0.5, y, "pure\nnoise", ORANGE)
+    arrow(axes, (0.85, y), (1.35, y))
+    square(axes, 1.7, y, 0.6, ORANGE, "$x_t$")
+    arrow(axes, (2.05, y), (2.5, y))
+    box(axes, 3.3, y, 1.6, 0.8, "network", BLUE)
+    text(axes, 1.2, top, "prompt", GREEN)
+    arrow(axes, (1.6, top), (2.3, top))
+    box(axes, 3.3, top, 2.0, 0.6, "text encoder (frozen)", GREEN)
+    arrow(axes, (3.3, top - 0.3), (3.3, y + 0.4))
+    text(axes, 3.85, 2.42, "77 vectors", GREEN)
+    arrow(axes, (3.3, 0.95), (3.3, y - 0.4))
+    text(axes, 3.3, 0.8, "timestep $t$", GREY)
+    arrow(axes, (4.1, y), (5.0, y))
+    text(axes, 4.55, y + 0.22, r"$\hat\epsilon$", ORANGE, size=13)
+    text(axes, 4.55, y - 0.3, "predicted\nnoise", ORANGE)
+    box(axes, 6.1, y, 2.2, 0.8, "remove a part of it,\nadd fresh noise", ORANGE)
+    axes.plot([6.1, 6.1, 1.7], [y - 0.4, below, below], color=GREY, linewidth=1.2)
+    arrow(axes, (1.7, below), (1.7, y - 0.35))
+    text(axes, 3.9, below - 0.2, "the next $x_t$, with less noise: once in each step", GREY)
+    arrow(axes, (7.2, y), (8.0, y))
+    text(axes, 7.6, y + 0.3, "after the\nlast step", GREY)
+    square(axes, 8.35, y, 0.6, BLUE)
+    text(axes, 8.35, y - 0.5, "64×64", BLUE)
+    arrow(axes, (8.7, y), (9.05, y))
+    box(axes, 9.5, y, 0.9, 0.6, "stage II", GREY)
+    arrow(axes, (9.95, y), (10.2, y))
+    square(axes, 10.65, y, 0.8, BLUE)
+    text(axes, 10.65, y - 0.6, "256×256", BLUE)
+    return finish_drawing(
+        axes.figure,
+        "from pure noise, a loop: x_t, t and the encoded prompt go to the network, which predicts the noise; a part of "
+        "it is removed, and fresh noise added; after the last step stage II enlarges the image",
+    )
+
+
+def square(axes: Axes, x: float, y: float, size: float, color: str, words: str = "") -> None:
+    """An image around (x, y)."""
+    axes.add_patch(Rectangle((x - size / 2, y - size / 2), size, size, facecolor="none", edgecolor=color, lw=1.5))
+    text(axes, x, y, words, color, size=12)
 
 
 def draw_chain() -> Graphic:
@@ -46,8 +92,14 @@ def draw_chain() -> Graphic:
     for start, end in itertools.pairwise(xs):
         arrow(axes, (start + 0.4, y), (end - 0.4, y))
     for start, color, bend, words, x in (
-        (places["$x_0$"], BLUE, -0.32, r"steps to s: $\times \sqrt{\bar\alpha_s}$, variance $1 - \bar\alpha_s$", 2.4),
-        (places["$x_t$"], ORANGE, 0.6, r"stride to t: $\times \sqrt{\alpha}$, variance $\beta$", 6.9),
+        (
+            places["$x_0$"],
+            BLUE,
+            -0.32,
+            r"from $x_0$: mean $\sqrt{\bar\alpha_s}\,x_0$, variance $1 - \bar\alpha_s$",
+            2.4,
+        ),
+        (places["$x_t$"], ORANGE, 0.6, r"from $x_t$: mean $x_t / \sqrt{\alpha}$, variance $\beta / \alpha$", 6.9),
     ):
         look = {"arrowstyle": "->", "color": color, "linewidth": 1.6, "connectionstyle": f"arc3,rad={bend}"}
         axes.annotate("", xy=(places["$x_s$"], y + 0.38), xytext=(start, y + 0.38), arrowprops=look)
@@ -139,10 +191,10 @@ def draw_guidance(gamma: float = 3.0) -> Graphic:
     for tip, color in ((eps_u, BLUE), (eps_c, ORANGE), (guided, GREEN)):
         axes.annotate("", xy=tip, xytext=origin, arrowprops={"arrowstyle": "->", "color": color, "linewidth": 2})
     axes.annotate("", xy=eps_c, xytext=eps_u, arrowprops={"arrowstyle": "->", "color": GREY, "linewidth": 1.5})
-    text(axes, 2.9, 3.0, "$\\epsilon_c - \\epsilon_u$", GREY)
-    text(axes, 0.75, 1.9, "empty prompt\n$\\epsilon_u$ ($\\gamma = 0$)", BLUE)
-    text(axes, 3.0, 1.55, "prompt\n$\\epsilon_c$ ($\\gamma = 1$)", ORANGE)
-    text(axes, 5.4, 1.1, f"guided prediction\n$\\epsilon$ ($\\gamma = {gamma:g}$)", GREEN)
+    text(axes, 2.9, 3.0, "$\\epsilon_c - \\epsilon_u$", GREY, size=11)
+    text(axes, 0.75, 2.25, "empty prompt\n$\\epsilon_u$ ($\\gamma = 0$)", BLUE, size=11)
+    text(axes, 3.0, 1.55, "prompt\n$\\epsilon_c$ ($\\gamma = 1$)", ORANGE, size=11)
+    text(axes, 5.4, 1.1, f"guided prediction\n$\\tilde\\epsilon$ ($\\gamma = {gamma:g}$)", GREEN, size=11)
     return finish_drawing(
         axes.figure, f"arrows for eps_u and eps_c, and the guided one, {gamma:g} times as far from eps_u"
     )
@@ -267,8 +319,8 @@ def box(axes: Axes, x: float, y: float, width: float, height: float, words: str,
     text(axes, x, y, words, color)
 
 
-def text(axes: Axes, x: float, y: float, words: str, color: str) -> None:
-    axes.text(x, y, words, color=color, ha="center", va="center", fontsize=9)
+def text(axes: Axes, x: float, y: float, words: str, color: str, size: float = 9) -> None:
+    axes.text(x, y, words, color=color, ha="center", va="center", fontsize=size)
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], *, dashed: bool = False) -> None:

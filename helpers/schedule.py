@@ -111,10 +111,10 @@ def check_schedule(schedule) -> None:
 def strided_timesteps(steps: int = 34, T: int = 1000) -> list[int]:
     """`steps` timesteps from the noisy end down to 0: 990, 960, …, 0 for 34 of 1000.
 
-    The stride is a whole number where that starts in the noisiest 2 %. Otherwise (150 steps at a stride of 6 would
-    start at 894, which is not pure noise) they are spread from T - 1, as evenly as whole timesteps can be.
+    All strides are equal if the list then starts at 0.98 T or later. Otherwise (150 steps with a stride of 6 would
+    start at 894, which is not pure noise) the timesteps are spread from T - 1 to 0 as evenly as whole numbers allow.
 
-    A network that was trained on T small steps also serves a few long ones (Nichol & Dhariwal 2021, section 4).
+    A network trained on T small steps can also be used with a few long ones (Nichol & Dhariwal 2021, section 4).
     Raises a ValueError unless 2 <= steps <= T.
     """
     check_integer(T, "T", 2)

@@ -14,6 +14,7 @@ SCHEDULE = NoiseSchedule.cosine()
 X0 = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
 ABAR = SCHEDULE.alphas_cumprod
 IDEAS = [  # of Part A, and what has a colour of its own
+    (diagrams.draw_loop, [diagrams.BLUE, diagrams.ORANGE, diagrams.GREEN]),  # images and network, noise, prompt
     (diagrams.draw_guidance, [diagrams.BLUE, diagrams.ORANGE, diagrams.GREEN]),  # eps_u, eps_c, and the guided one
     (plots.draw_sdedit, [diagrams.BLUE]),  # the original
     (diagrams.draw_inpainting, [diagrams.BLUE, diagrams.ORANGE]),  # kept, repainted
