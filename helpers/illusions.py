@@ -205,7 +205,8 @@ def anagram(denoiser: Denoiser, views: Sequence["str | View"]) -> Denoiser:
 def blur(x: Tensor, kernel_size: int, sigma: float) -> Tensor:
     """A Gaussian blur: each pixel of x (B, C, H, W) becomes a weighted mean of its neighbours in its own channel.
 
-    A neighbour at distance d along a side weighs in proportion to exp(-d² / 2 sigma²). All weights add up to 1.
+    Along each side, the weight of a neighbour at distance d is proportional to exp(-d² / (2 sigma²)). All weights add
+    up to 1.
 
     Args:
         kernel_size: how many pixels wide and high the neighbourhood is; an odd number.
