@@ -241,7 +241,7 @@ def denoise(
             yielded. The step that ends in x0_hat is taken once.
         generator: the source of all noise.
 
-    Raises a ValueError at once for timesteps or images that do not fit, and at its step for a NaN.
+    Raises a ValueError: at the call if timesteps or images do not fit, and during sampling if a step produces a NaN.
     """
     check_denoiser(denoiser)
     check_batch(x_t, "x_t")

@@ -234,9 +234,20 @@ def wrap(title: str, width: int) -> str:
 
 
 def curves(
-    x: Sequence[float], ys: dict[str, Sequence[float]], *, xlabel: str, ylabel: str = "", marks: Sequence[float] = ()
+    x: Sequence[float],
+    ys: dict[str, Sequence[float]],
+    *,
+    xlabel: str,
+    ylabel: str = "",
+    marks: Sequence[float] = (),
+    falling: bool = False,
 ) -> Graphic:
-    """Labelled curves over a common, increasing x. `marks` adds thin vertical lines with a point on each curve."""
+    """Labelled curves over a common, increasing x.
+
+    Args:
+        marks: adds thin vertical lines at these x, with a point on each curve.
+        falling: draws x from large (left) to small (right), as a sampler visits the timesteps.
+    """
     if not isinstance(ys, dict):
         raise TypeError(f"ys is {in_words(ys)}; wanted a dictionary, label -> values.")
     x, ys = numbers(x, "x"), {label: numbers(y, f"the curve {label!r}") for label, y in ys.items()}
@@ -253,6 +264,8 @@ def curves(
     for mark in marks:
         axes.axvline(mark, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel=xlabel, ylabel=ylabel)
+    if falling:
+        axes.invert_xaxis()
     if len(ys) > 1:
         axes.legend(frameon=False, labelcolor=GREY, loc="center left", bbox_to_anchor=(1.0, 0.5))
     grey_axes(axes)

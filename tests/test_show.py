@@ -264,6 +264,14 @@ def test_a_mark_puts_a_point_on_each_curve(monkeypatch):
     ]
 
 
+def test_curves_can_run_from_large_to_small(monkeypatch):
+    figures = []
+    monkeypatch.setattr(show, "finish_drawing", lambda figure, alt: figures.append(figure))
+    for falling in (False, True):
+        show.curves([0, 1, 2], {"a": [0, 10, 20]}, xlabel="timestep t", falling=falling)
+    assert [figure.axes[0].xaxis_inverted() for figure in figures] == [False, True]
+
+
 def test_a_drawing_looks_the_same_in_fewer_bytes():
     figure = Figure(figsize=(5, 3))
     figure.add_subplot().plot([0, 2, 1], color="#4c8ed9", label="a line")
