@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from torch import Tensor
 
 from .schedule import NoiseSchedule
@@ -92,8 +94,12 @@ def draw_paths(
     values = torch.stack([x.flatten() for x in path])  # (steps + 1, N)
     axes.plot([*timesteps, -25], values[:, :shown], color=GREY, linewidth=0.7)  # the last step ends beyond t = 0
     axes.set(xlabel="timestep t (sampling →)", ylabel="$x_t$, one pixel", xlim=(max(timesteps), -25), ylim=(-3.4, 3.4))
+    marks = [Patch(color=BLUE, alpha=0.4, linewidth=0), Line2D([], [], color=GREY, linewidth=0.7)]
+    words = ["noisy images, $p(x_t)$", f"{shown} paths"]
+    axes.legend(marks, words, frameon=False, labelcolor=GREY, fontsize=8, loc="upper left", ncols=2)
     ends.hist(values[-1].numpy(), bins=60, range=(-3.4, 3.4), orientation="horizontal", color=BLUE)
     ends.set(xlabel="number of results")
+    ends.set_title(f"all {len(values[-1]):,} results", color=GREY, fontsize=9)
     axes.figure.tight_layout()
     share = (values[-1] > 0).double().mean().item()
     return finish_drawing(axes.figure, f"{shown} paths from noise to -1 or 1; {share:.0%} of all results are near 1")
