@@ -105,7 +105,7 @@ class Combinator(Denoiser):
 
 
 class Guided(Combinator):
-    """eps = eps_u + gamma (eps_c - eps_u); var is the conditional half's. See `guided`."""
+    """The guided prediction eps_u + gamma (eps_c - eps_u); var is the conditional half's. See `guided`."""
 
     def __init__(self, denoiser: Denoiser, gamma: float):
         super().__init__(denoiser)
@@ -132,7 +132,7 @@ class GuidedInInterval(Guided):
 
 
 def guided(denoiser: Denoiser, gamma: float, interval: tuple[int, int] | None = None) -> Denoiser:
-    """Classifier-free guidance: eps = eps_u + gamma (eps_c - eps_u), both halves in one batched call.
+    """Classifier-free guidance: predicts eps_u + gamma (eps_c - eps_u), both halves in one batched call.
 
     gamma 0 ignores the condition, 1 is the plain conditional prediction, more than 1 exaggerates what the condition
     adds. The variance is the conditional half's, as extrapolating a variance makes no sense.
