@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 GREY = "#7a7a7a"
-EDGE = 150  # a grey between the white page and the dark one
+EDGE = (122, 122, 122, 160)  # red, green, blue, alpha. Not opaque, so that images can be cut out of a grid again.
 RED = "#d62728"
 DPI = 100
 MAX_CELL = 4096  # pixels
@@ -159,8 +159,7 @@ def grid(
             x = left + j * (cell + GAP)
             if image is not None:
                 pixels = fit_to_cell(to_pixels(image, low, high), cell)
-                # a thin edge, without which a drawing on white would have no border on a white page
-                pixels = np.pad(pixels, ((1, 1), (1, 1), (0, 0)), constant_values=EDGE)  # (h, w, 3)
+                pixels = edged(pixels)  # (h, w, 4)
                 h, w, _ = pixels.shape
                 # in less than half the time that axes would take
                 figure.figimage(pixels, x + (cell - w) // 2, bottom - y - (cell + h) // 2)
@@ -196,6 +195,15 @@ def fit_to_cell(pixels: np.ndarray, cell: int) -> np.ndarray:
     scale = cell / max(image.size)
     how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.HAMMING
     return np.asarray(image.resize((round(image.width * scale), round(image.height * scale)), how))
+
+
+def edged(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (h, w, 3) with a thin edge, without which a drawing on white has no border on a white page:
+    (h + 2, w + 2, 4)."""
+    h, w, _ = pixels.shape
+    framed = np.full((h + 2, w + 2, 4), EDGE, dtype=np.uint8)
+    framed[1:-1, 1:-1, :3], framed[1:-1, 1:-1, 3] = pixels, 255
+    return framed
 
 
 def check_some(things: Sequence, name: str) -> None:

@@ -142,6 +142,12 @@ def test_every_pixel_of_an_image_is_a_square_of_equal_pixels():
     assert np.array_equal(centres, show.to_pixels(image))
 
 
+def test_a_thin_edge_surrounds_an_image_on_white():
+    pixels = decode(show.grid([WHITE], cell=32))
+    edge = pixels[(pixels[..., 3] > 0) & (pixels[..., 3] < 255)]
+    assert len(edge) == 4 * 32 + 4 and (edge == show.EDGE).all()
+
+
 def test_the_ground_is_transparent():
     pixels = decode(show.grid([WHITE, WHITE], cell=32))
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
