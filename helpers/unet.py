@@ -156,7 +156,7 @@ class UnconditionalUNet(nn.Module):
         return self.wire(x)
 
     def wire(self, x: Tensor, c1=1, t1=0, c2=1, t2=0) -> Tensor:
-        """The figure: down, across, and up again. A condition scales (c) and shifts (t) the way up in two places."""
+        """The blocks, wired as in the diagram. A condition scales (c) and shifts (t) the decoder in two places."""
         x28 = self.conv_in(x)  # (B, D, 28, 28)
         x14 = self.down1(x28)  # (B, D, 14, 14)
         x7 = self.down2(x14)  # (B, 2D, 7, 7)
