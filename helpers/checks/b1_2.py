@@ -219,7 +219,7 @@ TRAINING = Exercise(
     name="training_step",
     notebook="b1_2",
     kit="helpers.training.training_step",
-    task="Train the network on one batch: its prediction, the mean squared error, the gradient, Adam's step.",
+    task="Train the network on one batch: clear the gradients, predict, compute the loss and its gradient, take one step.",
     look="Four steps in this order: the prediction and its loss, clear the old gradients, compute the new ones, the "
     "optimizer's step.",
     probe=probe_training_step,
