@@ -24,8 +24,8 @@ def grade_file(path: Path, points: Points, kind: str, limits: Limits, course: st
         return grade(read(path), points, sandbox, FINDERS[course])
 
 
-def work(orders, points: Points, kind: str, limits: Limits, course: str) -> None:
-    """A worker: grades each submission whose path arrives, until None does."""
+def work(orders, *arguments) -> None:
+    """A worker: grades each submission whose path arrives, until None does. The arguments are those of grade_file."""
     import resource
 
     import torch
@@ -35,7 +35,7 @@ def work(orders, points: Points, kind: str, limits: Limits, course: str) -> None
         space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (space, resource.getrlimit(resource.RLIMIT_AS)[1]))
     while (path := orders.recv()) is not None:
-        orders.send(grade_file(path, points, kind, limits, course).as_dict())
+        orders.send(grade_file(path, *arguments).as_dict())
 
 
 class Worker:
