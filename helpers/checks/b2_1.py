@@ -30,8 +30,8 @@ FC_BLOCK = Exercise(
     name="fc_block",
     notebook="b2_1",
     kit="helpers.unet.FCBlock",
-    task="Linear(F_in, F_out), GELU, Linear(F_out, F_out): rows (B, F_in) become numbers for channels, "
-    "(B, F_out, 1, 1).",
+    task="Pass Linear(F_in, F_out), GELU and Linear(F_out, F_out) to super().__init__. In forward, "
+    "apply these layers to the signal, and append two axes of length 1: (B, F_out, 1, 1).",
     look="Linear(F_in, F_out) → GELU → Linear(F_out, F_out), and two more axes, so that it adds to images.",
     probe=probe_fc,
     right=FCBlock,
