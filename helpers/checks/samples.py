@@ -23,7 +23,7 @@ FEWEST = 8  # samples: a share of fewer says little
 CLEAR = 0.6  # the share that the reader is sure of, from which samples are good
 # losses below which a network has learned digits, and above which it has hardly learned anything. A network that always
 # predicts 0 has 1 and 1.1
-LOSSES = {False: (0.03, 0.2), True: (0.14, 0.5)}  # of noise (B 2.2) and of a velocity (C 3)
+LOSSES = {False: (0.03, 0.2), True: (0.125, 0.5)}  # of noise (B 2.2) and of a velocity (C 3)
 MOST_INK = {False: 0.18, True: 0.22}  # without classes, and with: guidance makes strokes thicker
 
 
@@ -124,8 +124,8 @@ def signs(seen: Samples, labels: Sequence[int] | None) -> list[Sign]:
         Sign(f"{seen.outside:.0%} of the pixels are far outside [0, 1]", seen.outside > 0.15, OUTSIDE),
         Sign(f"the samples are alike (a mean correlation of {seen.alike:.2f})", mixed and seen.alike > 0.85, ALIKE),
         Sign(f"there is too much ink (a mean of {seen.ink:.2f}; digits have 0.12)", mixed and seen.ink > most_ink, INK),
-        Sign(f"{seen.grey:.0%} of the pixels are grey (digits: 5 %)", seen.grey > 0.15, GREY),
-        Sign(f"there is too little ink (black: {seen.dark:.0%}; digits: 84 %)", mixed and seen.dark > 0.92, THIN),
+        Sign(f"{seen.grey:.0%} of the pixels are grey (digits: 5%)", seen.grey > 0.15, GREY),
+        Sign(f"there is too little ink (black: {seen.dark:.0%}; digits: 84%)", mixed and seen.dark > 0.92, THIN),
         Sign(f"noise is left, with a standard deviation of {seen.grain:.2f}", seen.grain > 0.12, GRAIN),
     ]
 
@@ -133,7 +133,7 @@ def signs(seen: Samples, labels: Sequence[int] | None) -> list[Sign]:
 def judged(x0: Tensor, loss: float | None, labels: Sequence[int] | None, flow: bool) -> Cause:
     """The cause of the samples' quality, from the mean loss of the last steps."""
     learned, nothing = LOSSES[flow]
-    said = [] if loss is None else [f"The loss ended at {loss:.3g}; a trained network's is below {learned}."]
+    said = [] if loss is None else [f"The loss ended at {loss:.3g}; a well-trained network's is below about {learned}."]
     untrained = loss is not None and not loss < nothing  # NaN, too
     if not x0.isfinite().all():
         cause = "training" if untrained else "unclear" if loss is None else "sampler"
@@ -151,9 +151,9 @@ def judged(x0: Tensor, loss: float | None, labels: Sequence[int] | None, flow: b
 def in_numbers(seen: Samples) -> str:
     """The statistics, each with that of real digits."""
     return (
-        f"Measured: ink {seen.ink:.2f} (digits: 0.12), black {seen.dark:.0%} (84 %), grey {seen.grey:.0%} (5 %), "
+        f"Measured: ink {seen.ink:.2f} (digits: 0.12), black {seen.dark:.0%} (84%), grey {seen.grey:.0%} (5%), "
         f"outside [0, 1] {seen.outside:.0%} (0), grain {seen.grain:.3f} (0), correlation {seen.alike:.2f} (0.25), read "
-        f"with confidence {seen.confident:.0%} (99 %)."
+        f"with confidence {seen.confident:.0%} (99%)."
     )
 
 
