@@ -121,7 +121,7 @@ def draw_sdedit(r: Sequence[float] = (0.25, 1.0, 4.0)) -> Graphic:
         panel.fill_between(x, result / result.max(), color=ORANGE, alpha=0.6, linewidth=0, label="results")
         panel.axvline(x_orig, color=BLUE, linewidth=2, label="original")
         panel.set_title(f"noise of strength r = {strength:g}", color=GREY, fontsize=9)
-        panel.set(xlim=(-4.5, 3.5), ylim=(0, 1.1), xticks=[], yticks=[], xlabel="image (one number)")
+        panel.set(xlim=(-4.5, 3.5), ylim=(0, 1.1), xticks=[-4, -2, 0, 2], yticks=[], xlabel="image (one number)")
     legend_below(axes[0])
     alt = "a line at the original, a curve with two bumps, and what comes out: near the line, in one bump, in both"
     return finish_drawing(axes[0].figure, alt)
