@@ -84,8 +84,8 @@ def inpaint(
     Args:
         x_orig: clean images (B, C, H, W) in [-1, 1] (Part B: in [0, 1]).
         mask: zeros and ones, (H, W) or (1 or B, 1 or C, H, W).
-        options: step, threshold and resample, as for denoise. resample = 1 is CS180's method. A larger number
-            lets the repainted part adapt to the kept one, for as many times the work.
+        options: step, threshold and resample, as for denoise. resample = 1 is CS180's method. With a larger
+            number the repainted part can adapt to the kept one, at as many times the number of network calls.
 
     Source: Lugmayr et al. 2022, "RePaint", equation 8 and algorithm 1 (its m is 1 where ours is 0; arXiv:2201.09865).
     """
