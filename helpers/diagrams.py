@@ -248,7 +248,7 @@ def draw_anagram() -> Graphic:
     box(axes, 1.8, low, 1.2, 0.55, "flip", ORANGE)
     arrow(axes, (2.4, low), (3.35, low))
     for y, number, color in ((high, 1, BLUE), (low, 2, ORANGE)):
-        box(axes, 4.3, y, 1.9, 0.75, f"network\nwith prompt $p_{number}$", color)
+        box(axes, 4.3, y, 1.9, 0.75, f"network\nwith prompt $c_{number}$", color)
     arrow(axes, (5.25, low), (6.2, low))
     box(axes, 6.8, low, 1.2, 0.55, "flip back", ORANGE)
     arrow(axes, (5.25, high), (8.6, middle + 0.3))
@@ -257,7 +257,7 @@ def draw_anagram() -> Graphic:
     text(axes, 8.0, low, "$\\epsilon_2$", ORANGE)
     box(axes, 9.2, middle, 1.1, 0.7, "mean", GREEN)
     arrow(axes, (9.75, middle), (10.3, middle))
-    text(axes, 10.55, middle, "$\\epsilon$", GREEN)
+    text(axes, 10.55, middle, "$\\tilde\\epsilon$", GREEN)
     return finish_drawing(
         axes.figure, "x_t goes to the network twice, once flipped and flipped back; eps is the mean of both"
     )
@@ -270,13 +270,13 @@ def draw_hybrid(sigma: float = 2.0, pixels: int = 64) -> Graphic:
     text(axes, 0.3, middle, "$x_t$", GREY)
     for y, prompt, part, color in ((high, "far", "low-pass", BLUE), (low, "near", "high-pass", ORANGE)):
         arrow(axes, (0.5, middle + (0.1 if y == high else -0.1)), (1.05, y))
-        box(axes, 2.1, y, 2.1, 0.75, f"network\nwith prompt $p_\\mathrm{{{prompt}}}$", color)
+        box(axes, 2.1, y, 2.1, 0.75, f"network\nwith prompt $c_\\mathrm{{{prompt}}}$", color)
         arrow(axes, (3.15, y), (3.6, y))
         box(axes, 4.2, y, 1.2, 0.55, part, color)
         arrow(axes, (4.8, y), (5.5 - RADIUS, middle + (0.05 if y == high else -0.05)))
     plus(axes, 5.5, middle)
     arrow(axes, (5.5 + RADIUS, middle), (6.1, middle))
-    text(axes, 6.3, middle, "$\\epsilon$", GREEN)
+    text(axes, 6.3, middle, "$\\tilde\\epsilon$", GREEN)
 
     periods = torch.linspace(0, pixels / 2, 200)  # of a wave, across the image
     far = torch.exp(-2 * (math.pi * sigma * periods / pixels) ** 2)

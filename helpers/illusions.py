@@ -238,7 +238,7 @@ class Hybrid(ManyPrompts):
         self.kernel_size, self.sigma = kernel_size, sigma
 
     def low_pass(self, x: Tensor) -> Tensor:
-        return gaussian_blur(x, self.kernel_size, self.sigma)  # `blur`, whose checks would run twice in every step
+        return gaussian_blur(x, self.kernel_size, self.sigma)  # `blur` would check its arguments in every step
 
     def __call__(self, x_t: Tensor, t: int, cond: tuple) -> Prediction:
         check_fits(x_t, self.image_shape, "x_t")
