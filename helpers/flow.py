@@ -152,10 +152,10 @@ def euler_step(
     var: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """One Euler step of the flow, from timestep t to s: z_s = z_t + (u_s - u_t) v. Nothing random.
+    """One Euler step of the flow, from timestep t to s: z_s = z_t + (u_s - u_t) v. Deterministic.
 
-    It is ddim_step: both take z_s to the point u_s x0_hat + (1 - u_s) eps_hat, whatever the length of the step.
-    Arguments and result as for ddpm_step; var and generator are accepted so that steps can be exchanged, and unused.
+    It equals ddim_step: both move z_t to the point u_s x0_hat + (1 - u_s) eps_hat, whatever the length of the step.
+    Arguments and result as for ddpm_step. So that steps are interchangeable, it accepts var and generator, unused.
     Source: Song et al. 2021, "Denoising Diffusion Implicit Models", equation 14, in x_t / a instead (arXiv:2010.02502).
     """
     check_step(x_t, x0_hat, t, s, schedule)
@@ -208,13 +208,14 @@ class Remembered(NamedTuple):
 
 
 def dpm_solver_2m() -> Callable[..., Tensor]:
-    """A step of DPM-Solver++(2M) for the loop: second order at one call of the network each.
+    """A step of DPM-Solver++(2M) for the loop: second order, with a single network call in each step.
 
     It extrapolates x0_hat along lambda = log(a / b), from the last two estimates to the middle of the step. A step that
-    does not begin where the last one ended, such as the first, is a ddim_step. From pure noise the second is one, too,
-    because lambda is infinite there. Since a / b = u / (1 - u), the solver is the same for diffusion and flow.
+    does not begin where the last one ended, such as the first, is a ddim_step. If the run starts from pure
+    noise, the second step is one, too, because lambda is infinite at the start. Since a / b = u / (1 - u), the solver
+    is the same for diffusion and flow.
 
-    The step remembers, so make a new one for every run. Raises a ValueError for images of another run.
+    The step remembers, so make a new one for every run. Raises a ValueError if it is given images of another run.
     Source: Lu et al. 2022, "DPM-Solver++", algorithm 2 (arXiv:2211.01095).
     """
     last: Remembered | None = None
@@ -287,7 +288,7 @@ def one_step_denoise(z: Tensor, v: Tensor, u: float | Tensor) -> Tensor:
     From pure noise, at u = 0, this is the mean of all images, if v is the mean velocity of random pairs.
 
     Args:
-        z, v: images on their way, and their velocity, (B, C, H, W).
+        z, v: the points of the path and their velocities, (B, C, H, W).
         u: the flow time in [0, 1], a number for all images, or (B,), one for each.
 
     Returns: x0_hat (B, C, H, W), not clamped. Raises a ValueError for u outside [0, 1].
