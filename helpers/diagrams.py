@@ -131,7 +131,7 @@ def draw_fcblock() -> Graphic:
 def draw_unet(*, time: bool = False, classes: bool = False) -> Graphic:
     """The UNet of B 1.1; with `time` that of B 2.1, with `time` and `classes` that of B 2.4."""
     signals = [("c", "×", GREEN)] * classes + [("t", "+", ORANGE)] * time  # in this order, from below
-    row = 1.2 + 0.5 * len(signals)  # the distance from row to row
+    row = (1.2, 1.7, 1.9)[len(signals)]  # the distance from row to row
     y1, y7, y14, y28 = rows = [0.4 + row * i for i in range(4)]  # by the resolution of the decoder's inputs
     down, up, side = 2.1, 5.9, 8.0
     axes = new_axes(width=10.1 if signals else 8.5, height=y28 + 0.4)
