@@ -58,7 +58,6 @@ help:
 	@echo "make serve          build the course's site (make site) and serve it at http://localhost:8000; needs Node.js"
 	@echo "make grade          grade a class: make grade SUBMISSIONS=folder (docs/grading.md)"
 	@echo "make badges         for a fork, Colab and Kaggle badges: make badges REPO=owner/name"
-	@echo "make lint           check the style of code and workflows"
 	@echo "make clean          delete build/ (with grades and report pages) and caches; .venv, runs/ and report/ stay"
 	@echo "Options: make course NOTEBOOKS=\"a1_8 a1_9\" PARAMETERS=\"seed=3\" MODEL=deepfloyd. CONTRIBUTING.md lists more targets."
 	@echo "The first command installs everything into .venv: TORCH=cpu|cuda|default CONSTRAINTS=constraints.txt PYTHON=python3.12"
