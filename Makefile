@@ -241,7 +241,7 @@ flow-digits: $(READY)
 		$(BIN)/python -m making.digits judge $$name runs/$$name --sampler euler || exit 1; \
 		$(BIN)/python -m making.digits judge $$name runs/$$name --last --sampler euler --gamma 5 || exit 1; done
 
-# train Mini-IF, in runs/mini-if/model: more than a day on two cores; resumes after an interruption
+# train Mini-IF, in runs/mini-if/model: about a day on two cores; resumes after an interruption
 mini-if: $(READY)-art
 	$(BIN)/python -m making.mini_if.packages
 	$(BIN)/python -m making.mini_if.art

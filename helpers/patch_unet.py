@@ -148,11 +148,12 @@ class PatchUNet(VUNet):
         draft_dim: hidden width of the drafter.
         finish_dim: channels of the convolutions at full resolution; 0 leaves them out.
         overviews: grids of blocks whose averages of x_t the network sees: 8 means 8×8 blocks, 1 the mean colour.
+        centred: whether the skip term takes the draft for the mean of x0, instead of grey.
         T: number of timesteps of the cosine schedule.
 
-    v contains the noise of every single pixel, too much for a few channels. A skip term c_skip(t) · x_t adds most of it
-    to the output. Its factor minimises what is left for the network if x0 varies by `detail` around its estimate
-    (Karras et al. 2022, appendix B.6, arXiv:2206.00364, in the notation of v).
+    v contains the noise of every single pixel, too much for a few channels. A skip term adds most of it to the output:
+    the v of the best estimate of x0 from one pixel of x_t, if x0 has variance `detail` around a known mean. That leaves
+    the network as little as possible (Karras et al. 2022, appendix B.6, arXiv:2206.00364, in the notation of v).
     """
 
     detail = 0.1  # variance of x0 given neighbouring pixels and the text
@@ -171,6 +172,7 @@ class PatchUNet(VUNet):
         draft_dim: int = 640,
         finish_dim: int = 0,
         overviews: tuple[int, ...] = (),
+        centred: bool = False,
         T: int = 1000,
     ):
         outer = {"sample_size": sample_size, "in_channels": in_channels, "out_channels": out_channels}
@@ -210,25 +212,18 @@ class PatchUNet(VUNet):
         v, var = self.predict_v(sample, t, encoder_hidden_states, **kwargs)
         return self.as_eps(v, var, sample, t, return_dict)
 
-    def predict_v(
-        self, sample: Tensor, t: Tensor, text: Tensor, drafted: Tensor | None = None, **kwargs
-    ) -> tuple[Tensor, Tensor]:
-        """The prediction that training compares with its target: v and the variance channels, (B, 3, 64, 64) each.
-
-        drafted (B,) tells which images keep their draft; the others get NO_DRAFT.
-        """
+    def predict_v(self, sample: Tensor, t: Tensor, text: Tensor, **kwargs) -> tuple[Tensor, Tensor]:
+        """The prediction that training compares with its target: v and the variance channels, (B, 3, 64, 64) each."""
         B, dtype = sample.shape[0], self.conv_in.weight.dtype
         text = text.to(dtype)
         patches = F.pixel_unshuffle(sample, PATCH)  # (B, 12, 32, 32)
         positions = patch_positions(patches.shape[-1]).to(patches)
         overviews = self.block_means(sample, t)  # [(B, 3, 32, 32), …]
         draft = self.drafter(text).to(patches)  # (B, 4, 32, 32)
-        if drafted is not None:
-            draft = torch.where(drafted.view(B, 1, 1, 1), draft, NO_DRAFT)
         patches = torch.cat([patches, positions.expand(B, -1, -1, -1), *overviews, draft], dim=1)
         out = super().forward(patches.to(dtype), t, text, **kwargs).sample  # (B, 24, 32, 32)
         v, var = F.pixel_shuffle(out.to(sample.dtype), PATCH).chunk(2, dim=1)
-        skip = self.skip_term(sample, t)
+        skip = self.skip_term(sample, t, draft)
         if self.finisher is not None:
             v = v + self.finisher(sample, v, skip, alphas_cumprod_at(t, self.config.T, sample))
         return skip + v, var
@@ -243,14 +238,24 @@ class PatchUNet(VUNet):
             overviews.append(F.interpolate(means, size=(H // PATCH, H // PATCH), mode="bilinear"))
         return overviews
 
-    def skip_term(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """The skip term c_skip(t) · x_t of v, for x_t (B, C, H, W) and timesteps t (B,)."""
+    def skip_term(self, x_t: Tensor, t: Tensor, draft: Tensor) -> Tensor:
+        """The skip term of v, for x_t (B, C, H, W), timesteps t (B,) and drafts (B, 4, H/2, W/2)."""
         abar = alphas_cumprod_at(t, self.config.T, x_t)
-        return (abar * (1 - abar)).sqrt() * (1 - self.detail) / (1 - abar + self.detail * abar) * x_t
+        v = (abar * (1 - abar)).sqrt() * (1 - self.detail) * x_t
+        if self.config.centred:
+            mean = F.interpolate(on_grey(draft), scale_factor=PATCH, mode="bilinear")  # (B, C, H, W)
+            v = v - (1 - abar).sqrt() * mean
+        return v / (1 - abar + self.detail * abar)
 
     def freeze(self) -> None:
         """Freeze the drafter, which was trained before."""
         self.drafter.requires_grad_(False)
+
+
+def on_grey(draft: Tensor) -> Tensor:
+    """A draft (B, 4, H, W), premultiplied and in [-1, 1], before a middle grey: (B, 3, H, W) in [-1, 1]."""
+    rgb, alpha = draft.split([DRAFT - 1, 1], dim=1)
+    return rgb + (1 - alpha) / 2
 
 
 # These fixed numbers are kept outside the module, because its conversion to half precision would round them.

@@ -187,12 +187,6 @@ def test_empty_captions(tmp_path, p_empty):
     assert is_empty.all() if p_empty else not is_empty.any()
 
 
-def test_images_lose_their_draft_now_and_then(tmp_path):
-    run = new_run(tmp_path, replace(SMALL, batch_size=400, p_undrafted=0.25))
-    drafted = run.batch()[4]
-    assert drafted.dtype == torch.bool and (~drafted).float().mean() == pytest.approx(0.25, abs=0.07)
-
-
 def test_losses_are_counted_at_their_noise_level(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "REPORT", 1)
     run = new_run(tmp_path)

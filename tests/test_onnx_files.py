@@ -28,7 +28,13 @@ def wide() -> tuple[TextDenoiser, torch.Tensor]:
     """A random network of another size, with all that a PatchUNet can have; and texts for it."""
     torch.manual_seed(0)
     unet = PatchUNet(
-        sample_size=32, block_out_channels=(8, 16, 48), text_dim=24, draft_dim=16, finish_dim=4, overviews=(8, 1)
+        sample_size=32,
+        block_out_channels=(8, 16, 48),
+        text_dim=24,
+        draft_dim=16,
+        finish_dim=4,
+        overviews=(8, 1),
+        centred=True,
     )
     torch.nn.init.normal_(unet.finisher.layers[-1].weight)  # they are zero before training
     unet = unet.half().float().eval().requires_grad_(False)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 
-from helpers.patch_unet import NO_DRAFT, SPREAD, PatchUNet
+from helpers.patch_unet import NO_DRAFT, SPREAD, PatchUNet, on_grey
 from helpers.schedule import NoiseSchedule
 
 TIMES = [0, 300, 990]
@@ -196,18 +196,28 @@ def test_overviews_are_means_over_blocks_of_variance_one(overlooking, t):
     assert shows_colour(mean[..., 9, 9]) > 0.6  # also at t = 980, where a pixel's is 0.02
 
 
-def test_an_image_without_a_draft_sees_a_transparent_one(overlooking, inputs):
-    x_t, text = inputs
-    t, drafted = torch.tensor([300, 300]), torch.tensor([True, False])
-    with torch.no_grad():
-        given = overlooking.predict_v(x_t, t, text, drafted)[0]
-        with_drafts = overlooking.predict_v(x_t, t, text)[0]
-        blank = copy.deepcopy(overlooking)
-        blank.drafter.forward = lambda text: torch.full((len(text), 4, 32, 32), NO_DRAFT)
-        without = blank.predict_v(x_t, t, text)[0]
-    torch.testing.assert_close(given[0], with_drafts[0])
-    torch.testing.assert_close(given[1], without[1])
-    assert (given[1] - with_drafts[1]).abs().max() > 1e-4
+@pytest.mark.parametrize("t", [20, 500, 980])
+def test_the_skip_term_is_the_best_estimate_from_one_pixel_around_the_draft(t):
+    """For images that vary by `detail` around their draft on grey, least squares finds no better line through x_t."""
+    generator = torch.Generator().manual_seed(t)
+    draft = torch.tensor([-0.2, 0.1, 0.3, 0.6]).view(1, 4, 1, 1).expand(400, 4, 8, 8)  # premultiplied, alpha = 0.8
+    mean = torch.tensor([0.0, 0.3, 0.5]).view(1, 3, 1, 1)  # 1 - alpha = 0.2 of grey, which is 0.5 in [0, 1]
+    x0 = mean + PatchUNet.detail**0.5 * torch.randn(400, 3, 16, 16, generator=generator)
+    eps = torch.randn(x0.shape, generator=generator)
+    abar = NoiseSchedule.cosine(1000).alphas_cumprod[t]
+    x_t, v = abar.sqrt() * x0 + (1 - abar).sqrt() * eps, abar.sqrt() * eps - (1 - abar).sqrt() * x0
+    unet = PatchUNet(sample_size=16, block_out_channels=(8, 16, 48), centred=True)
+    skip = unet.skip_term(x_t, torch.full((400,), t), draft)
+    for c in range(3):
+        x, y, line = x_t[:, c].flatten(), v[:, c].flatten(), skip[:, c].flatten()
+        A = torch.stack([x, torch.ones_like(x)], dim=1)
+        best = A @ torch.linalg.lstsq(A, y[:, None]).solution[:, 0]
+        assert (line - best).square().mean() < 1e-3 * y.var()
+
+
+def test_a_transparent_draft_is_grey():
+    draft = torch.full((1, 4, 2, 2), NO_DRAFT)
+    torch.testing.assert_close(on_grey(draft), torch.zeros(1, 3, 2, 2))
 
 
 def test_the_finish_corrects_nothing_before_training_and_then_single_pixels(inputs):

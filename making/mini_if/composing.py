@@ -34,15 +34,22 @@ def mirror(images: Tensor, may_be: Tensor, generator: torch.Generator) -> Tensor
     return torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(3), images)
 
 
-def place(images: Tensor, size: int, full: Tensor, zoom: Tensor, generator: torch.Generator) -> Tensor:
-    """Shrink and shift images (n, 4, H, H), each at random, to (n, 4, size, size).
+SCALES = (0.96, 1.02)  # of a cutout
+DRIFT = 1 / 32  # a cutout is shifted by at most so much of half the width: one pixel of 64
 
-    A `full` image, which extends to the edges, is enlarged instead, at most by `zoom`, so its edges stay outside.
+
+def place(images: Tensor, size: int, full: Tensor, zoom: Tensor, generator: torch.Generator) -> Tensor:
+    """Scale and shift images (n, 4, H, H), each at random, to (n, 4, size, size).
+
+    A cutout moves by a pixel or two only. A draft shows where things usually are, and a network of convolutions copies
+    details from it only if they are there: with shifts of up to six pixels, faces had no eyes.
+
+    A `full` image, which extends to the edges, is enlarged, at most by `zoom`, so its edges stay outside.
     full and zoom are (n,).
     """
     n, device = len(images), images.device
-    scale = torch.where(full, 1 + (zoom - 1) * torch.rand(n, generator=generator), uniform(n, 0.85, 1.02, generator))
-    room = torch.where(full, scale - 1, 0.98 - 0.92 * scale).clamp(min=0)  # the art fills 0.92 of its image
+    scale = torch.where(full, 1 + (zoom - 1) * torch.rand(n, generator=generator), uniform(n, *SCALES, generator))
+    room = torch.where(full, scale - 1, DRIFT)
     shift = room * (2 * torch.rand(2, n, generator=generator) - 1)
 
     zero = torch.zeros(n)

@@ -51,7 +51,7 @@ SIZES = {64: 128, 256: 256}  # of an example, and of the cached image that it is
 SCENE_VARIANTS = 4  # images of each scene in each set
 EMPTY = 0  # the empty caption's index in a data set's texts
 P_USUAL = 0.5  # of the captions are the usual one, others are drawn from all
-SCENE_ZOOM, PHOTOGRAPH_ZOOM = 1.12, 1.35  # a full image is enlarged at most so much
+SCENE_ZOOM, PHOTOGRAPH_ZOOM = 1.05, 1.35  # a full image is enlarged at most so much
 
 SPLITS = ("train", "pair", "original")
 # by kind of image: its share of the examples; how many are called GENERIC; how many stand before a photograph
@@ -255,11 +255,16 @@ class Dataset:
         self.pair = self.label * len(self.styles) + self.style
         self.weight = self.weights()
 
+        # an image's captions, the usual one first and GENERIC last, and the chance of each: (N, longest + 1)
         own = [captions(entry.called, entry.style, entry.source) for entry in self.entries]
-        own = [[text_index[text] for text in texts] for texts in own]
-        self.caption_count = torch.tensor([len(numbers) for numbers in own])
-        longest = int(self.caption_count.max())
-        self.caption = torch.tensor([numbers + [0] * (longest - len(numbers)) for numbers in own])  # (N, longest)
+        count = torch.tensor([len(texts) for texts in own])[:, None]
+        longest = int(count.max())
+        own = [[text_index[text] for text in texts] + [EMPTY] * (longest - len(texts)) for texts in own]
+        self.caption = F.pad(torch.tensor(own), (0, 1), value=self.generic)
+        named = (1 - P_USUAL) * (torch.arange(longest) < count) / count
+        named[:, 0] += P_USUAL
+        generic = self.generic_chance[:, None]
+        self.caption_chance = torch.cat([(1 - generic) * named, generic], dim=1)
 
     def weights(self) -> Tensor:
         """The sampling weight of each image, (N,): every kind has its share of its split.
@@ -334,9 +339,8 @@ class Dataset:
 
     def draw_captions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Draw one of each image's captions, (n,) indices."""
-        chance, which, generic = torch.rand(3, len(rows), generator=generator)
-        which = (which * self.caption_count[rows]).long() * (chance >= P_USUAL)
-        return torch.where(generic < self.generic_chance[rows], self.generic, self.caption[rows, which])
+        which = torch.multinomial(self.caption_chance[rows], 1, generator=generator)
+        return self.caption[rows].gather(1, which)[:, 0]
 
 
 # ---- the command --------------------------------------------------------------------------------------------------

@@ -2,10 +2,10 @@
 
     python -m making.mini_if.drafts --out runs/mini-if-start
 
-It comes first and takes some minutes. The minimiser of the squared error is the mean of all images that a caption may
-belong to, so a draft is sharp where they agree and blurred where they differ. The empty and the generic caption get no
-draft: the mean of everything would pull every sample towards one blob. The folder gets unet/, a network with a trained
-drafter and otherwise random weights, from which stage I's training starts, and drafts.png for inspection.
+It comes first and takes some minutes. A caption's target is the mean of all images that it may belong to, so a draft
+is sharp where they agree and blurred where they differ. The empty and the generic caption get no draft: the mean of
+everything would pull every sample towards one blob. The folder gets unet/, a network with a trained drafter and
+otherwise random weights, from which stage I's training starts, and drafts.png for inspection.
 """
 
 import argparse
@@ -23,15 +23,14 @@ from helpers.patch_unet import DRAFT, NO_DRAFT, Drafter
 from helpers.show import Graphic, grid
 from helpers.validate import check_integer
 
-from .composing import chosen
 from .dataset import CACHE, EMPTY, Dataset, DatasetError
 from .recipe import StageRecipe
 
-STEPS = 4000
-BATCH = 128
-LR = 2e-3
+STEPS = 12_000
+BATCH = 256
+LR = 1.5e-3
 WARMUP = 50  # steps
-P_EMPTY = 0.05
+P_NO_DRAFT = 0.02
 LEAST_STD = 0.05  # of a direction of the text states: some hardly vary
 
 
@@ -47,6 +46,27 @@ def standardise(drafter: Drafter, dataset: Dataset) -> None:
     drafter.std = std.clamp(min=LEAST_STD)
 
 
+def mean_images(dataset: Dataset, grid: int) -> tuple[Tensor, Tensor]:
+    """The mean of each caption's images, as often as training draws them together, (M, 4, grid, grid) in [-1, 1]; and
+    how often it draws each caption, (M,).
+
+    Only trained pairs count. The empty and the generic caption get NO_DRAFT, and P_NO_DRAFT of the draws each.
+    """
+    rows = dataset.trained.nonzero()[:, 0]
+    chance = dataset.weight[rows, None] * dataset.caption_chance[rows]  # (N, captions)
+    small = torch.cat([targets(dataset.images[some], grid) for some in rows.split(256)])  # (N, 4, grid, grid)
+    often = torch.zeros(len(dataset.texts), dtype=torch.double)
+    means = torch.zeros(len(dataset.texts), *small.shape[1:])
+    for captions, share in zip(dataset.caption[rows].T, chance.T):
+        often.index_add_(0, captions, share)
+        means.index_add_(0, captions, share.float().view(-1, 1, 1, 1) * small)
+    means /= often.clamp(min=1e-12).float().view(-1, 1, 1, 1)
+    silent = [EMPTY, dataset.generic]
+    means[silent] = NO_DRAFT
+    often[silent] = P_NO_DRAFT * often.sum()
+    return means, often
+
+
 def learn(
     drafter: Drafter, dataset: Dataset, *, steps: int = STEPS, seed: int = 0, progress: bool = True
 ) -> list[float]:
@@ -54,19 +74,16 @@ def learn(
     check_integer(steps, "steps", 1)
     standardise(drafter, dataset)
     # the drafter reads only a caption's mean state, so one token stands for all 77
-    means = torch.cat([states.float().mean(dim=1, keepdim=True) for states in dataset.states.split(256)])  # (M, 1, 384)
-    small = torch.cat([targets(images, drafter.grid) for images in dataset.images.split(256)])  # (N, 4, 32, 32)
+    texts = torch.cat([states.float().mean(dim=1, keepdim=True) for states in dataset.states.split(256)])  # (M, 1, 384)
+    means, often = mean_images(dataset, drafter.grid)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(drafter.requires_grad_(True).parameters(), lr=LR)
+    optimizer = torch.optim.AdamW(drafter.requires_grad_(True).parameters(), lr=LR, betas=(0.9, 0.99), weight_decay=0)
     losses = []
     for step in tqdm(range(steps), desc="drafts", disable=not progress, mininterval=5):
-        rows = dataset.draw(BATCH, generator)
-        captions = dataset.draw_captions(rows, generator).masked_fill(chosen(BATCH, P_EMPTY, generator), EMPTY)
-        wanted = small[rows]
-        wanted[(captions == EMPTY) | (captions == dataset.generic)] = NO_DRAFT
-        with bf16_autocast(means.device):
-            drafts = drafter(means[captions])
-        loss = F.mse_loss(drafts.float(), wanted)
+        captions = torch.multinomial(often.sqrt(), BATCH, replacement=True, generator=generator)  # rare ones as well
+        with bf16_autocast(texts.device):
+            drafts = drafter(texts[captions])
+        loss = F.mse_loss(drafts.float(), means[captions])
         for group in optimizer.param_groups:  # warm-up, then a linear decay to 0 in the second half
             group["lr"] = LR * min(1, (step + 1) / WARMUP, 2 * (steps - step) / steps)
         optimizer.zero_grad()

@@ -19,19 +19,17 @@ class StageRecipe:
         batch_size: images in each step, over all processes together.
         ema: decay of the exponential moving average (EMA) of the weights.
         p_empty: the fraction of captions that are replaced by the empty one, for classifier-free guidance.
-        p_undrafted: the fraction of images without a draft, so that the network does not rely on it alone.
         variance_weight: the weight of the variance's loss, relative to the mean squared error of v.
         channels: of the network's levels.
     """
 
-    steps: int = 190_000
+    steps: int = 40_000
     cooldown: float = 0.2
     lr: float = 1.4e-3
     warmup: int = 200
     batch_size: int = 16
     ema: float = 0.9999
     p_empty: float = 0.1
-    p_undrafted: float = 0.15
     variance_weight: float = 0.1
     channels: tuple[int, ...] = (64, 96, 192)
 
@@ -46,7 +44,7 @@ class StageRecipe:
         for name in ("steps", "batch_size"):
             check_integer(getattr(self, name), name, 1)
         check_integer(self.warmup, "warmup", 0)
-        for name in ("cooldown", "ema", "p_empty", "p_undrafted"):
+        for name in ("cooldown", "ema", "p_empty"):
             check_number(getattr(self, name), name, 0, 1)
         for name in ("lr", "variance_weight"):
             check_number(getattr(self, name), name, 0)
@@ -60,7 +58,7 @@ class StageRecipe:
 
     def network_options(self) -> dict:
         """The network's arguments, apart from its channels."""
-        return {"overviews": (8, 1), "finish_dim": 16}
+        return {"overviews": (8, 1), "finish_dim": 16, "centred": True}
 
     def learning_rate(self, step: int) -> float:
         """AdamW's learning rate in a step; the first step is number 0."""

@@ -55,7 +55,6 @@ from helpers.stages import BUNDLED, STAGE_2, load_network
 from helpers.validate import check_integer
 from making.sampling import paint
 
-from .composing import chosen
 from .dataset import CACHE, Dataset, DatasetError
 from .recipe import StageRecipe
 
@@ -176,10 +175,9 @@ class StageRun:
         return tuple(x.to(self.device) for x in (x0, eps, t, text, *more))
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """n training images, the indices of their captions (n,), and the network's further input: which images have a
-        draft (n,)."""
+        """n training images, the indices of their captions (n,), and further inputs of the network: stage I has none."""
         examples = self.dataset.examples(n, generator, p_empty=self.recipe.p_empty)
-        return examples.images, examples.captions, (~chosen(n, self.recipe.p_undrafted, generator),)
+        return examples.images, examples.captions, ()
 
     def losses(self, model: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
         """The next batch's losses, (B,) each: v's mean squared error and the variance's; and its timesteps t."""
