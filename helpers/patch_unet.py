@@ -6,7 +6,7 @@ sufficient:
 
 - Every 2×2 patch becomes one pixel with 12 channels, so the convolutions work on a quarter of the positions.
 - Fixed sine and cosine channels encode the position of each patch, which convolutions cannot know.
-- Two or three narrow convolutions at full resolution correct the result. The pixels of a patch are predicted
+- Three narrow convolutions at full resolution correct the result. The pixels of a patch are predicted
   independently of each other, which would leave a 2×2 weave.
 - Averages of x_t over large blocks are further input channels. Averaging removes noise, so they still show colours and
   layout at timesteps at which single pixels are almost pure noise.
