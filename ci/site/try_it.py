@@ -67,7 +67,7 @@ RUNS = [
     Run("sketch", ("a photo of a strawberry",), image="apple_sketch", i_start=3),
     Run("repaint", ("a photo of a red apple",), image="apple_sketch", gamma=7.0),
     Run("anagram", ("a photo of a mountain", "a photo of a strawberry"), seed=1),
-    Run("hybrid", ("a photo of a panda", "a lithograph of a tree"), seed=7, gamma=7.0),
+    Run("hybrid", ("a photo of a panda", "a photo of a house"), seed=7, gamma=7.0),
 ]
 # and what else it suggests
 EXAMPLES = {
@@ -80,8 +80,9 @@ EXAMPLES = {
         ("a lithograph of a cat", "a lithograph of a skull"),
     ],
     "hybrid": [
-        ("a photo of a panda", "a lithograph of a tree"),
-        ("a lithograph of a skull", "a lithograph of a house"),
+        ("a photo of a panda", "a photo of a house"),
+        ("an oil painting of an old man", "a drawing of a house"),
+        ("a lithograph of a skull", "a lithograph of a cat"),
     ],
 }
 EXAMPLES["draw"] += [("a photo of a mushroom",), ("an oil painting of a bear",), ("a photo of a strawberry",)]

@@ -175,7 +175,7 @@ class StageRun:
         return tuple(x.to(self.device) for x in (x0, eps, t, text, *more))
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """n training images, the indices of their captions (n,), and further inputs of the network: stage I has none."""
+        """n training images, the indices of their captions (n,), and further inputs of the network: none in stage I."""
         examples = self.dataset.examples(n, generator, p_empty=self.recipe.p_empty)
         return examples.images, examples.captions, ()
 
