@@ -22,9 +22,9 @@ Its floors, ground floor first:
     views       the 3-D models, and the camera positions
     meshes      reading 3-D models
     renders     rendering 3-D models
-    captions    the captions of an image
     canvas      drawing icons and shapes
     scenes      images composed of several drawings
+    captions    the captions of an image
     composing   random placement, tint and background
     dataset     training examples
     sheets      contact sheets
